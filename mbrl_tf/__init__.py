@@ -1,0 +1,18 @@
+"""Model-based reinforcement learning with TensorFlow 2 and Keras.
+
+TensorFlow Probability 0.23 and TF-Agents 0.19 are written for Keras 2, which TensorFlow uses only when
+`TF_USE_LEGACY_KERAS=1` is set before `tensorflow` is imported. Importing this package sets it. The package
+itself imports neither TensorFlow nor MuJoCo, so that simulator processes can use `mbrl_tf.environments` without them.
+"""
+
+import os
+import sys
+
+__version__ = '0.1.0'
+
+if 'tensorflow' in sys.modules and os.environ.get('TF_USE_LEGACY_KERAS') not in ('1', 'true', 'True'):
+  raise ImportError(
+      'mbrl_tf needs Keras 2, and TensorFlow was imported before it with Keras 3. '
+      'Import mbrl_tf before tensorflow, or set TF_USE_LEGACY_KERAS=1 in the environment. '
+      f'Received: TF_USE_LEGACY_KERAS={os.environ.get("TF_USE_LEGACY_KERAS")!r}')
+os.environ['TF_USE_LEGACY_KERAS'] = '1'

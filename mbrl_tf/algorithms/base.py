@@ -1,0 +1,67 @@
+"""What the training loop knows of an algorithm, and the parts that every config has."""
+
+import dataclasses
+from typing import Any, Dict, Iterator, Protocol
+
+from mbrl_tf import types
+
+
+@dataclasses.dataclass
+class EnvironmentConfig:
+  """The task.
+
+  Attributes:
+    name: `gym:<id>`, `toy:<name>`, or `my.module:factory`.
+    kwargs: keyword arguments of the simulator.
+    time_limit: env steps per episode; 0 keeps the simulator's own limit.
+    action_repeat: env steps per decision.
+    num_envs: simulators that run in parallel.
+    parallel: `processes`, `in_process`, or `auto` (what is faster for the task).
+  """
+  name: str = ''
+  kwargs: Dict[str, Any] = dataclasses.field(default_factory=dict)
+  time_limit: int = 0
+  action_repeat: int = 1
+  num_envs: int = 1
+  parallel: str = 'auto'
+
+
+@dataclasses.dataclass
+class RunConfig:
+  """How long to train and when to do what.
+
+  Attributes:
+    env_steps: simulator steps after which training ends.
+    seed: of everything random.
+    evaluate_every_env_steps: 0 for never.
+    evaluate_episodes: episodes in each evaluation.
+    checkpoint_every_env_steps: 0 for a checkpoint in each iteration.
+    keep_checkpoints: how many of the newest checkpoints are kept.
+  """
+  env_steps: int = 100_000
+  seed: int = 0
+  evaluate_every_env_steps: int = 0
+  evaluate_episodes: int = 10
+  checkpoint_every_env_steps: int = 0
+  keep_checkpoints: int = 3
+
+
+class Algorithm(Protocol):
+  """A learner with everything it owns.
+
+  Attributes:
+    state: a `tf.Module` or `tf.train.Checkpoint` whose variables are all that influences the future, besides the
+      episodes on disk: model, policy, optimizers, random generators, counters, normalizers.
+    env_steps: simulator steps collected so far, read from a variable in `state`.
+  """
+  state: Any
+  env_steps: int
+
+  def iterations(self) -> Iterator[types.Report]:
+    """Trains for ever; yields after each iteration, at a point where `state` may be saved."""
+
+  def evaluation_policy(self) -> Any:
+    """The `tf_agents` `TFPolicy` to evaluate and to export; it reads the learner's variables."""
+
+  def model_module(self) -> Any:
+    """A `tf.Module` whose `tf.function`s, with input signatures, are the exported model."""

@@ -1,0 +1,101 @@
+"""The axis letters, and every tuple that crosses from one room of the house to another.
+
+Axes, in the order in which they appear at public borders:
+  `K` ensemble member, which is one MAML task      `N` parallel environment
+  `B` batch                                        `T` real time, `H` imagined time
+  `O` observation   `A` action                     `D` deterministic latent   `S` stochastic latent
+  `F` features      `E` embedding                  `M` transitions, in no order
+
+This file imports neither TensorFlow nor a simulator: worker processes read it too.
+"""
+
+import dataclasses
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Tuple, Union
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class ArraySpec:
+  """Shape, type and bounds of one observation or action.
+
+  Attributes:
+    shape: of one element, without batch axes.
+    dtype: numpy name of the type: `float32`, `uint8`, `int64`.
+    minimum: lower bound for each entry, or None where unbounded.
+    maximum: upper bound for each entry, or None where unbounded.
+    num_values: the number of choices of a discrete action; None for a continuous quantity.
+  """
+  shape: Tuple[int, ...]
+  dtype: str
+  minimum: Optional[np.ndarray] = None
+  maximum: Optional[np.ndarray] = None
+  num_values: Optional[int] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class EnvironmentSpec:
+  """What an algorithm is told of a task.
+
+  Attributes:
+    name: as given to the catalog, for example `gym:HalfCheetah-v5`.
+    observation: one `ArraySpec`, or a mapping from key to `ArraySpec`.
+    action: continuous actions are float32 `[A]` in [-1, 1], whatever the simulator's own bounds are (the adapter
+      scales, and clips what lies outside); discrete actions are int64 `[]` in [0, num_values).
+    time_limit: length of an episode in env steps (simulator steps, action repeat multiplied in).
+    action_repeat: env steps per decision.
+    reward: batched TensorFlow function `(observation [..., O], action [..., A], next_observation [..., O]) -> [...]`
+      with actions as the policy gives them (scaled to [-1, 1]), or None where the task has none.
+    terminated: batched TensorFlow function `next_observation [..., O] -> bool [...]`; None where the task has none.
+  """
+  name: str
+  observation: Union[ArraySpec, Mapping[str, ArraySpec]]
+  action: ArraySpec
+  time_limit: int
+  action_repeat: int = 1
+  reward: Optional[Callable[..., Any]] = None
+  terminated: Optional[Callable[..., Any]] = None
+
+
+class Episode(NamedTuple):
+  """One episode of real data, as numpy arrays; `T` decisions.
+
+  The observation at T is the last one, after which no action was taken. `terminated` is true in the last entry at
+  most; an episode that ends without it was truncated.
+  """
+  observation: Any         # [T + 1, O], or a mapping from key to [T + 1, ...]
+  action: Any              # [T, A] or [T]
+  reward: Any              # [T]
+  terminated: Any          # bool [T]
+  member: int = -1         # which adapted policy collected it; -1: random or unadapted
+
+
+class Transitions(NamedTuple):
+  """Real transitions in no order."""
+  observation: Any         # [M, O]
+  action: Any              # [M, A] or [M]
+  reward: Any              # [M]
+  next_observation: Any    # [M, O]
+  terminated: Any          # bool [M]
+
+
+class Rollouts(NamedTuple):
+  """Imagined rollouts. `mask` is 1 for a step that was taken and 0 for all steps after a termination."""
+  observation: Any         # [K, B, H, O]
+  action: Any              # [K, B, H, A] or [K, B, H], as the policy sampled it
+  reward: Any              # [K, B, H], 0 where masked
+  mask: Any                # [K, B, H]
+
+
+class Collected(NamedTuple):
+  """What one call of a driver brought: whole episodes only."""
+  episodes: Tuple[Episode, ...]
+  env_steps: int           # simulator steps, action repeat multiplied in
+  decisions: int
+  seconds: float
+
+
+class Report(NamedTuple):
+  """What an algorithm tells after one iteration."""
+  metrics: Mapping[str, float]         # named `room/what`
+  histograms: Mapping[str, Any] = {}   # name to array
