@@ -1,0 +1,122 @@
+"""Real transitions in no order: what a dynamics model is fitted to."""
+
+from typing import Tuple
+
+import numpy as np
+
+from mbrl_tf import errors
+from mbrl_tf import types
+
+
+class TransitionView:
+  """The newest transitions of an `EpisodeStore` as contiguous arrays.
+
+  Reads each file once: `transitions` adds only the episodes that the store got since the last call. Beyond
+  `capacity` the oldest transitions are dropped. Splits into training and validation are the model's affair.
+  """
+
+  def __init__(self, store, capacity: int):
+    """Reads nothing yet.
+
+    Args:
+      store: an `EpisodeStore` of episodes with one vector observation.
+      capacity: how many of the newest transitions are shown.
+
+    Raises:
+      UserError: where `capacity` is not positive.
+    """
+    if capacity < 1:
+      raise errors.UserError(f'The view needs room for at least one transition. Received: capacity={capacity}')
+    self._store = store
+    self._capacity = capacity
+    self._clear()
+
+  def __len__(self):
+    """The number of transitions shown, M."""
+    self._update()
+    return min(self._end, self._capacity)
+
+  def transitions(self) -> types.Transitions:
+    """Returns the newest transitions, oldest first.
+
+    Returns:
+      Observations, rewards and continuous actions in float32, discrete actions in int64, `terminated` in bool; all
+      with leading axis M. The arrays are views that stay valid until the next call.
+
+    Raises:
+      UserError: where the store is empty, or its observations are not one vector each.
+    """
+    self._update()
+    if self._buffers is None:
+      raise errors.UserError(f'There are no transitions before the first episode. Received: folder={str(self._store.folder)!r}')
+    start = max(0, self._end - self._capacity)
+    return types.Transitions(*(buffer[start:self._end] for buffer in self._buffers))
+
+  def initial_observations(self, limit: int = 0) -> np.ndarray:
+    """Returns the states after real resets `[M, O]` in float32, newest first: at most `limit`, or all where it is 0."""
+    self._update()
+    if not self._initial:
+      raise errors.UserError(f'There are no reset states before the first episode. Received: folder={str(self._store.folder)!r}')
+    return np.stack(self._initial[::-1][:limit or None])
+
+  def newest_episodes(self, count: int) -> Tuple[types.Episode, ...]:
+    """Returns up to `count` of the newest episodes, oldest first."""
+    first = max(0, len(self._store) - count)
+    return tuple(episode for _, episode in self._store.episodes(first))
+
+  def _clear(self):
+    """Forgets all that was read."""
+    self._next_index = 0
+    self._truncations = self._store.truncations
+    self._buffers = None  # types.Transitions of arrays with more rows than are filled
+    self._end = 0         # rows filled
+    self._initial = []
+
+  def _update(self):
+    """Adds the store's new episodes."""
+    if self._store.truncations != self._truncations:
+      self._clear()
+    for _, episode in self._store.episodes(self._next_index):
+      self._add(_as_transitions(episode))
+    self._next_index = len(self._store)
+
+  def _add(self, new):
+    """Copies one episode's transitions to the end of the buffers."""
+    if not len(new.reward):
+      return
+    self._initial.append(new.observation[0])
+    new = types.Transitions(*(array[-self._capacity:] for array in new))
+    rows = len(new.reward)
+    if self._buffers is None or self._end + rows > len(self._buffers.reward):
+      self._make_room(new)
+    for buffer, array in zip(self._buffers, new):
+      buffer[self._end:self._end + rows] = array
+    self._end += rows
+
+  def _make_room(self, new):
+    """Drops what is older than the capacity; buffers double, up to twice the capacity, so copies stay rare."""
+    kept = min(self._end, self._capacity)
+    rows = min(2 * (kept + len(new.reward)), 2 * self._capacity + len(new.reward))
+    buffers = types.Transitions(*(np.empty((rows,) + array.shape[1:], array.dtype) for array in new))
+    if kept:
+      for buffer, old in zip(buffers, self._buffers):
+        buffer[:kept] = old[self._end - kept:self._end]
+    self._buffers, self._end = buffers, kept
+
+
+def _as_transitions(episode):
+  """Returns the `types.Transitions` of one episode."""
+  if isinstance(episode.observation, dict) or np.ndim(episode.observation) != 2:
+    shape = {key: np.shape(value) for key, value in episode.observation.items()} if isinstance(
+        episode.observation, dict) else np.shape(episode.observation)
+    raise errors.UserError(
+        'Transitions need observations that are one vector each, because a dynamics model of vectors is fitted to them. '
+        f'Received: observation shape={shape}')
+  observation = np.asarray(episode.observation, np.float32)
+  action = np.asarray(episode.action)
+  return types.Transitions(
+      observation=observation[:-1],
+      action=action.astype(np.int64 if np.issubdtype(action.dtype, np.integer) else np.float32),
+      reward=np.asarray(episode.reward, np.float32),
+      next_observation=observation[1:],
+      terminated=np.asarray(episode.terminated, bool))
