@@ -1,0 +1,172 @@
+"""Collects whole episodes from parallel environments with one batched policy."""
+
+import time
+
+import numpy as np
+import tensorflow as tf
+from tf_agents.trajectories import time_step as ts
+
+from mbrl_tf import errors
+from mbrl_tf import types
+
+_FIRST_ROWS = 1000  # of the buffers where a task has no time limit; they double when an episode is longer
+
+
+class EpisodeDriver:
+  """Runs a `TFPolicy` in N environments at once, and returns whole episodes only.
+
+  Environment i is row i of the policy's batch. The policy's `action` is compiled once per policy. The policy state is
+  carried from step to step; `TFPolicy` itself resets the rows whose environment is at the beginning of an episode.
+
+  Attributes:
+    environment: the batched `PyEnvironment`.
+    spec: its `types.EnvironmentSpec`.
+  """
+
+  def __init__(self, environment, observers=()):
+    """Starts nothing.
+
+    Args:
+      environment: what `environments.catalog.make` returns.
+      observers: callables; each is given each `types.Episode` as soon as it ends.
+    """
+    self.environment = environment
+    self.spec = environment.spec
+    self._observers = tuple(observers)
+    self._compiled = {}  # id of a policy to (the policy, its compiled action)
+
+  def collect(self, policy, env_steps: int, seed=None) -> types.Collected:
+    """Takes at least `env_steps` simulator steps.
+
+    Every environment starts a fresh episode. One that ends is followed by another only while fewer than `env_steps`
+    were taken by all environments together; then the running ones are completed. So with episodes of one length L
+    the number of steps is exact where `env_steps` is a multiple of N * L.
+
+    Args:
+      policy: a `TFPolicy`. Where it has `member_of_env(N) -> int [N]`, that is written into the episodes' `member`.
+      env_steps: simulator steps, action repeat multiplied in.
+      seed: where given, step t of the policy is seeded with `[seed, t]`; otherwise the policy's own generator decides.
+
+    Returns:
+      The episodes in the order in which they ended.
+
+    Raises:
+      UserError: where `env_steps` is not positive.
+    """
+    if env_steps < 1:
+      raise errors.UserError(f'Collecting needs at least one step. Received: env_steps={env_steps}')
+    begin = time.monotonic()
+    act = self._compile(policy)
+    size = self.environment.batch_size
+    decisions_wanted = -(-env_steps // self.spec.action_repeat)
+    recorder = _Recorder(self.spec, size, _members(policy, size))
+    running = np.ones(size, bool)
+    policy_state = policy.get_initial_state(size)
+    time_step = self.environment.reset()
+    episodes, step = [], 0
+    while running.any():
+      fresh = np.asarray(time_step.step_type) == ts.StepType.LAST
+      action, policy_state = act(time_step, policy_state, None if seed is None else _step_seed(seed, step))
+      following = self.environment.step(action)
+      recorder.record(time_step.observation, action, following, running & ~fresh)
+      ended = running & ~fresh & (np.asarray(following.step_type) == ts.StepType.LAST)
+      for env in np.flatnonzero(ended):
+        episodes.append(self._observed(recorder.finish(env, following.observation)))
+      if recorder.decisions >= decisions_wanted:
+        running &= ~ended & ~fresh
+      time_step = following
+      step += 1
+    return types.Collected(
+        tuple(episodes), recorder.decisions * self.spec.action_repeat, recorder.decisions, time.monotonic() - begin)
+
+  def _observed(self, episode):
+    """Shows the episode to the observers and returns it."""
+    for observer in self._observers:
+      observer(episode)
+    return episode
+
+  def _compile(self, policy):
+    """Returns `(time_step, policy_state, seed) -> (action as numpy, policy_state)`."""
+    if id(policy) not in self._compiled:
+
+      @tf.function
+      def action(step_type, reward, discount, observation, policy_state, seed):
+        step = policy.action(ts.TimeStep(step_type, reward, discount, observation), policy_state, seed)
+        return step.action, step.state
+
+      # The policy is kept beside its function, so that its id cannot pass to another one.
+      self._compiled[id(policy)] = (policy, action)
+    compiled = self._compiled[id(policy)][1]
+
+    def act(time_step, policy_state, seed):
+      chosen, policy_state = compiled(
+          time_step.step_type, time_step.reward, time_step.discount, time_step.observation, policy_state, seed)
+      return chosen.numpy(), policy_state
+
+    return act
+
+
+class _Recorder:
+  """The running episode of each environment.
+
+  Rows are written at each environment's own position, so memory is bounded by the longest episode.
+
+  Attributes:
+    decisions: recorded so far, in all environments.
+  """
+
+  def __init__(self, spec, size, members):
+    self._rows = np.arange(size)
+    self._position = np.zeros(size, int)
+    self._members = members
+    self._is_dict = not isinstance(spec.observation, types.ArraySpec)
+    # One row more than the longest episode has: an idle environment writes to a row that nobody reads.
+    shape = (-(-(spec.time_limit or _FIRST_ROWS) // spec.action_repeat) + 1, size)
+    specs = dict(spec.observation) if self._is_dict else {'observation': spec.observation}
+    self._observation = {key: np.empty(shape + tuple(array.shape), array.dtype) for key, array in specs.items()}
+    self._action = np.empty(shape + tuple(spec.action.shape), spec.action.dtype)
+    self._reward = np.empty(shape, np.float32)
+    self._terminated = np.empty(shape, bool)
+    self.decisions = 0
+
+  def record(self, observation, action, following, active):
+    """Writes one transition of each environment; `active` (bool [N]) says which of them count."""
+    at = (self._position, self._rows)
+    for key, buffer in self._observation.items():
+      buffer[at] = observation[key] if self._is_dict else observation
+    self._action[at] = action
+    self._reward[at] = following.reward
+    self._terminated[at] = (following.step_type == ts.StepType.LAST) & (following.discount == 0)
+    self._position[active] += 1
+    self.decisions += int(active.sum())
+    if self._position.max() >= len(self._reward):
+      self._grow()
+
+  def finish(self, env, last_observation):
+    """Returns the episode that just ended in environment `env`, and starts an empty one there."""
+    end = self._position[env]
+    observation = {}
+    for key, buffer in self._observation.items():
+      last = last_observation[key] if self._is_dict else last_observation
+      observation[key] = np.concatenate([buffer[:end, env], np.asarray(last[env], buffer.dtype)[None]])
+    self._position[env] = 0
+    return types.Episode(
+        observation if self._is_dict else observation['observation'], self._action[:end, env].copy(),
+        self._reward[:end, env].copy(), self._terminated[:end, env].copy(), int(self._members[env]))
+
+  def _grow(self):
+    """Doubles the buffers: an episode reached their end."""
+    double = lambda buffer: np.concatenate([buffer, np.empty_like(buffer)])
+    self._observation = {key: double(buffer) for key, buffer in self._observation.items()}
+    self._action, self._reward, self._terminated = double(self._action), double(self._reward), double(self._terminated)
+
+
+def _members(policy, size):
+  """Returns which member acts in each environment, int [N]; -1 where the policy has no members."""
+  member_of_env = getattr(policy, 'member_of_env', None)
+  return np.full(size, -1) if member_of_env is None else np.asarray(member_of_env(size))
+
+
+def _step_seed(seed, step):
+  """Returns the stateless seed of one step, int32 [2]."""
+  return np.array([seed, step], np.int32)

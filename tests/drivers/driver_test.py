@@ -1,0 +1,161 @@
+"""The driver returns whole episodes with every row where it belongs."""
+
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tf_agents.policies import tf_policy
+from tf_agents.trajectories import policy_step
+
+from mbrl_tf import errors
+from mbrl_tf import types
+from mbrl_tf.drivers import driver
+from mbrl_tf.drivers import policies
+from tests import fakes
+
+
+class StatefulPolicy(tf_policy.TFPolicy):
+  """Acts (steps since the episode began, row of the batch)."""
+
+  def __init__(self, spec):
+    super().__init__(policies.time_step_spec(spec), policies.action_spec(spec), tf.TensorSpec([], tf.float32), clip=False)
+    self.traces = 0
+
+  def member_of_env(self, size):
+    return np.arange(size) % 2
+
+  def _action(self, time_step, policy_state, seed):
+    self.traces += 1
+    row = tf.range(tf.shape(policy_state)[0], dtype=tf.float32)
+    return policy_step.PolicyStep(tf.stack([policy_state, row], axis=1), policy_state + 1)
+
+  def _distribution(self, time_step, policy_state):
+    raise NotImplementedError
+
+
+def check_whole(episode):
+  """Asserts that an episode of the counting environment is complete and unmixed."""
+  decisions = len(episode.reward)
+  assert len(set(map(tuple, episode.observation[:, :2]))) == 1  # one environment, one episode of it
+  np.testing.assert_array_equal(episode.observation[:, 2], np.arange(decisions + 1))
+  np.testing.assert_array_equal(episode.reward, np.arange(1, decisions + 1))
+  np.testing.assert_array_equal(episode.terminated[:-1], np.zeros(decisions - 1, bool))
+
+
+@pytest.mark.parametrize('env_steps', [20, 40])
+def test_fixed_lengths_give_the_exact_number_of_steps(env_steps):
+  environment = fakes.CountingEnvironment([[5]] * 4)
+  collected = driver.EpisodeDriver(environment).collect(policies.UniformRandomPolicy(environment.spec), env_steps)
+  assert collected.env_steps == collected.decisions == env_steps
+  assert [len(episode.reward) for episode in collected.episodes] == [5] * (env_steps // 5)
+  for episode in collected.episodes:
+    check_whole(episode)
+    assert not episode.terminated.any()
+
+
+def test_episodes_of_unequal_length_by_hand():
+  # Environment 0 lasts 1, 3, 1, ... decisions, environment 1 lasts 5. After the vector steps 1, 2, 3, 4 there are
+  # 2, 3, 5, 7 decisions (step 2 resets environment 0); with 6 wanted both running episodes are completed at step 5.
+  environment = fakes.CountingEnvironment([[1, 3], [5]])
+  collected = driver.EpisodeDriver(environment).collect(policies.UniformRandomPolicy(environment.spec), 6)
+  assert [(episode.observation[0, 0], len(episode.reward)) for episode in collected.episodes] == [(0, 1), (0, 3), (1, 5)]
+  assert [bool(episode.terminated[-1]) for episode in collected.episodes] == [True, True, False]
+  assert collected.decisions == 9
+  for episode in collected.episodes:
+    check_whole(episode)
+
+
+def test_random_lengths_against_counting():
+  generator = np.random.default_rng(0)
+  environment = fakes.CountingEnvironment([generator.integers(1, 9, 50) for _ in range(6)], time_limit=9)
+  collecting = driver.EpisodeDriver(environment)
+  policy = policies.UniformRandomPolicy(environment.spec)
+  for env_steps in (1, 7, 60, 200):
+    collected = collecting.collect(policy, env_steps)
+    for episode in collected.episodes:
+      check_whole(episode)
+    total = sum(len(episode.reward) for episode in collected.episodes)
+    assert total == collected.decisions == collected.env_steps
+    assert env_steps <= total < env_steps + 6 * 9
+    keys = [tuple(episode.observation[0, :2]) for episode in collected.episodes]
+    assert len(set(keys)) == len(keys)
+
+
+def test_policy_state_restarts_with_each_episode_and_rows_stay_in_place():
+  environment = fakes.CountingEnvironment([[2, 4], [5], [3]])
+  policy = StatefulPolicy(environment.spec)
+  collecting = driver.EpisodeDriver(environment)
+  collected = collecting.collect(policy, 12)
+  for episode in collected.episodes:
+    np.testing.assert_array_equal(episode.action[:, 0], np.arange(len(episode.reward)))
+    np.testing.assert_array_equal(episode.action[:, 1], episode.observation[:-1, 0])
+    assert episode.member == episode.observation[0, 0] % 2
+  traces = policy.traces
+  collecting.collect(policy, 12)
+  assert policy.traces == traces, 'the policy was traced again'
+
+
+def test_action_repeat_counts_simulator_steps():
+  environment = fakes.CountingEnvironment([[3]] * 2, time_limit=12, action_repeat=4)
+  collected = driver.EpisodeDriver(environment).collect(policies.UniformRandomPolicy(environment.spec), 24)
+  assert (collected.decisions, collected.env_steps) == (6, 24)
+  assert not collected.episodes[0].terminated.any()
+
+
+def test_an_episode_longer_than_announced_is_kept_whole():
+  environment = fakes.CountingEnvironment([[23]], time_limit=2)
+  collected = driver.EpisodeDriver(environment).collect(policies.UniformRandomPolicy(environment.spec), 1)
+  assert len(collected.episodes[0].reward) == 23
+  check_whole(collected.episodes[0])
+
+
+def test_observers_see_each_episode_once_in_order():
+  environment = fakes.CountingEnvironment([[1, 3], [5]])
+  seen = []
+  collected = driver.EpisodeDriver(environment, [seen.append]).collect(policies.UniformRandomPolicy(environment.spec), 6)
+  assert all(one is other for one, other in zip(seen, collected.episodes, strict=True))
+
+
+def test_the_seed_alone_decides_where_it_is_given():
+  environment = fakes.CountingEnvironment([[5]] * 2)
+  policy = policies.UniformRandomPolicy(environment.spec, seed=3)
+  collecting = driver.EpisodeDriver(environment)
+  state = policy.generator.state.numpy()
+  first, again, other = (collecting.collect(policy, 10, seed=seed).episodes[0].action for seed in (1, 1, 2))
+  np.testing.assert_array_equal(first, again)
+  assert (first != other).any()
+  assert len(np.unique(first)) == first.size
+  np.testing.assert_array_equal(policy.generator.state.numpy(), state)
+  collecting.collect(policy, 10)
+  assert (policy.generator.state.numpy() != state).any()
+
+
+def test_no_steps_are_refused():
+  environment = fakes.CountingEnvironment([[5]])
+  with pytest.raises(errors.UserError, match='env_steps=0'):
+    driver.EpisodeDriver(environment).collect(policies.UniformRandomPolicy(environment.spec), 0)
+
+
+def test_bookkeeping_and_policy_cost_little():
+  environment = fakes.CountingEnvironment([[200]] * 20, time_limit=200)
+  collecting = driver.EpisodeDriver(environment)
+  policy = policies.UniformRandomPolicy(environment.spec)
+  collecting.collect(policy, 4000)
+  begin = time.monotonic()
+  collecting.collect(policy, 4000)
+  assert time.monotonic() - begin < 2  # measured below 0.3 s; generous for a machine that is busy
+
+
+def test_uniform_policy_covers_its_bounds():
+  spec = types.EnvironmentSpec('x', types.ArraySpec((3,), 'float32'), types.ArraySpec((), 'int64', num_values=3), 5)
+  policy = policies.UniformRandomPolicy(spec)
+  step = fakes.ts.restart(tf.zeros([3000, 3]), 3000)
+  counts = np.bincount(policy.action(step).action.numpy(), minlength=3)
+  assert len(counts) == 3 and counts.min() > 850
+
+  continuous = policies.UniformRandomPolicy(fakes.vector_spec())
+  action = continuous.action(step).action.numpy()
+  assert action.shape == (3000, 2) and action.dtype == np.float32
+  assert -1 <= action.min() < -0.99 and 0.99 < action.max() <= 1
+  assert abs(action.mean()) < 0.03
