@@ -1,0 +1,114 @@
+"""The environment contract: how a Gymnasium environment becomes an `EnvironmentSpec`."""
+
+import importlib
+
+import numpy as np
+import tensorflow as tf
+from gymnasium import spaces
+
+from mbrl_tf import errors, types
+from mbrl_tf.environments import mujoco_tasks, simulators
+
+EXAMPLE = '''
+  import tensorflow as tf
+  class MyEnvironment(gymnasium.Env):
+    @staticmethod
+    def reward_function(observation, action, next_observation):  # [..., O], [..., A] in the simulator's units, [..., O]
+      return -tf.reduce_sum(next_observation ** 2, -1) - 0.1 * tf.reduce_sum(action ** 2, -1)  # [...]
+'''
+
+
+def read_spec(env, recipe):
+  """Returns the `EnvironmentSpec` of one simulator.
+
+  Reward and termination come from the first place that has them: attributes `reward_function` and `terminated_function`
+  of the simulator, the same attributes of the factory, the table of known tasks. Each is a callable, or a string
+  `'module:function'` that is imported here, in the process that has TensorFlow. They describe one env step and take
+  actions in the simulator's own units; the spec's functions take the agent's.
+
+  Args:
+    env: the simulator as its recipe built it.
+    recipe: a `simulators.Recipe`.
+
+  Raises:
+    UserError: a function that cannot be imported.
+  """
+  known = mujoco_tasks.functions(env)
+  reward = _find('reward_function', env, recipe.name) or known.reward
+  terminated = _find('terminated_function', env, recipe.name) or known.terminated
+  return types.EnvironmentSpec(
+      name=recipe.name,
+      observation=_observation_spec(env.observation_space),
+      action=_action_spec(env.action_space),
+      time_limit=env.get_wrapper_attr('time_limit'),
+      action_repeat=recipe.action_repeat,
+      reward=None if reward is None else _agent_reward(reward, env, recipe.action_repeat),
+      terminated=terminated)
+
+
+def require_model_functions(spec):
+  """Raises a UserError that says how to write a reward function, where `spec` has none.
+
+  A spec without `terminated` is taken as a task that never terminates.
+  """
+  if spec.reward is None:
+    raise errors.UserError(
+        'Imagined rollouts need the reward as a batched TensorFlow function, and this task brings none. Give the '
+        'environment (or its factory) an attribute reward_function, and terminated_function(next_observation) if '
+        f'episodes can terminate:{EXAMPLE}Received: environment={spec.name!r}')
+
+
+def _find(attribute, env, name):
+  """Returns the function of this name that a user's simulator or factory brings, or None."""
+  found = env.get_wrapper_attr(attribute) if env.has_wrapper_attr(attribute) else None
+  if found is None and not name.startswith(('gym:', 'toy:')):
+    found = getattr(simulators.factory(name), attribute, None)
+  return _imported(found, attribute) if isinstance(found, str) else found
+
+
+def _imported(path, attribute):
+  module, _, function = path.partition(':')
+  try:
+    return getattr(importlib.import_module(module), function)
+  except (ImportError, AttributeError, ValueError) as error:
+    raise errors.UserError(
+        f"{attribute} as a string must be 'module:function' of something that can be imported ({error}). "
+        f'Received: {attribute}={path!r}') from error
+
+
+def _agent_reward(reward, env, action_repeat):
+  """Returns the reward of one decision, for actions as the policy gives them.
+
+  With action repeat the rewards within one decision are taken as equal, because a model sees only its first and last
+  observation.
+  """
+  if isinstance(env.action_space, spaces.Discrete):
+    start = env.get_wrapper_attr('action_start')
+    to_native = lambda action: action + start
+  else:
+    center, scale = env.get_wrapper_attr('action_center'), env.get_wrapper_attr('action_scale')
+    to_native = lambda action: center + scale * tf.clip_by_value(action, -1.0, 1.0)
+
+  def agent_reward(observation, action, next_observation):
+    return action_repeat * reward(observation, to_native(action), next_observation)
+
+  return agent_reward
+
+
+def _observation_spec(space):
+  if isinstance(space, spaces.Dict):
+    return {key: _box_spec(part) for key, part in space.spaces.items()}
+  return _box_spec(space)
+
+
+def _box_spec(space):
+  return types.ArraySpec(
+      shape=tuple(space.shape), dtype=space.dtype.name,
+      minimum=space.low.copy() if np.isfinite(space.low).any() else None,
+      maximum=space.high.copy() if np.isfinite(space.high).any() else None)
+
+
+def _action_spec(space):
+  if isinstance(space, spaces.Discrete):
+    return types.ArraySpec(shape=(), dtype='int64', num_values=int(space.n))
+  return _box_spec(space)

@@ -1,0 +1,167 @@
+"""From a name to one simulator, as a picklable recipe that a worker process can follow without TensorFlow."""
+
+import dataclasses
+import importlib
+import inspect
+import multiprocessing
+import os
+import sys
+from typing import Any, Mapping, Optional
+
+import gymnasium
+from gymnasium import spaces, wrappers as gym_wrappers
+
+from mbrl_tf import errors
+from mbrl_tf.environments import toy, wrappers
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+  """How to build one simulator with all its wrappers. Calling it builds.
+
+  Attributes:
+    name: as given to the catalog.
+    kwargs: of the simulator.
+    time_limit: env steps per episode; 0 keeps the simulator's own.
+    action_repeat: env steps per decision.
+    seed: of the whole group of simulators.
+    index: which simulator of the group this is.
+    render_mode: None or `rgb_array`.
+    gl: value of MUJOCO_GL for a worker that renders; None leaves the variable alone.
+  """
+  name: str
+  kwargs: Mapping[str, Any]
+  time_limit: int = 0
+  action_repeat: int = 1
+  seed: int = 0
+  index: int = 0
+  render_mode: Optional[str] = None
+  gl: Optional[str] = None
+
+  def __call__(self):
+    """Returns the wrapped `gymnasium.Env`."""
+    in_worker = multiprocessing.parent_process() is not None
+    render_mode = self.render_mode
+    if render_mode and not renders_without_gl(self.name):
+      # gymnasium's vector builds one simulator in the calling process too, only to read its spaces: that one must not
+      # load a software renderer beside TensorFlow.
+      if in_worker:
+        self._prepare_rendering()
+      else:
+        render_mode = None
+    return self._wrap(build(self.name, self.kwargs, render_mode))
+
+  def _prepare_rendering(self):
+    if self.gl:
+      os.environ['MUJOCO_GL'] = self.gl
+
+  def _wrap(self, env):
+    time_limit = self.time_limit or own_time_limit(self.name, env)
+    if time_limit <= 0:
+      raise errors.UserError(
+          f'{self.name} has no time limit of its own, and episodes must end: give one in env steps. '
+          f'Received: time_limit={self.time_limit}')
+    if isinstance(env.action_space, spaces.Box):
+      env = wrappers.ScaleActions(env, self.name)
+    elif isinstance(env.action_space, spaces.Discrete):
+      env = wrappers.ShiftActions(env)
+    else:
+      raise errors.UserError(
+          f'Actions of {self.name} must be a Box or Discrete, because policies are Gaussian or categorical. '
+          f'Received: action_space={env.action_space}')
+    env = wrappers.LimitTime(env, time_limit)
+    env = wrappers.RepeatActions(env, self.action_repeat)
+    env = wrappers.CheckObservations(env, self.name)
+    return wrappers.SeedEpisodes(env, self.name, self.seed, self.index)
+
+
+def build(name, kwargs, render_mode=None):
+  """Returns the bare `gymnasium.Env` that `name` stands for.
+
+  Args:
+    name: `gym:<id>`, `toy:<name>` or `my.module:factory`.
+    kwargs: keyword arguments of the simulator.
+    render_mode: handed to the simulator when not None.
+
+  Raises:
+    UserError: unknown name, or keyword arguments that the simulator does not take.
+  """
+  kwargs = dict(kwargs)
+  if render_mode:
+    kwargs['render_mode'] = render_mode
+  kind, _, rest = name.partition(':')
+  if kind == 'gym':
+    return _build_gym(name, rest, kwargs)
+  maker = toy.TOYS.get(rest) if kind == 'toy' else factory(name)
+  if maker is None:
+    raise errors.unknown_name('environment', name, names())
+  _check_kwargs(name, maker, kwargs)
+  env = maker(**kwargs)
+  if not isinstance(env, gymnasium.Env):
+    raise errors.UserError(f'The factory {name} must return a gymnasium.Env. Received: {type(env).__name__}={env!r}')
+  return env
+
+
+def names():
+  """Returns all names that are known without importing the user's modules, sorted."""
+  toys = [f'toy:{name}' for name in toy.TOYS]
+  return sorted(toys + [f'gym:{name}' for name in gymnasium.registry])
+
+
+def factory(name):
+  """Returns the callable that `my.module:factory` names, or a UserError that says what is missing."""
+  module_name, _, attribute = name.partition(':')
+  if not attribute:
+    raise errors.unknown_name('environment', name, names())
+  try:
+    module = importlib.import_module(module_name)
+  except ModuleNotFoundError as error:
+    if error.name and not (module_name + '.').startswith(error.name + '.'):
+      raise
+    raise errors.unknown_name('environment', name, names()) from error
+  if not callable(getattr(module, attribute, None)):
+    known = [f'{module_name}:{key}' for key, value in vars(module).items() if callable(value) and not key.startswith('_')]
+    raise errors.unknown_name('environment', name, known or names())
+  return getattr(module, attribute)
+
+
+def renders_without_gl(name):
+  """Whether rendering `name` is plain numpy, and so is safe beside TensorFlow."""
+  return name.startswith('toy:')
+
+
+def own_time_limit(name, env):
+  """Returns the limit in env steps that a simulator brings, 0 where it brings none."""
+  kind, _, rest = name.partition(':')
+  if kind == 'gym':
+    return int(gymnasium.spec(rest).max_episode_steps or 0)
+  for attribute in ('time_limit', '_max_episode_steps'):
+    if env.has_wrapper_attr(attribute):
+      return int(env.get_wrapper_attr(attribute) or 0)
+  return 0
+
+
+def _build_gym(name, gym_id, kwargs):
+  if gym_id not in gymnasium.registry:
+    raise errors.unknown_name('environment', name, names())
+  try:
+    # The time limit is a wrapper of our own; gymnasium's checker and order enforcement cost more than a cheap simulator.
+    env = gymnasium.make(gym_id, max_episode_steps=-1, disable_env_checker=True, **kwargs)
+  except TypeError as error:
+    raise errors.UserError(f'{name} does not take these keyword arguments ({error}). Received: kwargs={kwargs}') from error
+  return env.env if isinstance(env, gym_wrappers.OrderEnforcing) else env
+
+
+def _check_kwargs(name, maker, kwargs):
+  try:
+    inspect.signature(maker).bind(**kwargs)
+  except TypeError as error:
+    raise errors.UserError(f'{name} does not take these keyword arguments ({error}). Received: kwargs={kwargs}') from error
+
+
+def needs_gl(name):
+  """Whether rendering `name` needs an OpenGL back end for MuJoCo."""
+  kind, _, gym_id = name.partition(':')
+  if kind == 'gym':
+    return 'mujoco' in str(gymnasium.spec(gym_id).entry_point)
+  return not renders_without_gl(name) and 'mujoco' in sys.modules

@@ -1,0 +1,67 @@
+"""Small environments that learn in seconds and need no simulator; rendering is plain numpy, so no GL either."""
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+
+class PointMass(gymnasium.Env):
+  """A mass in the plane is pushed to the origin.
+
+  Observation `[4]`: position x, y and velocity x, y. Action `[2]`: force in [-1, 1].
+  Each step of `TIME_STEP` s: velocity += TIME_STEP * (FORCE * action - DAMPING * velocity), then position moves with the
+  new velocity. Reward: 1 - |position|^2 - 0.05 |action|^2, of the position after the step. It never terminates.
+  """
+
+  metadata = {'render_modes': ['rgb_array'], 'render_fps': 20}
+  time_limit = 50
+  reward_function = 'mbrl_tf.environments.toy_tasks:point_mass_reward'
+  terminated_function = 'mbrl_tf.environments.toy_tasks:never_terminated'
+
+  TIME_STEP = 0.1
+  FORCE = 4.0
+  DAMPING = 1.0
+  ACTION_COST = 0.05
+
+  def __init__(self, render_mode=None, start_radius=1.0):
+    """Starts at rest, uniformly in a square of half-width `start_radius`."""
+    self.render_mode = render_mode
+    self.observation_space = spaces.Box(-np.inf, np.inf, (4,), np.float32)
+    self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
+    self._start_radius = start_radius
+    self._position = np.zeros(2)
+    self._velocity = np.zeros(2)
+
+  def reset(self, *, seed=None, options=None):
+    super().reset(seed=seed)
+    self._position = self.np_random.uniform(-self._start_radius, self._start_radius, 2)
+    self._velocity = np.zeros(2)
+    return self._observation(), {}
+
+  def step(self, action):
+    acceleration = self.FORCE * action - self.DAMPING * self._velocity
+    self._velocity = self._velocity + self.TIME_STEP * acceleration
+    self._position = self._position + self.TIME_STEP * self._velocity
+    reward = 1.0 - np.sum(np.square(self._position)) - self.ACTION_COST * np.sum(np.square(action))
+    return self._observation(), float(reward), False, False, {}
+
+  def render(self):
+    """Returns uint8 [64, 64, 3]: the plane within 2 of the origin, the goal in green and the mass in red."""
+    frame = np.full((64, 64, 3), 255, np.uint8)
+    _draw_disc(frame, np.zeros(2), 0.15, (60, 160, 60))
+    _draw_disc(frame, self._position, 0.12, (200, 40, 40))
+    return frame
+
+  def _observation(self):
+    return np.concatenate([self._position, self._velocity]).astype(np.float32)
+
+
+def _draw_disc(frame, center, radius, color, half_width=2.0):
+  """Paints a disc; `center` and `radius` in units of the plane, y upwards."""
+  size = frame.shape[0]
+  axis = (np.arange(size) + 0.5) / size * 2 * half_width - half_width
+  x, y = np.meshgrid(axis, -axis)
+  frame[np.square(x - center[0]) + np.square(y - center[1]) <= radius ** 2] = color
+
+
+TOYS = {'point_mass': PointMass}

@@ -1,0 +1,132 @@
+"""N simulators shown to tf-agents as one batched `PyEnvironment`."""
+
+import weakref
+
+import numpy as np
+from tf_agents.environments import py_environment
+from tf_agents.specs import array_spec
+from tf_agents.trajectories import time_step as ts
+
+from mbrl_tf import errors
+
+
+class VectorizedEnvironment(py_environment.PyEnvironment):
+  """N simulators of one task, stepped together.
+
+  Time steps carry a leading `[N]`. The discount is 0 where an episode terminated and 1 everywhere else, so truncation
+  never zeroes it; the learner multiplies gamma in. In the step after `LAST`, that simulator alone begins a new episode:
+  its action is ignored, and its reward is 0. Usable in a `with` statement; workers also end with the interpreter.
+
+  Attributes:
+    spec: the `types.EnvironmentSpec`.
+    env_steps: int64 `[N]`, simulator steps taken in the last `step` (0 where an episode began; fewer than the action
+      repeat where an episode ended).
+  """
+
+  def __init__(self, spec, simulators, num_envs):
+    """Takes ownership of `simulators` (`parallel.InProcess` or `parallel.Processes`)."""
+    super().__init__()
+    self.spec = spec
+    self.env_steps = np.zeros(num_envs, np.int64)
+    self.simulators = simulators
+    self._num_envs = num_envs
+    self._next_episode = np.zeros(num_envs, np.int64)
+    self._last = np.zeros(num_envs, bool)
+    self._tensor_specs = _observation_specs(spec.observation), _action_spec(spec.action)
+    # Runs at the first of close(), garbage collection and interpreter exit.
+    self._finalizer = weakref.finalize(self, simulators.close)
+
+  @property
+  def batched(self):
+    return True
+
+  @property
+  def batch_size(self):
+    return self._num_envs
+
+  @property
+  def episode_counters(self):
+    """int64 `[N]`: the number of the next episode of each simulator, which with the seed decides how it begins."""
+    return self._next_episode.copy()
+
+  @episode_counters.setter
+  def episode_counters(self, counters):
+    counters = np.asarray(counters)
+    if counters.shape != (self._num_envs,) or counters.dtype.kind not in 'iu' or (counters < 0).any():
+      raise errors.UserError(
+          f'Episode counters must be {self._num_envs} integers that are not negative, one for each simulator. '
+          f'Received: episode_counters={counters}')
+    self.simulators.set_episode_counters(counters)
+    self._next_episode = counters.astype(np.int64)
+
+  def observation_spec(self):
+    return self._tensor_specs[0]
+
+  def action_spec(self):
+    return self._tensor_specs[1]
+
+  def render(self, mode='rgb_array'):
+    """Returns one frame uint8 [height, width, 3] for each simulator.
+
+    Raises:
+      UserError: the environment was not made with `render_mode='rgb_array'`.
+    """
+    if mode != 'rgb_array':
+      raise errors.UserError(f"Only frames as arrays can be rendered: mode='rgb_array'. Received: mode={mode!r}")
+    frames = self.simulators.render()
+    if any(frame is None for frame in frames):
+      raise errors.UserError(
+          "To render, an environment must be made with render_mode='rgb_array'. Received: render_mode=None")
+    return frames
+
+  def close(self):
+    """Ends all workers; may be called more than once."""
+    self._finalizer()
+
+  def _reset(self):
+    self._require_open()
+    observation = self.simulators.reset()
+    self._next_episode += 1
+    self._last[:] = False
+    self.env_steps = np.zeros(self._num_envs, np.int64)
+    return ts.TimeStep(
+        step_type=np.full(self._num_envs, ts.StepType.FIRST, np.int32),
+        reward=np.zeros(self._num_envs, np.float32),
+        discount=np.ones(self._num_envs, np.float32),
+        observation=observation)
+
+  def _step(self, action):
+    self._require_open()
+    self._check_action(action)
+    observation, reward, terminated, truncated, self.env_steps = self.simulators.step(action)
+    self._next_episode += self._last
+    last = terminated | truncated
+    step_type = np.where(last, ts.StepType.LAST, np.where(self._last, ts.StepType.FIRST, ts.StepType.MID))
+    self._last = last
+    return ts.TimeStep(
+        step_type=step_type.astype(np.int32),
+        reward=reward,
+        discount=1.0 - terminated.astype(np.float32),
+        observation=observation)
+
+  def _check_action(self, action):
+    expected = (self._num_envs,) + self.spec.action.shape
+    if np.shape(action) != expected or not np.isfinite(action).all():
+      raise errors.UserError(
+          f'Actions for {self.spec.name} must be finite and have the shape {list(expected)}. Received: action={action}')
+
+  def _require_open(self):
+    if not self._finalizer.alive:
+      raise errors.SimulatorError(f'This environment was closed. Received: environment={self.spec.name!r}')
+
+
+def _observation_specs(spec):
+  if isinstance(spec, dict):
+    return {key: array_spec.ArraySpec(part.shape, np.dtype(part.dtype), key) for key, part in spec.items()}
+  return array_spec.ArraySpec(spec.shape, np.dtype(spec.dtype), 'observation')
+
+
+def _action_spec(spec):
+  if spec.num_values is not None:
+    return array_spec.BoundedArraySpec((), np.int64, 0, spec.num_values - 1, 'action')
+  return array_spec.BoundedArraySpec(spec.shape, np.float32, -1.0, 1.0, 'action')

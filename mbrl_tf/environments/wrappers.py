@@ -1,0 +1,204 @@
+"""Wrappers that every simulator gets, from the inside out, free of TensorFlow.
+
+`ScaleActions` (or `ShiftActions`) -> `LimitTime` -> `RepeatActions` -> `CheckObservations` -> `SeedEpisodes`.
+
+Each `step` is on the path of every simulated step, so they hold plain numbers and do no more than they must.
+"""
+
+import math
+import traceback
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+from mbrl_tf import errors
+
+
+class ScaleActions(gymnasium.Wrapper):
+  """Maps continuous actions from [-1, 1] to the simulator's own bounds; what lies outside is clipped."""
+
+  def __init__(self, env, name):
+    """Wraps `env`, whose actions are a one-dimensional Box with finite bounds; a UserError otherwise."""
+    super().__init__(env)
+    space = env.action_space
+    if space.low.ndim != 1 or not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+      raise errors.UserError(
+          f'Continuous actions of {name} must be one Box of shape (A,) with finite bounds, because policies act in '
+          f'[-1, 1] and the adapter scales to the bounds. Received: action_space={space}')
+    low, high = space.low.astype(np.float32), space.high.astype(np.float32)
+    self.action_center = (high + low) / 2
+    self.action_scale = (high - low) / 2
+    self.action_space = spaces.Box(-1.0, 1.0, space.shape, np.float32)
+
+  def step(self, action):
+    action = np.minimum(np.maximum(action, -1.0), 1.0)
+    return self.env.step(self.action_center + self.action_scale * action)
+
+
+class ShiftActions(gymnasium.Wrapper):
+  """Maps discrete actions from [0, n) to the simulator's own first choice upwards."""
+
+  def __init__(self, env):
+    super().__init__(env)
+    self.action_start = int(env.action_space.start)
+    self.action_space = spaces.Discrete(int(env.action_space.n))
+
+  def step(self, action):
+    return self.env.step(int(action) + self.action_start)
+
+
+class LimitTime(gymnasium.Wrapper):
+  """Truncates an episode after `time_limit` simulator steps."""
+
+  def __init__(self, env, time_limit):
+    super().__init__(env)
+    self.time_limit = int(time_limit)
+    self._steps = 0
+
+  def reset(self, *, seed=None, options=None):
+    self._steps = 0
+    return self.env.reset(seed=seed, options=options)
+
+  def step(self, action):
+    observation, reward, terminated, truncated, info = self.env.step(action)
+    self._steps += 1
+    return observation, reward, terminated, truncated or self._steps >= self.time_limit, info
+
+
+class RepeatActions(gymnasium.Wrapper):
+  """Holds each action for up to `repeat` simulator steps, sums the rewards, and stops where the episode ends.
+
+  `info` holds one entry, `env_steps`: the simulator steps that were taken.
+  """
+
+  def __init__(self, env, repeat):
+    super().__init__(env)
+    self._repeat = int(repeat)
+
+  def reset(self, *, seed=None, options=None):
+    return self.env.reset(seed=seed, options=options)[0], {'env_steps': 0}
+
+  def step(self, action):
+    total = 0.0
+    for steps in range(1, self._repeat + 1):
+      observation, reward, terminated, truncated, _ = self.env.step(action)
+      total += reward
+      if terminated or truncated:
+        break
+    return observation, total, terminated, truncated, {'env_steps': steps}
+
+
+class CheckObservations(gymnasium.Wrapper):
+  """Converts observations to float32 (images stay uint8) and stops at what does not fit or is not finite."""
+
+  def __init__(self, env, name):
+    """Wraps `env`, whose observations are a Box, or a Dict of Boxes; a UserError otherwise."""
+    super().__init__(env)
+    self._name = name
+    self._steps = 0
+    self.observation_space = _converted_space(env.observation_space, name)
+    self._is_dict = isinstance(self.observation_space, spaces.Dict)
+
+  def reset(self, *, seed=None, options=None):
+    self._steps = 0
+    observation, info = self.env.reset(seed=seed, options=options)
+    return self._checked(observation), info
+
+  def step(self, action):
+    observation, reward, terminated, truncated, info = self.env.step(action)
+    self._steps += info['env_steps']
+    reward = float(reward)
+    if not math.isfinite(reward):
+      raise self._error('a finite reward', 'reward', reward)
+    return self._checked(observation), reward, bool(terminated), bool(truncated), info
+
+  def _checked(self, observation):
+    if not self._is_dict:
+      return self._checked_array(observation, self.observation_space, 'observation')
+    if not isinstance(observation, dict) or observation.keys() != self.observation_space.spaces.keys():
+      received = sorted(observation) if isinstance(observation, dict) else type(observation).__name__
+      raise self._error(f'a dict with the keys {sorted(self.observation_space.spaces)}', 'observation', received)
+    return {key: self._checked_array(observation[key], space, key) for key, space in self.observation_space.spaces.items()}
+
+  def _checked_array(self, value, space, key):
+    array = np.asarray(value)
+    if array.shape != space.shape or not np.can_cast(array.dtype, space.dtype, 'same_kind'):
+      raise self._error(f'shape {space.shape} and a type that fits {space.dtype}', key, f'{array.dtype}{list(array.shape)}')
+    array = array.astype(space.dtype)
+    if array.dtype.kind == 'f' and not np.isfinite(array).all():
+      raise self._error('finite numbers', key, array)
+    return array
+
+  def _error(self, expected, key, received):
+    return errors.SimulatorError(
+        f'{self._name} returned something outside its own spec at env step {self._steps} of an episode. '
+        f'Expected for key {key!r}: {expected}. Received: {key}={received}')
+
+
+class SeedEpisodes(gymnasium.Wrapper):
+  """Seeds each episode from (seed, simulator index, episode number), and turns exceptions into `SimulatorError`s.
+
+  So an episode depends neither on the other simulators nor on how it is run (in process or in a worker), and a resumed
+  run that restores `episode_counter` begins the same episodes.
+
+  Attributes:
+    episode_counter: the number of the next episode.
+  """
+
+  def __init__(self, env, name, seed, index):
+    super().__init__(env)
+    self._name = name
+    self._seed = int(seed)
+    self._index = int(index)
+    self.episode_counter = 0
+
+  def reset(self, *, seed=None, options=None):
+    """Begins the next episode; `seed` is ignored, because the counter decides."""
+    seed = episode_seed(self._seed, self._index, self.episode_counter)
+    self.episode_counter += 1
+    try:
+      return self.env.reset(seed=seed, options=options)
+    except Exception as error:
+      raise self._simulator_error('reset', error) from error
+
+  def step(self, action):
+    try:
+      return self.env.step(action)
+    except Exception as error:
+      raise self._simulator_error('step', error) from error
+
+  def render(self):
+    try:
+      return self.env.render()
+    except Exception as error:
+      raise self._simulator_error('render', error) from error
+
+  def _simulator_error(self, method, error):
+    if isinstance(error, (errors.SimulatorError, errors.UserError)):
+      return error
+    return errors.SimulatorError(
+        f'Simulator {self._index} of {self._name} raised in {method}().\n{traceback.format_exc()}'
+        f'Received: {type(error).__name__}={str(error)!r}')
+
+
+def episode_seed(seed, index, episode):
+  """Returns the seed (uint32 as int) of one episode of one simulator."""
+  return int(np.random.SeedSequence((seed, index, episode)).generate_state(1)[0])
+
+
+def _converted_space(space, name):
+  """Returns `space` as it is after conversion: float32, images uint8."""
+  if isinstance(space, spaces.Box):
+    return _converted_box(space)
+  if isinstance(space, spaces.Dict) and all(isinstance(part, spaces.Box) for part in space.spaces.values()):
+    return spaces.Dict({key: _converted_box(part) for key, part in space.spaces.items()})
+  raise errors.UserError(
+      f'Observations of {name} must be a Box, or a Dict of Boxes, because models read float32 vectors and uint8 images. '
+      f'Received: observation_space={space}')
+
+
+def _converted_box(box):
+  if box.dtype == np.uint8:
+    return box
+  return spaces.Box(box.low.astype(np.float32), box.high.astype(np.float32), box.shape, np.float32)
