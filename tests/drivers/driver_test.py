@@ -159,3 +159,19 @@ def test_uniform_policy_covers_its_bounds():
   assert action.shape == (3000, 2) and action.dtype == np.float32
   assert -1 <= action.min() < -0.99 and 0.99 < action.max() <= 1
   assert abs(action.mean()) < 0.03
+
+
+def test_a_number_of_episodes_is_spread_evenly_whatever_they_last():
+  environment = fakes.CountingEnvironment([[1], [5], [2]])
+  collecting = driver.EpisodeDriver(environment)
+  calls = []
+  collected = collecting.collect_episodes(
+      policies.UniformRandomPolicy(environment.spec), 5, on_step=lambda: calls.append(environment.current_time_step()))
+  assert sorted(episode.observation[0, 0] for episode in collected.episodes) == [0, 0, 1, 1, 2]
+  for episode in collected.episodes:
+    check_whole(episode)
+  # Environment 1 is the slowest: 5 decisions, a reset, 5 decisions, and the first observation.
+  assert len(calls) == 12
+  assert len(collecting.collect_episodes(policies.UniformRandomPolicy(environment.spec), 1).episodes) == 1
+  with pytest.raises(errors.UserError, match='count=0'):
+    collecting.collect_episodes(None, 0)
