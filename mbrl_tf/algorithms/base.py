@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, Dict, Iterator, Protocol
 
-from mbrl_tf import types
+from mbrl_tf import errors, types
 
 
 @dataclasses.dataclass
@@ -44,6 +44,24 @@ class RunConfig:
   evaluate_episodes: int = 10
   checkpoint_every_env_steps: int = 0
   keep_checkpoints: int = 3
+
+
+def validate_common(config):
+  """Raises `UserError` where the parts that all configs share cannot be used."""
+  environment, run = config.environment, config.run
+  if not environment.name:
+    raise errors.UserError("config.environment.name must name a task, such as 'gym:HalfCheetah-v5'. Received: name=''")
+  if environment.parallel not in ('auto', 'processes', 'in_process'):
+    raise errors.UserError("config.environment.parallel must be 'auto', 'processes' or 'in_process'. "
+                           f'Received: parallel={environment.parallel!r}')
+  lowest = {'environment.num_envs': 1, 'environment.action_repeat': 1, 'environment.time_limit': 0, 'run.env_steps': 1,
+            'run.seed': 0, 'run.evaluate_every_env_steps': 0, 'run.evaluate_episodes': 1,
+            'run.checkpoint_every_env_steps': 0, 'run.keep_checkpoints': 1}
+  for path, least in lowest.items():
+    part, name = path.split('.')
+    value = getattr(getattr(config, part), name)
+    if value < least:
+      raise errors.UserError(f'config.{path} must be {least} or more. Received: {name}={value!r}')
 
 
 class Algorithm(Protocol):

@@ -1,0 +1,78 @@
+"""Puts the parts of MB-MPO together."""
+
+import tensorflow as tf
+
+from mbrl_tf import errors, types
+from mbrl_tf.algorithms.mbmpo import (
+    ensemble_fit, exported_model, imagination, iteration, meta_learner, open_loop, policy as policy_lib)
+from mbrl_tf.data import transitions as transitions_lib
+from mbrl_tf.drivers import policies as driver_policies
+from mbrl_tf.models import dynamics_ensemble, policies
+
+
+class Parts(tf.Module):
+  """Everything that a checkpoint holds: models, optimizers, random generators, counters."""
+
+  def __init__(self, config, spec, seed):
+    """Makes all variables.
+
+    Args:
+      config: `MBMPOConfig`.
+      spec: `types.EnvironmentSpec`.
+      seed: an integer.
+    """
+    super().__init__(name='mbmpo')
+    members = config.ensemble.members
+    self.env_steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='env_steps')
+    self.iteration = tf.Variable(0, trainable=False, dtype=tf.int64, name='iteration')
+    self.generator = tf.random.Generator.from_seed(seed)
+    seeds = tf.transpose(self.generator.make_seeds(2))
+    self.ensemble = _make_ensemble(config, spec, seeds[0])
+    self.policy = _make_policy(config.policy, spec, seeds[1])
+    self.imagination = imagination.Imagination(self.ensemble, self.policy, spec, config.imagination)
+    self.fit = ensemble_fit.EnsembleFit(self.ensemble, config.ensemble, config.collect.capacity)
+    self.meta_learner = meta_learner.MetaLearner(self.policy, self.imagination, members, config.meta)
+    self.random_policy = driver_policies.UniformRandomPolicy(spec, seed)
+    self.adapted = policy_lib.AdaptedPolicies(self.policy, spec, members, seed + 1)
+    self.meta_policy = policy_lib.MetaPolicy(self.policy, spec)
+    self.open_loop = open_loop.OpenLoop(
+        self.ensemble, self.imagination.action_features, members, config.imagination.horizon)
+    self.exported_model = exported_model.ExportedModel(self.ensemble, self.imagination, spec)
+
+
+def build(config, spec, driver, store, seed):
+  """Builds the algorithm.
+
+  Args:
+    config: `MBMPOConfig`.
+    spec: `types.EnvironmentSpec` of the task.
+    driver: collects real episodes.
+    store: where they are kept.
+    seed: an integer.
+
+  Returns:
+    An `algorithms.base.Algorithm`.
+
+  Raises:
+    UserError: where the task has no reward function, or observations that are not one vector.
+  """
+  if not isinstance(spec.observation, types.ArraySpec) or len(spec.observation.shape) != 1:
+    raise errors.UserError(
+        'MB-MPO needs observations that are one vector; gymnasium.wrappers.FlattenObservation makes one of a dict. '
+        f'Received: {spec.name} with observation={spec.observation!r}')
+  view = transitions_lib.TransitionView(store, config.collect.capacity)
+  return iteration.MBMPO(Parts(config, spec, seed), config, spec, driver, store, view)
+
+
+def _make_ensemble(config, spec, seed):
+  settings = config.ensemble
+  return dynamics_ensemble.DynamicsEnsemble(
+      spec.observation.shape[0], spec.action.num_values or spec.action.shape[0], settings.members, settings.hidden_sizes,
+      seed, settings.activation, settings.probabilistic, settings.weight_normalization)
+
+
+def _make_policy(config, spec, seed):
+  if spec.action.num_values is not None:
+    return policies.CategoricalPolicy(spec.observation.shape[0], spec.action.num_values, config.hidden_sizes, seed)
+  return policies.GaussianPolicy(
+      spec.observation.shape[0], spec.action.shape[0], config.hidden_sizes, seed, config.initial_std, config.min_std)

@@ -1,0 +1,169 @@
+"""The settings of MB-MPO: what each one means, in what unit, and where the default comes from.
+
+Defaults are those of RLlib's tuned examples (`rllib_contrib/mbmpo`, tuned_examples/halfcheetah-mbmpo.yaml), which are
+those of the authors' code (Clavera et al. 2018, arXiv:1809.05214, appendix) unless noted.
+"""
+
+import dataclasses
+from typing import Tuple
+
+from mbrl_tf import errors
+from mbrl_tf.algorithms import base
+
+
+@dataclasses.dataclass
+class CollectConfig:
+  """Real data.
+
+  Attributes:
+    random_env_steps: env steps of uniformly random actions before anything is learned.
+    env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
+    adapted: collect with the K adapted policies (the paper's "tailored exploration") or with the meta-policy.
+    capacity: how many of the newest transitions the ensemble is fitted to.
+  """
+  random_env_steps: int = 8000
+  env_steps_per_iteration: int = 4000
+  adapted: bool = True
+  capacity: int = 10_000
+
+
+@dataclasses.dataclass
+class EnsembleConfig:
+  """The dynamics models and how they are fitted.
+
+  Attributes:
+    members: K, which is also the number of MAML tasks.
+    hidden_sizes: widths of the hidden layers.
+    activation: `relu`, `swish`, `tanh`, or `elu`.
+    probabilistic: predict a variance and train on the Gaussian likelihood; otherwise on the squared error.
+    weight_normalization: kernels as direction and length.
+    learning_rate: of Adam.
+    batch_size: transitions in a gradient step of one member.
+    max_epochs: at most so many passes over the data in a fit.
+    min_epochs: early stopping is not asked before.
+    validation_fraction: share of the data held out by each member for itself.
+    bootstrap: draw each member's training data with replacement instead of taking all but the validation data.
+    persistence: of the rolling average of the validation loss; a member stops when the average rises.
+  """
+  members: int = 5
+  hidden_sizes: Tuple[int, ...] = (512, 512, 512)
+  activation: str = 'relu'
+  probabilistic: bool = False
+  weight_normalization: bool = True
+  learning_rate: float = 1e-3
+  batch_size: int = 500
+  max_epochs: int = 500
+  min_epochs: int = 1
+  validation_fraction: float = 0.2
+  bootstrap: bool = False
+  persistence: float = 0.95
+
+
+@dataclasses.dataclass
+class PolicyConfig:
+  """The meta-policy.
+
+  Attributes:
+    hidden_sizes: widths of the tanh layers.
+    initial_std: of the actions, whose range is [-1, 1].
+    min_std: lower bound of the standard deviation.
+  """
+  hidden_sizes: Tuple[int, ...] = (32, 32)
+  initial_std: float = 1.0
+  min_std: float = 1e-6
+
+
+@dataclasses.dataclass
+class ImaginationConfig:
+  """Rollouts in the ensemble.
+
+  Attributes:
+    horizon: H, decisions in an imagined rollout.
+    rollouts_per_task: B, rollouts of each task before and again after adaptation.
+    start: `reset` starts from real reset states, `buffer` from any real state.
+    member_noise: sample the next observation from a probabilistic member instead of taking its mean.
+    discount: gamma.
+    gae_lambda: of generalised advantage estimation.
+    ridge: of the linear baseline.
+  """
+  horizon: int = 200
+  rollouts_per_task: int = 20
+  start: str = 'reset'
+  member_noise: bool = False
+  discount: float = 0.99
+  gae_lambda: float = 1.0
+  ridge: float = 1e-5
+
+
+@dataclasses.dataclass
+class MetaConfig:
+  """The meta-learner.
+
+  Attributes:
+    updates_per_iteration: meta-updates after each fit of the ensemble, each on fresh imagined data.
+    inner_steps: gradient steps of the adaptation.
+    inner_lr: their step size.
+    outer_lr: of Adam on the meta-policy.
+    outer_epochs: Adam steps on the same imagined data.
+    clip: PPO's clipping range of the likelihood ratio after adaptation.
+    kl_target: wanted mean KL from the sampling policy to the current one, before adaptation, in nats.
+    kl_coefficient: initial weight of that KL; halved where the KL is below target / 1.5, doubled above 1.5 target.
+    gradient_clip: global norm to which the meta-gradient is clipped; 0 for no clipping.
+  """
+  updates_per_iteration: int = 15
+  inner_steps: int = 1
+  inner_lr: float = 1e-3
+  outer_lr: float = 1e-3
+  outer_epochs: int = 8
+  clip: float = 0.5
+  kl_target: float = 3e-3
+  kl_coefficient: float = 1e-10
+  gradient_clip: float = 10.0
+
+
+@dataclasses.dataclass
+class MBMPOConfig:
+  """Everything that a run of MB-MPO is made of."""
+  algorithm: str = 'mbmpo'
+  environment: base.EnvironmentConfig = dataclasses.field(default_factory=base.EnvironmentConfig)
+  run: base.RunConfig = dataclasses.field(default_factory=base.RunConfig)
+  collect: CollectConfig = dataclasses.field(default_factory=CollectConfig)
+  ensemble: EnsembleConfig = dataclasses.field(default_factory=EnsembleConfig)
+  policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
+  imagination: ImaginationConfig = dataclasses.field(default_factory=ImaginationConfig)
+  meta: MetaConfig = dataclasses.field(default_factory=MetaConfig)
+
+  def validate(self):
+    """Raises `UserError` at the first value that cannot be used."""
+    base.validate_common(self)
+    positive = {
+        'collect': ('random_env_steps', 'env_steps_per_iteration', 'capacity'),
+        'ensemble': ('members', 'learning_rate', 'batch_size', 'max_epochs', 'min_epochs'),
+        'policy': ('initial_std', 'min_std'),
+        'imagination': ('horizon', 'rollouts_per_task', 'ridge'),
+        'meta': ('updates_per_iteration', 'inner_steps', 'inner_lr', 'outer_lr', 'outer_epochs', 'clip',
+                 'kl_target', 'kl_coefficient')}
+    for part, names in positive.items():
+      for name in names:
+        _require(getattr(getattr(self, part), name) > 0, 'must be above 0', f'{part}.{name}', getattr(getattr(self, part), name))
+    for part, name in (('imagination', 'discount'), ('imagination', 'gae_lambda'), ('ensemble', 'persistence')):
+      value = getattr(getattr(self, part), name)
+      _require(0 <= value <= 1, 'must lie between 0 and 1', f'{part}.{name}', value)
+    fraction = self.ensemble.validation_fraction
+    _require(0 < fraction < 1, 'must lie between 0 and 1, for early stopping needs held-out data',
+             'ensemble.validation_fraction', fraction)
+    _require(self.meta.gradient_clip >= 0, 'must be 0 or more', 'meta.gradient_clip', self.meta.gradient_clip)
+    for part in ('ensemble', 'policy'):
+      sizes = getattr(self, part).hidden_sizes
+      _require(all(size > 0 for size in sizes), 'must hold widths above 0', f'{part}.hidden_sizes', sizes)
+    _require(self.imagination.start in ('reset', 'buffer'), "must be 'reset' or 'buffer'", 'imagination.start', self.imagination.start)
+    _require(self.ensemble.activation in ('relu', 'swish', 'tanh', 'elu'), "must be 'relu', 'swish', 'tanh' or 'elu'",
+             'ensemble.activation', self.ensemble.activation)
+    _require(self.ensemble.probabilistic or not self.imagination.member_noise,
+             'needs probabilistic members, for deterministic ones have no noise (ensemble.probabilistic=True)',
+             'imagination.member_noise', self.imagination.member_noise)
+
+
+def _require(holds, expectation, name, value):
+  if not holds:
+    raise errors.UserError(f'config.{name} {expectation}. Received: {name}={value!r}')

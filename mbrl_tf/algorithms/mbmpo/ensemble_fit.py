@@ -1,0 +1,217 @@
+"""Fits the ensemble to real transitions: each member on its own split, with its own early stopping."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from mbrl_tf.ops import adam
+
+
+class FitResult(NamedTuple):
+  """What a fit tells, each `[K]`: epochs taken, and losses of the weights that were kept."""
+  epochs: Any
+  validation_loss: Any
+  train_loss: Any
+
+
+class EarlyStopping:
+  """Stops a member when the rolling average of its validation loss rises.
+
+  The average starts above the first loss, so that the first epochs, whose loss falls fast, never stop it. This is the
+  published rule (Clavera et al. 2018, authors' code), here for all members at once.
+  """
+
+  def __init__(self, members, persistence, min_epochs):
+    self._persistence, self._min_epochs = persistence, min_epochs
+    self._average = self._previous = None
+    self.epochs = np.zeros(members, int)
+    self.stopped = np.zeros(members, bool)
+    self.best_loss = np.full(members, np.inf)
+
+  def update(self, losses):
+    """Takes an epoch's validation losses.
+
+    Args:
+      losses: `[K]`; entries of stopped members are not read.
+
+    Returns:
+      bool `[K]`, where the loss is the member's best so far.
+    """
+    losses = np.asarray(losses, np.float64)
+    if self._average is None:
+      # Half the magnitude of the loss above it: likelihoods may be negative.
+      self._average, self._previous = losses + 0.5 * np.abs(losses), losses + np.abs(losses)
+    average = self._persistence * self._average + (1 - self._persistence) * losses
+    active = ~self.stopped
+    self.epochs[active] += 1
+    improved = active & (losses < self.best_loss)
+    self.best_loss = np.where(improved, losses, self.best_loss)
+    self.stopped |= active & (average > self._previous) & (self.epochs >= self._min_epochs)
+    self._previous = np.where(active, average, self._previous)
+    self._average = np.where(active, average, self._average)
+    return improved
+
+
+class EnsembleFit(tf.Module):
+  """Fits a `DynamicsEnsemble`; weights and Adam's moments go on from the last fit."""
+
+  def __init__(self, ensemble, config, capacity):
+    """Makes the optimizer's variables.
+
+    Args:
+      ensemble: `DynamicsEnsemble`.
+      config: `EnsembleConfig`.
+      capacity: transitions at most; the compiled epoch has room for so many, so that it is compiled once.
+    """
+    super().__init__(name='ensemble_fit')
+    self._ensemble, self._config, self._capacity = ensemble, config, capacity
+    self.first_moments = [tf.Variable(tf.zeros_like(p), trainable=False) for p in ensemble.parameters]
+    self.second_moments = [tf.Variable(tf.zeros_like(p), trainable=False) for p in ensemble.parameters]
+    self.updates = tf.Variable(tf.zeros([ensemble.members], tf.int64), trainable=False)
+    self.compiled_epoch = tf.function(self.epoch, jit_compile=True)
+
+  def fit(self, transitions, action_features, seed):
+    """Fits normalizers and members until each member's validation loss stops falling.
+
+    Args:
+      transitions: `types.Transitions` of numpy arrays, `[M, ...]`, at most the capacity.
+      action_features: `[M, A]`, what the model is given of the actions.
+      seed: an integer, of splits and batches.
+
+    Returns:
+      `FitResult`.
+    """
+    rng = np.random.default_rng(seed)
+    inputs, targets = self._normalized(transitions, action_features)
+    train, validation = self._splits(len(transitions.reward), rng)
+    members = np.arange(self._ensemble.members)
+    stopping = EarlyStopping(len(members), self._config.persistence, self._config.min_epochs)
+    current = self._current_state()
+    kept, train_loss = tf.nest.map_structure(np.array, current), np.full(len(members), np.nan)
+    while len(members) and stopping.epochs.max() < self._config.max_epochs:
+      orders, num_batches = self._batches(train[members], rng)
+      current, losses = self.compiled_epoch(current, inputs, targets, orders, num_batches, *self._padded(validation[members]))
+      all_losses = np.zeros([2, self._ensemble.members])
+      all_losses[:, members] = losses.numpy()
+      improved = stopping.update(all_losses[1])
+      train_loss[improved] = all_losses[0][improved]
+      self._keep(kept, current, members, improved)
+      members, current = self._drop_stopped(members, current, stopping.stopped)
+    self._restore(kept)
+    return FitResult(stopping.epochs, stopping.best_loss, train_loss)
+
+  def epoch(self, state, inputs, targets, orders, num_batches, validation, num_validation):
+    """One pass over the data for all members that are still learning; pure.
+
+    Args:
+      state: pair of parameters (list of `[k, ...]` for the k members still learning) and `AdamState`.
+      inputs: `[capacity, O + A]`, normalised; targets: `[capacity, O]`, normalised.
+      orders: int32 `[k, capacity]`, each member's order of its training transitions, of which the first
+        `num_batches * batch_size` are used.
+      num_batches: int32 `[]`.
+      validation: int32 `[k, capacity]`, each member's held-out transitions, of which the first `num_validation` count.
+      num_validation: int32 `[]`.
+
+    Returns:
+      The new state, and losses `[2, k]`: the mean over the epoch's batches, and over the validation data after it.
+    """
+    size = self._config.batch_size
+    parameters, moments = state
+
+    def batch_losses(parameters, indices):
+      unpacked = self._ensemble.unpack(parameters)
+      losses = self._ensemble.losses_per_example(unpacked, tf.gather(inputs, indices), tf.gather(targets, indices))
+      return losses, self._ensemble.bounds_penalty(unpacked)
+
+    def train_batch(i, parameters, moments, total):
+      indices = _columns(orders, i * size, size)
+      with tf.GradientTape() as tape:
+        tape.watch(parameters)
+        losses, penalty = batch_losses(parameters, indices)
+        loss = tf.reduce_mean(losses, -1)
+        objective = tf.reduce_sum(loss + penalty)
+      gradients = tape.gradient(objective, parameters)
+      parameters, moments = adam.update(parameters, gradients, moments, self._config.learning_rate)
+      return i + 1, parameters, moments, total + loss
+
+    zero = tf.zeros([orders.shape[0]])
+    _, parameters, moments, total = tf.while_loop(
+        lambda i, *_: i < num_batches, train_batch, (tf.constant(0), parameters, moments, zero))
+
+    def validate_batch(i, total_validation):
+      counts = tf.cast(i * size + tf.range(size) < num_validation, tf.float32)
+      losses, _ = batch_losses(parameters, _columns(validation, i * size, size))
+      return i + 1, total_validation + tf.reduce_sum(losses * counts, -1)
+
+    _, total_validation = tf.while_loop(
+        lambda i, _: i * size < num_validation, validate_batch, (tf.constant(0), zero))
+    losses = tf.stack([total / tf.cast(num_batches, tf.float32), total_validation / tf.cast(num_validation, tf.float32)])
+    return (parameters, moments), losses
+
+  def _normalized(self, transitions, action_features):
+    """Fits the normalizers to all the data, and returns padded inputs and targets."""
+    ensemble = self._ensemble
+    ensemble.observation_normalizer.fit(transitions.observation)
+    ensemble.action_normalizer.fit(action_features)
+    ensemble.change_normalizer.fit(transitions.next_observation - transitions.observation)
+    inputs = ensemble.normalize_inputs(transitions.observation, action_features).numpy()
+    targets = ensemble.normalize_changes(transitions.observation, transitions.next_observation).numpy()
+    room = ((0, self._capacity - len(inputs)), (0, 0))
+    return tf.constant(np.pad(inputs, room)), tf.constant(np.pad(targets, room))
+
+  def _splits(self, count, rng):
+    """Each member's training and validation transitions, int `[K, ...]`."""
+    held_out = max(1, int(round(count * self._config.validation_fraction)))
+    orders = rng.permuted(np.tile(np.arange(count, dtype=np.int32), (self._ensemble.members, 1)), axis=1)
+    train, validation = orders[:, held_out:], orders[:, :held_out]
+    if self._config.bootstrap:
+      picks = rng.integers(train.shape[1], size=train.shape)
+      train = np.take_along_axis(train, picks, axis=1)
+    return train, validation
+
+  def _batches(self, train, rng):
+    """A new order of each member's training data, and how many whole batches it holds; small data is repeated to fill one."""
+    size = self._config.batch_size
+    orders = rng.permuted(train, axis=1)
+    orders = np.tile(orders, (1, -(-size // orders.shape[1])))
+    num_batches = orders.shape[1] // size
+    return self._padded(orders)[0], tf.constant(num_batches)
+
+  def _padded(self, indices):
+    """Indices `[k, M]` with room for the capacity and one batch more, and their number."""
+    room = max(self._capacity, self._config.batch_size) + self._config.batch_size - indices.shape[1]
+    return tf.constant(np.pad(indices, ((0, 0), (0, room)))), tf.constant(indices.shape[1])
+
+  def _current_state(self):
+    read = lambda variables: [tf.convert_to_tensor(v) for v in variables]
+    moments = adam.AdamState(read(self.first_moments), read(self.second_moments), tf.convert_to_tensor(self.updates))
+    return read(self._ensemble.parameters), moments
+
+  @staticmethod
+  def _keep(kept, current, members, improved):
+    """Copies the members whose validation loss is their best so far from `current` into `kept` (numpy, in place)."""
+    rows = np.flatnonzero(improved[members])
+    if len(rows):
+      for store, value in zip(tf.nest.flatten(kept), tf.nest.flatten(current)):
+        store[members[rows]] = value.numpy()[rows]
+
+  @staticmethod
+  def _drop_stopped(members, current, stopped):
+    """Leaves stopped members out of the program: they would cost as much as the others."""
+    rows = np.flatnonzero(~stopped[members])
+    if len(rows) == len(members):
+      return members, current
+    return members[rows], tf.nest.map_structure(lambda value: tf.gather(value, rows), current)
+
+  def _restore(self, kept):
+    """Writes the kept weights and moments into the variables."""
+    parameters, moments = kept
+    for variable, value in zip([*self._ensemble.parameters, *self.first_moments, *self.second_moments, self.updates],
+                               [*parameters, *moments.first, *moments.second, moments.count]):
+      variable.assign(value)
+
+
+def _columns(indices, start, size):
+  """`indices[:, start:start + size]` with a length known to the compiler."""
+  return tf.slice(indices, [0, start], [indices.shape[0], size])

@@ -1,0 +1,93 @@
+"""Rollouts of K policies in K dynamics models, all at once in one scan; nothing here is compiled or differentiated."""
+
+import tensorflow as tf
+
+from mbrl_tf import types
+from mbrl_tf.ops import baselines, masks, returns
+
+
+class Imagination:
+  """Policy k acts in member k. Reward and termination are the task's own functions of the imagined observations."""
+
+  def __init__(self, ensemble, policy, spec, config):
+    """Only keeps its arguments.
+
+    Args:
+      ensemble: `DynamicsEnsemble` of K members.
+      policy: a model with `distribution(parameters, observations)`.
+      spec: `types.EnvironmentSpec`, with a reward function.
+      config: `ImaginationConfig`.
+    """
+    self._ensemble, self._policy, self._spec, self._config = ensemble, policy, spec, config
+
+  def action_features(self, actions):
+    """What the dynamics model is given: continuous actions clipped to [-1, 1] as the simulator clips them, or one-hot."""
+    num_values = self._spec.action.num_values
+    return tf.clip_by_value(actions, -1.0, 1.0) if num_values is None else tf.one_hot(actions, num_values)
+
+  def rollouts(self, parameters, starts, seed):
+    """Imagines H steps from each start.
+
+    Args:
+      parameters: of K policies, a list of `[K, ...]`.
+      starts: `[K, B, O]`.
+      seed: int32 `[2]`.
+
+    Returns:
+      `types.Rollouts`.
+    """
+    horizon = self._config.horizon
+    unpacked = self._ensemble.unpack([tf.convert_to_tensor(p) for p in self._ensemble.parameters])
+    seeds = tf.random.experimental.stateless_split(seed, 2 * horizon)
+    alive = tf.ones(tf.shape(starts)[:2], starts.dtype)
+
+    def step(t, observations, alive, arrays):
+      actions = self._policy.distribution(parameters, observations).sample(seed=seeds[2 * t])
+      actions = tf.ensure_shape(actions, starts.shape[:2] + self._spec.action.shape)
+      following, rewards, terminated = self._transition(unpacked, observations, actions, seeds[2 * t + 1])
+      row = (observations, actions, tf.where(alive > 0, rewards, tf.zeros_like(rewards)), alive)
+      arrays = [array.write(t, value) for array, value in zip(arrays, row)]
+      # A rollout that ended keeps its last observation: whatever the model predicts from there must not overflow.
+      going = alive[..., None] * tf.ones_like(following) > 0
+      alive = tf.where(terminated, tf.zeros_like(alive), alive)
+      return t + 1, tf.where(going, following, observations), alive, arrays
+
+    action_dtype = tf.int32 if self._spec.action.num_values is not None else starts.dtype
+    arrays = [tf.TensorArray(dtype, horizon, element_shape=shape) for dtype, shape in (
+        (starts.dtype, starts.shape), (action_dtype, starts.shape[:2] + self._spec.action.shape),
+        (starts.dtype, starts.shape[:2]), (starts.dtype, starts.shape[:2]))]
+    arrays = tf.while_loop(lambda t, *_: t < horizon, step, (tf.constant(0), starts, alive, arrays),
+                           maximum_iterations=horizon)[-1]
+    return types.Rollouts(*(_time_third(array.stack()) for array in arrays))
+
+  def _transition(self, unpacked, observations, actions, seed):
+    noise = None
+    if self._config.member_noise:
+      noise = tf.random.stateless_normal(tf.shape(observations), seed, dtype=observations.dtype)
+    following = self._ensemble.next_observation(unpacked, observations, self.action_features(actions), noise)
+    seen = actions if self._spec.action.num_values is not None else self.action_features(actions)
+    rewards = self._spec.reward(observations, seen, following)
+    if self._spec.terminated is None:
+      return following, rewards, tf.zeros(tf.shape(rewards), tf.bool)
+    return following, rewards, self._spec.terminated(following)
+
+  def advantages(self, rollouts):
+    """Advantages from a linear baseline that is fitted to these rollouts, standardised in each task.
+
+    Args:
+      rollouts: `types.Rollouts`.
+
+    Returns:
+      `[K, B, H]`, 0 where masked.
+    """
+    config = self._config
+    targets = returns.discounted_sum(rollouts.reward, config.discount)
+    values = baselines.fit_and_predict(rollouts.observation, targets, rollouts.mask, config.ridge)
+    advantages = returns.generalized_advantages(
+        rollouts.reward, values, rollouts.mask, config.discount, config.gae_lambda)
+    return masks.standardize(advantages, rollouts.mask, axis=(1, 2))
+
+
+def _time_third(values):
+  """`[H, K, B, ...]` to `[K, B, H, ...]`."""
+  return tf.transpose(values, [1, 2, 0, *range(3, values.shape.rank)])

@@ -1,0 +1,88 @@
+"""MB-MPO on one screen (Clavera et al. 2018, arXiv:1809.05214, algorithm 2)."""
+
+import numpy as np
+import tensorflow as tf
+
+from mbrl_tf import types
+from mbrl_tf.algorithms.mbmpo import summaries
+
+
+class MBMPO:
+  """The algorithm with everything it owns; `build.py` puts the parts together."""
+
+  def __init__(self, parts, config, spec, driver, store, transitions):
+    """Only keeps its arguments: `parts` is a `build.Parts`, driver and data are handed in from outside."""
+    self.state = parts
+    self._config, self._spec = config, spec
+    self._driver, self._store, self._transitions = driver, store, transitions
+
+  def iterations(self):
+    """Trains for ever; yields a `types.Report` after each iteration."""
+    parts, clock = self.state, summaries.PhaseClock()
+    if self.env_steps == 0:
+      yield types.Report(self._collect(parts.random_policy, self._config.collect.random_env_steps, clock))
+    while True:
+      with clock('fit'):
+        fit = parts.fit.fit(self._transitions.transitions(), self._action_features(), self._integer_seed())
+      with clock('meta_update'):
+        updates = [parts.meta_learner.compiled_meta_update(self._starts(2), self._seed())
+                   for _ in range(self._config.meta.updates_per_iteration)]
+      with clock('adapt'):
+        self._adapt()
+      metrics = self._collect(parts.adapted, self._config.collect.env_steps_per_iteration, clock)
+      with clock('summaries'):
+        metrics.update(summaries.of_fit(fit), **summaries.of_updates(updates), **self._held_out_error())
+      parts.iteration.assign_add(1)
+      yield types.Report({**metrics, **clock.read()}, summaries.histograms(parts))
+
+  def _adapt(self):
+    """Sets the policies that collect: adapted to each member on fresh rollouts, or all the meta-policy."""
+    if self._config.collect.adapted:
+      self.state.adapted.assign(self.state.meta_learner.compiled_adapt(self._starts(1)[0], self._seed())[0])
+    else:
+      self.state.adapted.assign_meta_policy()
+
+  def _collect(self, policy, env_steps, clock):
+    """Collects real episodes, stores them, and returns metrics of them."""
+    with clock('collect'):
+      collected = self._driver.collect(policy, env_steps)
+      for episode in collected.episodes:
+        self._store.append(episode)
+    self.state.env_steps.assign_add(collected.env_steps)
+    return summaries.of_collected(collected, self._config.ensemble.members)
+
+  def _held_out_error(self):
+    """Model error on the episodes just collected, which no member has seen."""
+    episodes = self._transitions.newest_episodes(self._config.ensemble.members)
+    return self.state.open_loop.errors(episodes)
+
+  def _starts(self, count):
+    """Real states from which rollouts start, `[count, K, B, O]`."""
+    imagination = self._config.imagination
+    pool = (self._transitions.initial_observations() if imagination.start == 'reset'
+            else self._transitions.transitions().observation)
+    shape = [count, self._config.ensemble.members, imagination.rollouts_per_task]
+    return tf.constant(pool[np.random.default_rng(self._integer_seed()).integers(len(pool), size=shape)])
+
+  def _action_features(self):
+    actions = tf.constant(self._transitions.transitions().action)
+    return self.state.imagination.action_features(actions).numpy()
+
+  def _seed(self):
+    return self.state.generator.make_seeds(1)[:, 0]
+
+  def _integer_seed(self):
+    return int(tf.bitcast(self.state.generator.make_seeds(1)[0, 0], tf.uint32))
+
+  @property
+  def env_steps(self):
+    """Simulator steps collected so far."""
+    return int(self.state.env_steps.numpy())
+
+  def evaluation_policy(self):
+    """The meta-policy, acting with its mode."""
+    return self.state.meta_policy
+
+  def model_module(self):
+    """The ensemble with its `predict` signature."""
+    return self.state.exported_model

@@ -1,0 +1,111 @@
+"""The meta-learner: adapts the meta-policy to each dynamics model, and improves it through the adaptation."""
+
+import tensorflow as tf
+
+from mbrl_tf.algorithms.mbmpo import losses
+from mbrl_tf.models import policies
+
+
+class MetaLearner(tf.Module):
+  """Owns the meta-policy's optimizer and the penalty coefficients; the meta-policy's variables are the policy model's.
+
+  Of all variables, a meta-update changes the meta-policy alone, besides the optimizer and the coefficients.
+  """
+
+  def __init__(self, policy, imagination, members, config):
+    """Makes the optimizer.
+
+    Args:
+      policy: a `ParametricPolicy`.
+      imagination: `Imagination` with this policy.
+      members: `K`.
+      config: `MetaConfig`.
+    """
+    super().__init__(name='meta_learner')
+    self._policy, self._imagination, self._members, self._config = policy, imagination, members, config
+    self.kl_coefficients = tf.Variable(tf.fill([members], float(config.kl_coefficient)), trainable=False)
+    self.optimizer = tf.keras.optimizers.Adam(config.outer_lr, jit_compile=False)
+    self.optimizer.build(policy.parameters)
+    # Rollouts gain the most from XLA: 200 dependent steps of small batched products.
+    self.compiled_meta_update = tf.function(self.meta_update, jit_compile=True)
+    self.compiled_adapt = tf.function(self.adapt, jit_compile=True)
+
+  def adapt(self, starts, seed):
+    """Imagines with the meta-policy and takes the inner steps in each task, each step on fresh rollouts.
+
+    Args:
+      starts: `[K, B, O]`.
+      seed: int32 `[2]`.
+
+    Returns:
+      The adapted parameters (list of `[K, ...]`), one `TaskBatch` for each inner step, and the first `Rollouts`.
+    """
+    adapted = [tf.repeat(tf.convert_to_tensor(p)[None], self._members, 0) for p in self._policy.parameters]
+    seeds = tf.random.experimental.stateless_split(seed, self._config.inner_steps)
+    batches, first = [], None
+    for index in range(self._config.inner_steps):
+      rollouts = self._imagination.rollouts(adapted, starts, seeds[index])
+      first = first or rollouts
+      batches.append(self._batch(adapted, rollouts))
+      adapted = losses.adapt(self._policy, adapted, batches[-1], self._config.inner_lr)
+    return adapted, batches, first
+
+  def meta_update(self, starts, seed):
+    """Adapts, imagines again with the adapted policies, and takes the outer steps.
+
+    Args:
+      starts: `[2, K, B, O]`, for the rollouts before and after adaptation.
+      seed: int32 `[2]`.
+
+    Returns:
+      A dict of tensors, `[]` or `[K]`: returns before and after adaptation, and what the outer steps tell.
+    """
+    seeds = tf.random.experimental.stateless_split(seed, 2)
+    adapted, before, rollouts_before = self.adapt(starts[0], seeds[0])
+    rollouts_after = self._imagination.rollouts(adapted, starts[1], seeds[1])
+    after = self._batch(adapted, rollouts_after)
+    result = self._outer_steps(before, after)
+    for name, rollouts in (('before', rollouts_before), ('after', rollouts_after)):
+      totals = tf.reduce_sum(rollouts.reward, -1)
+      result[f'return_{name}_mean'] = tf.reduce_mean(totals, -1)
+      result[f'return_{name}_min'] = tf.reduce_min(totals, -1)
+      result[f'return_{name}_max'] = tf.reduce_max(totals, -1)
+      result[f'length_{name}'] = tf.reduce_mean(tf.reduce_sum(rollouts.mask, -1), -1)
+    return result
+
+  def _batch(self, parameters, rollouts):
+    return losses.task_batch(self._policy, parameters, rollouts, self._imagination.advantages(rollouts))
+
+  def meta_gradient(self, before, after):
+    """The gradient of the meta-loss with respect to the meta-policy, through the adaptation, and the loss's parts."""
+    config = self._config
+    with tf.GradientTape() as tape:
+      parameters = [tf.convert_to_tensor(p) for p in self._policy.parameters]
+      tape.watch(parameters)
+      parts = losses.meta_loss(self._policy, parameters, before, after, self.kl_coefficients, config.inner_lr, config.clip)
+    return tape.gradient(parts.loss, parameters), parts
+
+  def _outer_steps(self, before, after):
+    """Takes `outer_epochs` steps of Adam on the same data, then adjusts the penalty."""
+    config = self._config
+    norm = largest = tf.constant(0.0)
+    for _ in tf.range(config.outer_epochs):
+      gradients, _ = self.meta_gradient(before, after)
+      norm = tf.linalg.global_norm(gradients)
+      largest = tf.maximum(largest, norm)
+      if config.gradient_clip:
+        gradients, _ = tf.clip_by_global_norm(gradients, config.gradient_clip, norm)
+      self.optimizer.apply_gradients(zip(gradients, self._policy.parameters))
+    parts = losses.meta_loss(self._policy, [tf.convert_to_tensor(p) for p in self._policy.parameters],
+                             before, after, self.kl_coefficients, config.inner_lr, config.clip)
+    self.kl_coefficients.assign(
+        losses.adjusted_kl_coefficients(self.kl_coefficients, parts.inner_kl, config.kl_target))
+    return {'loss': parts.loss, 'surrogate': parts.surrogate, 'inner_kl': parts.inner_kl, 'outer_kl': parts.outer_kl,
+            'kl_coefficient': tf.convert_to_tensor(self.kl_coefficients), 'gradient_norm': norm,
+            'gradient_norm_max': largest, 'policy_std': self._policy_std()}
+
+  def _policy_std(self):
+    """Standard deviation of a Gaussian meta-policy `[A]`; 0 for discrete actions, which have none."""
+    if isinstance(self._policy, policies.GaussianPolicy):
+      return self._policy.deviation([tf.convert_to_tensor(p) for p in self._policy.parameters])
+    return tf.zeros([1])

@@ -1,0 +1,71 @@
+"""How far the ensemble's predictions drift from real episodes when it is fed its own predictions."""
+
+import numpy as np
+import tensorflow as tf
+
+HORIZONS = (1, 5, 10, 20, 50, 100, 200)
+
+
+class OpenLoop:
+  """Runs each member along the actions of real episodes, from their first observation.
+
+  Errors are in standard deviations of the observations that the ensemble was fitted to.
+  """
+
+  def __init__(self, ensemble, action_features, episodes, horizon):
+    """Compiles one program for a fixed number of episodes and steps.
+
+    Args:
+      ensemble: `DynamicsEnsemble`.
+      action_features: function from actions to what the ensemble is given.
+      episodes: how many are compared at most; missing ones and missing steps are masked.
+      horizon: steps compared at most.
+    """
+    self._ensemble, self._action_features = ensemble, action_features
+    self._episodes, self._horizon = episodes, horizon
+    self._compiled = tf.function(self._drift, jit_compile=True)
+
+  def errors(self, episodes):
+    """Returns metrics of root mean squared error by horizon, and of the members' disagreement.
+
+    Args:
+      episodes: `types.Episode`s that the ensemble was not fitted to.
+
+    Returns:
+      A dict with `model/error_horizon_<h>` for each horizon that an episode reaches, and
+      `model/disagreement_horizon_<h>`: the standard deviation across members.
+    """
+    shape = (self._episodes, self._horizon)
+    actions = np.zeros(shape + np.shape(episodes[0].action)[1:], episodes[0].action.dtype)
+    observations = np.zeros((shape[0], shape[1] + 1) + np.shape(episodes[0].observation)[1:], np.float32)
+    mask = np.zeros(shape, np.float32)
+    for row, episode in enumerate(episodes[:self._episodes]):
+      steps = min(len(episode.reward), self._horizon)
+      actions[row, :steps] = episode.action[:steps]
+      observations[row, :steps + 1] = episode.observation[:steps + 1]
+      mask[row, :steps] = 1
+    error, disagreement = (value.numpy() for value in self._compiled(observations, actions, mask))
+    metrics = {}
+    for horizon in HORIZONS:
+      if horizon <= self._horizon and mask[:, horizon - 1].any():
+        metrics[f'model/error_horizon_{horizon}'] = float(error[horizon - 1])
+        metrics[f'model/disagreement_horizon_{horizon}'] = float(disagreement[horizon - 1])
+    return metrics
+
+  def _drift(self, observations, actions, mask):
+    """Error and disagreement `[H]` from observations `[B, H + 1, O]`, actions `[B, H, ...]` and mask `[B, H]`."""
+    ensemble = self._ensemble
+    unpacked = ensemble.unpack([tf.convert_to_tensor(p) for p in ensemble.parameters])
+    features = tf.transpose(self._action_features(actions), [1, 0, 2])
+    lead = [ensemble.members, 1, 1]
+    start = tf.tile(observations[None, :, 0], lead)
+    predicted = tf.scan(
+        lambda state, action: ensemble.next_observation(unpacked, state, tf.tile(action[None], lead)), features, start)
+    scale = ensemble.observation_normalizer.std + 1e-6
+    # predicted [H, K, B, O] against the real observations [H, B, O], both in standard deviations.
+    real = tf.transpose(observations[:, 1:], [1, 0, 2])
+    squared = tf.reduce_mean(tf.square((predicted - real[:, None]) / scale), [1, 3])
+    variance = tf.reduce_mean(tf.math.reduce_variance(predicted / scale, axis=1), -1)
+    weights = tf.transpose(mask)
+    weights /= tf.maximum(tf.reduce_sum(weights, -1, keepdims=True), 1)
+    return tf.sqrt(tf.reduce_sum(squared * weights, -1)), tf.sqrt(tf.reduce_sum(variance * weights, -1))
