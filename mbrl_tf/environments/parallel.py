@@ -4,7 +4,6 @@ Both kinds reset a simulator alone in the step after its episode ended, and igno
 """
 
 import signal
-import sys
 import traceback
 
 import gymnasium
@@ -133,7 +132,6 @@ class Processes:
       try:
         if pipe is not None and not pipe.closed:
           pipe.send(('close', None))
-          pipe.close()
       except OSError:
         pass  # This worker is dead already.
     for process in getattr(vector, 'processes', []):
@@ -144,7 +142,7 @@ class Processes:
       if process.is_alive():
         process.kill()
         process.join()
-    vector.closed = True
+    vector.closed = True  # Or gymnasium would try to close it once more when it is collected.
 
 
 def _worker(index, recipe, pipe, parent_pipe, *args):
@@ -153,22 +151,16 @@ def _worker(index, recipe, pipe, parent_pipe, *args):
   error_queue = args[1]
   try:
     env = recipe()
-    _refuse_tensorflow(recipe)
   except Exception as error:
     known = isinstance(error, (errors.UserError, errors.SimulatorError))
     told = error if known else errors.SimulatorError(f'A worker could not build its simulator.\n{traceback.format_exc()}')
     error_queue.put((index, type(told), str(told), ''))
     pipe.send((None, False))
     return
-  async_vector_env._async_worker(index, lambda: env, pipe, parent_pipe, *args)
-
-
-def _refuse_tensorflow(recipe):
-  if recipe.render_mode and 'tensorflow' in sys.modules:
-    raise errors.UserError(
-        f'{recipe.name} imports TensorFlow, and rendering beside TensorFlow crashes. Put the simulator in a module of its '
-        "own, and name the functions that need TensorFlow as strings: reward_function = 'my.functions:reward'. "
-        f'Received: render_mode={recipe.render_mode!r}')
+  try:
+    async_vector_env._async_worker(index, lambda: env, pipe, parent_pipe, *args)
+  except (OSError, EOFError):
+    pass  # The parent is gone, so there is nobody to tell and nothing left to do.
 
 
 def _stack(observations):

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import inspect
+import logging
 import multiprocessing
 import os
 import sys
@@ -52,6 +53,18 @@ class Recipe:
     return self._wrap(build(self.name, self.kwargs, render_mode))
 
   def _prepare_rendering(self):
+    """Makes sure that TensorFlow is not here, and then chooses the OpenGL back end, before mujoco is imported."""
+    if not self.name.startswith(('gym:', 'toy:')):
+      factory(self.name)
+    if 'tensorflow' in sys.modules:
+      raise errors.UserError(
+          f'A process that renders {self.name} has imported TensorFlow, and the two in one process crash. Keep TensorFlow '
+          'out of the module of the simulator and out of the top of the main script (import it inside a function), and '
+          "name functions that need it as strings: reward_function = 'my.functions:reward'. "
+          f'Received: render_mode={self.render_mode!r}')
+    # Frames come back as arrays: Gymnasium's classic tasks need neither window nor sound to draw them.
+    os.environ.setdefault('SDL_VIDEODRIVER', 'dummy')
+    os.environ.setdefault('SDL_AUDIODRIVER', 'dummy')
     if self.gl:
       os.environ['MUJOCO_GL'] = self.gl
 
@@ -118,7 +131,9 @@ def factory(name):
   except ModuleNotFoundError as error:
     if error.name and not (module_name + '.').startswith(error.name + '.'):
       raise
-    raise errors.unknown_name('environment', name, names()) from error
+    raise errors.UserError(
+        f'A name that does not begin with gym: or toy: is a module and a factory in it, and this module cannot be found on '
+        f"Python's path. Received: environment={name!r}") from error
   if not callable(getattr(module, attribute, None)):
     known = [f'{module_name}:{key}' for key, value in vars(module).items() if callable(value) and not key.startswith('_')]
     raise errors.unknown_name('environment', name, known or names())
@@ -144,12 +159,29 @@ def own_time_limit(name, env):
 def _build_gym(name, gym_id, kwargs):
   if gym_id not in gymnasium.registry:
     raise errors.unknown_name('environment', name, names())
+  if _is_mujoco(gym_id):
+    _route_mujoco_warnings()
   try:
     # The time limit is a wrapper of our own; gymnasium's checker and order enforcement cost more than a cheap simulator.
     env = gymnasium.make(gym_id, max_episode_steps=-1, disable_env_checker=True, **kwargs)
   except TypeError as error:
     raise errors.UserError(f'{name} does not take these keyword arguments ({error}). Received: kwargs={kwargs}') from error
   return env.env if isinstance(env, gym_wrappers.OrderEnforcing) else env
+
+
+def _is_mujoco(gym_id):
+  return 'mujoco' in str(gymnasium.spec(gym_id).entry_point)
+
+
+def _route_mujoco_warnings():
+  """Sends MuJoCo's warnings to `logging`; by itself it prints them and writes MUJOCO_LOG.TXT where one happens to be.
+
+  Dropped: deprecation notes on the model files that come with gymnasium, which nobody here can change.
+  """
+  import mujoco  # Only where a task needs it: MUJOCO_GL must be set before.
+  logger = logging.getLogger(__name__)
+  mujoco.set_mju_user_warning(
+      lambda message: None if 'is deprecated' in message else logger.warning('MuJoCo: %s', message))
 
 
 def _check_kwargs(name, maker, kwargs):
@@ -163,5 +195,5 @@ def needs_gl(name):
   """Whether rendering `name` needs an OpenGL back end for MuJoCo."""
   kind, _, gym_id = name.partition(':')
   if kind == 'gym':
-    return 'mujoco' in str(gymnasium.spec(gym_id).entry_point)
+    return _is_mujoco(gym_id)
   return not renders_without_gl(name) and 'mujoco' in sys.modules

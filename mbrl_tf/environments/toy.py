@@ -16,7 +16,7 @@ class PointMass(gymnasium.Env):
   metadata = {'render_modes': ['rgb_array'], 'render_fps': 20}
   time_limit = 50
   reward_function = 'mbrl_tf.environments.toy_tasks:point_mass_reward'
-  terminated_function = 'mbrl_tf.environments.toy_tasks:never_terminated'
+  terminated_function = 'mbrl_tf.environments.mujoco_tasks:never_terminated'
 
   TIME_STEP = 0.1
   FORCE = 4.0

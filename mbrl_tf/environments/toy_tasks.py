@@ -1,4 +1,4 @@
-"""Reward and termination of the toys, as batched TensorFlow functions."""
+"""Rewards of the toys, as batched TensorFlow functions, apart from the toys themselves, which workers import."""
 
 import tensorflow as tf
 
@@ -10,8 +10,3 @@ def point_mass_reward(observation, action, next_observation):
   del observation
   distance = tf.reduce_sum(tf.square(next_observation[..., :2]), axis=-1)
   return 1.0 - distance - toy.PointMass.ACTION_COST * tf.reduce_sum(tf.square(action), axis=-1)
-
-
-def never_terminated(next_observation):
-  """Returns False for each observation: bool `[...]`."""
-  return tf.zeros(tf.shape(next_observation)[:-1], tf.bool)

@@ -97,7 +97,7 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
 
   def _step(self, action):
     self._require_open()
-    self._check_action(action)
+    action = self._checked_action(action)
     observation, reward, terminated, truncated, self.env_steps = self.simulators.step(action)
     self._next_episode += self._last
     last = terminated | truncated
@@ -109,11 +109,20 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
         discount=1.0 - terminated.astype(np.float32),
         observation=observation)
 
-  def _check_action(self, action):
+  def _checked_action(self, action):
+    """Returns `action` as `[N, A]` float32 clipped to [-1, 1], or as `[N]` int64."""
+    action = np.asarray(action)
     expected = (self._num_envs,) + self.spec.action.shape
-    if np.shape(action) != expected or not np.isfinite(action).all():
+    if action.shape != expected or not np.isfinite(action).all():
       raise errors.UserError(
           f'Actions for {self.spec.name} must be finite and have the shape {list(expected)}. Received: action={action}')
+    if self.spec.action.num_values is None:
+      return np.clip(action, -1.0, 1.0).astype(np.float32)
+    if action.dtype.kind not in 'iu' or (action < 0).any() or (action >= self.spec.action.num_values).any():
+      raise errors.UserError(
+          f'Actions for {self.spec.name} must be integers from 0 to {self.spec.action.num_values - 1}. '
+          f'Received: action={action}')
+    return action.astype(np.int64)
 
   def _require_open(self):
     if not self._finalizer.alive:

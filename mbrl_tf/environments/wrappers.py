@@ -16,7 +16,10 @@ from mbrl_tf import errors
 
 
 class ScaleActions(gymnasium.Wrapper):
-  """Maps continuous actions from [-1, 1] to the simulator's own bounds; what lies outside is clipped."""
+  """Maps continuous actions from [-1, 1] to the simulator's own bounds.
+
+  What lies outside is clipped beforehand, for all simulators at once (in `vectorized`).
+  """
 
   def __init__(self, env, name):
     """Wraps `env`, whose actions are a one-dimensional Box with finite bounds; a UserError otherwise."""
@@ -29,11 +32,11 @@ class ScaleActions(gymnasium.Wrapper):
     low, high = space.low.astype(np.float32), space.high.astype(np.float32)
     self.action_center = (high + low) / 2
     self.action_scale = (high - low) / 2
+    self._is_identity = bool((self.action_center == 0).all() and (self.action_scale == 1).all())
     self.action_space = spaces.Box(-1.0, 1.0, space.shape, np.float32)
 
   def step(self, action):
-    action = np.minimum(np.maximum(action, -1.0), 1.0)
-    return self.env.step(self.action_center + self.action_scale * action)
+    return self.env.step(action if self._is_identity else self.action_center + self.action_scale * action)
 
 
 class ShiftActions(gymnasium.Wrapper):
@@ -98,7 +101,10 @@ class CheckObservations(gymnasium.Wrapper):
     self._name = name
     self._steps = 0
     self.observation_space = _converted_space(env.observation_space, name)
+    # Looked up at each step: kept as plain tuples, because a space's own attributes are slow properties.
     self._is_dict = isinstance(self.observation_space, spaces.Dict)
+    parts = self.observation_space.spaces if self._is_dict else {'observation': self.observation_space}
+    self._expected = {key: (part.shape, part.dtype) for key, part in parts.items()}
 
   def reset(self, *, seed=None, options=None):
     self._steps = 0
@@ -115,18 +121,19 @@ class CheckObservations(gymnasium.Wrapper):
 
   def _checked(self, observation):
     if not self._is_dict:
-      return self._checked_array(observation, self.observation_space, 'observation')
-    if not isinstance(observation, dict) or observation.keys() != self.observation_space.spaces.keys():
+      return self._checked_array(observation, 'observation')
+    if not isinstance(observation, dict) or observation.keys() != self._expected.keys():
       received = sorted(observation) if isinstance(observation, dict) else type(observation).__name__
-      raise self._error(f'a dict with the keys {sorted(self.observation_space.spaces)}', 'observation', received)
-    return {key: self._checked_array(observation[key], space, key) for key, space in self.observation_space.spaces.items()}
+      raise self._error(f'a dict with the keys {sorted(self._expected)}', 'observation', received)
+    return {key: self._checked_array(observation[key], key) for key in self._expected}
 
-  def _checked_array(self, value, space, key):
+  def _checked_array(self, value, key):
+    shape, dtype = self._expected[key]
     array = np.asarray(value)
-    if array.shape != space.shape or not np.can_cast(array.dtype, space.dtype, 'same_kind'):
-      raise self._error(f'shape {space.shape} and a type that fits {space.dtype}', key, f'{array.dtype}{list(array.shape)}')
-    array = array.astype(space.dtype)
-    if array.dtype.kind == 'f' and not np.isfinite(array).all():
+    if array.shape != shape or not np.can_cast(array.dtype, dtype, 'same_kind'):
+      raise self._error(f'shape {shape} and a type that fits {dtype}', key, f'{array.dtype}{list(array.shape)}')
+    array = array.astype(dtype)
+    if dtype == np.float32 and not _is_finite(array):
       raise self._error('finite numbers', key, array)
     return array
 
@@ -185,6 +192,11 @@ class SeedEpisodes(gymnasium.Wrapper):
 def episode_seed(seed, index, episode):
   """Returns the seed (uint32 as int) of one episode of one simulator."""
   return int(np.random.SeedSequence((seed, index, episode)).generate_state(1)[0])
+
+
+def _is_finite(array):
+  """Whether all entries are finite. The sum of squares is four times as fast, and overflows only far from any real task."""
+  return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
 
 
 def _converted_space(space, name):
