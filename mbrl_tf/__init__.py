@@ -16,3 +16,10 @@ if 'tensorflow' in sys.modules and os.environ.get('TF_USE_LEGACY_KERAS') not in 
       'Import mbrl_tf before tensorflow, or set TF_USE_LEGACY_KERAS=1 in the environment. '
       f'Received: TF_USE_LEGACY_KERAS={os.environ.get("TF_USE_LEGACY_KERAS")!r}')
 os.environ['TF_USE_LEGACY_KERAS'] = '1'
+
+# tf-agents imports the old `gym`, which prints a notice to everyone who imports it. Its authors mean those who use gym.
+try:
+  from gym_notices import notices
+  notices.notices.clear()
+except ImportError:
+  pass
