@@ -1,0 +1,85 @@
+"""Episodes of a policy that learning does not see."""
+
+import hashlib
+import json
+from typing import Callable, Dict, List, NamedTuple
+
+import numpy as np
+
+from mbrl_tf import types
+from mbrl_tf.drivers import driver as episode_driver
+from mbrl_tf.drivers import observers
+
+_ENVIRONMENTS = 16  # in parallel at most
+
+
+class Evaluation(NamedTuple):
+  """Episodes, the metrics of them, and what the first environment looked like."""
+  metrics: Dict[str, float]   # `evaluate/return_mean`, `_min`, `_max`, `_std`, `evaluate/episode_length_mean`
+  episodes: tuple
+  frames: List[np.ndarray]    # uint8 [height, width, 3]; empty where none were asked for
+
+
+class Evaluator:
+  """Evaluates in environments of its own, with randomness of its own.
+
+  What an evaluation does is decided by the run's seed and `env_steps` alone: neither does it disturb training, nor
+  does it matter which evaluations came before.
+  """
+
+  def __init__(self, make_environment: Callable, episodes: int, seed: int, video: bool = False):
+    """Makes the environments at the first evaluation.
+
+    Args:
+      make_environment: `(num_envs, seed, render_mode) -> environment`; see `environments.catalog.make`.
+      episodes: in each evaluation.
+      seed: of the run.
+      video: whether to render the first environment's first episode.
+    """
+    self._make_environment = make_environment
+    self._episodes = episodes
+    self._seed = seed
+    self._video = video
+    self._drivers = {}
+
+  def evaluate(self, policy, env_steps: int) -> Evaluation:
+    """Runs the episodes.
+
+    Args:
+      policy: a `TFPolicy` that honours `seed`.
+      env_steps: that training has taken.
+    """
+    collected = self._collect(policy, env_steps, self._episodes, render=False)
+    metrics = observers.return_statistics(collected.episodes, 'evaluate')
+    metrics['evaluate/episode_length_mean'] = collected.decisions / len(collected.episodes)
+    return Evaluation(metrics, collected.episodes, self.frames(policy, env_steps) if self._video else [])
+
+  def frames(self, policy, env_steps: int) -> List[np.ndarray]:
+    """Returns the frames of one more episode, `[T + 1]` of uint8 `[height, width, 3]`."""
+    frames = []
+    self._collect(policy, env_steps, 1, render=True, on_step=lambda driver: frames.append(driver.environment.render()[0]))
+    return frames
+
+  def close(self):
+    """Ends the environments."""
+    for driver in self._drivers.values():
+      driver.environment.close()
+    self._drivers = {}
+
+  def _collect(self, policy, env_steps, episodes, render, on_step=None) -> types.Collected:
+    """Runs `episodes` episodes in the environments that render, or in those that do not."""
+    seed = derive_seed(self._seed, 'evaluate')
+    if render not in self._drivers:
+      environment = self._make_environment(1 if render else min(episodes, _ENVIRONMENTS), seed, 'rgb_array' if render else None)
+      self._drivers[render] = episode_driver.EpisodeDriver(environment)
+    driver = self._drivers[render]
+    # An evaluation has fewer episodes than there were env steps since the one before, so none begins like another.
+    driver.environment.episode_counters = np.full(driver.environment.batch_size, env_steps)
+    return driver.collect_episodes(
+        policy, episodes, derive_seed(self._seed, 'evaluate', env_steps), on_step and (lambda: on_step(driver)))
+
+
+def derive_seed(*parts) -> int:
+  """Returns a seed in [0, 2**31) that depends on all parts; equal on every machine."""
+  digest = hashlib.sha256(json.dumps(parts).encode()).digest()
+  return int.from_bytes(digest[:4], 'little') >> 1

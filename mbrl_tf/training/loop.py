@@ -1,0 +1,134 @@
+"""The training loop: it knows no algorithm, only that iterations come and that there is a state to save."""
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+
+from mbrl_tf.training import checkpoint
+from mbrl_tf.training import metrics as run_metrics
+from mbrl_tf.training import schedule as run_schedule
+
+_VIDEO_FRAMES_PER_SECOND = 20
+
+
+def restore(algorithm, config, directory, store, environment) -> checkpoint.Checkpointer:
+  """Brings algorithm, store and environment to where the newest checkpoint is; to the beginning where there is none.
+
+  Args:
+    algorithm: an `algorithms.base.Algorithm`, freshly built.
+    config: the dataclass tree.
+    directory: the `RunDirectory`.
+    store: the `EpisodeStore`; episodes newer than the checkpoint are dropped.
+    environment: the batched environment that collects.
+
+  Returns:
+    The `Checkpointer`, for `train`.
+  """
+  checkpointer = checkpoint.Checkpointer(
+      directory.checkpoints, algorithm.state, environment.batch_size, config.run.keep_checkpoints)
+  if checkpointer.restore():
+    environment.episode_counters = checkpointer.progress.episode_counters.numpy()
+  store.truncate(int(checkpointer.progress.episodes))
+  return checkpointer
+
+
+def train(algorithm, config, directory, store, environment, evaluator, checkpointer) -> bool:
+  """Trains until the end of the schedule or a signal (SIGINT, SIGTERM), and leaves a checkpoint.
+
+  Args:
+    algorithm, config, directory, store, environment, checkpointer: see `restore`.
+    evaluator: an `Evaluator`.
+
+  Returns:
+    True where the schedule ended, False where a signal stopped the run.
+  """
+  schedule = run_schedule.Schedule.from_config(config.run)
+  progress = checkpointer.progress
+  before, saved = int(progress.env_steps), int(progress.env_steps)
+  with contextlib.ExitStack() as stack:
+    outputs = _Outputs(directory, config, before)
+    stack.callback(outputs.close)
+    stopping = stack.enter_context(_stop_at_signal())
+    clock = _Clock(float(progress.seconds))
+    iterations = algorithm.iterations() if not schedule.ended(before) else ()
+    for report in iterations:
+      now = int(algorithm.env_steps)
+      stops = stopping.is_set() or schedule.ended(now)
+      _write(outputs, report, algorithm, evaluator if schedule.evaluates(before, now) else None, now, clock)
+      if stops or schedule.checkpoints(before, now):
+        _save(checkpointer, store, environment, now, clock)
+        saved = now
+      before = now
+      if stops or stopping.is_set():
+        break
+    if saved != before:  # the signal came while this iteration was written
+      _save(checkpointer, store, environment, before, clock)
+  return schedule.ended(before)
+
+
+class _Outputs:
+  """All places where metrics go."""
+
+  def __init__(self, directory, config, env_steps):
+    self.file = run_metrics.MetricsFile(directory.metrics, env_steps)
+    self.tensorboard = run_metrics.TensorBoard(directory.path, config)
+    self.terminal = run_metrics.Terminal(env_steps, config.run.env_steps)
+
+  def close(self):
+    for output in (self.terminal, self.tensorboard, self.file):
+      output.close()
+
+
+class _Clock:
+  """Wall time of training, summed over resumes."""
+
+  def __init__(self, seconds):
+    self._begin = time.monotonic() - seconds
+
+  def seconds(self):
+    return time.monotonic() - self._begin
+
+
+def _write(outputs, report, algorithm, evaluator, now, clock):
+  """Evaluates where there is an evaluator, and writes everything that is known of an iteration."""
+  metrics = dict(report.metrics)
+  if evaluator:
+    evaluation = evaluator.evaluate(algorithm.evaluation_policy(), now)
+    metrics.update(evaluation.metrics)
+    if evaluation.frames:
+      outputs.tensorboard.write_video('evaluate/episode', now, evaluation.frames, _VIDEO_FRAMES_PER_SECOND)
+  seconds = clock.seconds()
+  outputs.file.write(now, seconds, metrics)
+  outputs.tensorboard.write(now, metrics, report.histograms)
+  outputs.terminal.write(now, seconds, metrics)
+
+
+def _save(checkpointer, store, environment, now, clock):
+  """Writes a checkpoint of the algorithm and of how far the run is."""
+  progress = checkpointer.progress
+  progress.env_steps.assign(now)
+  progress.seconds.assign(clock.seconds())
+  progress.episodes.assign(len(store))
+  progress.episode_counters.assign(environment.episode_counters)
+  checkpointer.save()
+
+
+@contextlib.contextmanager
+def _stop_at_signal():
+  """Gives an event that the first SIGINT or SIGTERM sets; a second SIGINT stops at once, without a checkpoint."""
+  stopping = threading.Event()
+
+  def handle(number, frame):
+    if stopping.is_set() and number == signal.SIGINT:
+      raise KeyboardInterrupt
+    stopping.set()
+    print('\nStopping after this iteration, with a checkpoint. Ctrl-C again stops at once, without one.', file=sys.stderr)
+
+  previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+  try:
+    yield stopping
+  finally:
+    for number, handler in previous.items():
+      signal.signal(number, handler)

@@ -1,0 +1,152 @@
+"""Where a run's numbers go: `metrics.jsonl`, TensorBoard, and the terminal."""
+
+import io
+import json
+import math
+import os
+import pathlib
+import sys
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+from PIL import Image
+from tensorboard.plugins.hparams import api as hparams
+from tensorboard.plugins.image import metadata as image_metadata
+
+from mbrl_tf.training import run_directory
+
+_GIF_FRAMES = 100   # at most in one animation
+_GIF_PIXELS = 256   # at most along the longer side
+
+
+class MetricsFile:
+  """One JSON object per line: `env_steps`, `seconds`, and metrics; numbers that are not finite are null."""
+
+  def __init__(self, path, env_steps: int):
+    """Opens the file for appending.
+
+    Args:
+      path: of the file.
+      env_steps: of the checkpoint from which the run goes on. Later lines are dropped, and so is a torn last one: the
+        file is to read like that of a run that was never interrupted.
+    """
+    path = pathlib.Path(path)
+    if path.exists():
+      kept = [line for line in path.read_bytes().splitlines(keepends=True) if _is_until(line, env_steps)]
+      temporary = path.with_suffix('.partial')
+      temporary.write_bytes(b''.join(kept))
+      os.replace(temporary, path)
+    self._file = open(path, 'a')
+
+  def write(self, env_steps: int, seconds: float, metrics):
+    """Appends one line."""
+    values = {name: _plain(value) for name, value in metrics.items()}
+    self._file.write(json.dumps({'env_steps': int(env_steps), 'seconds': round(float(seconds), 3), **values}) + '\n')
+    self._file.flush()
+
+  def close(self):
+    """Closes the file."""
+    self._file.close()
+
+
+class TensorBoard:
+  """Event files of one run, in its folder. The axis is env steps."""
+
+  def __init__(self, folder, config):
+    """Writes the config as text, and its values as hyperparameters.
+
+    Args:
+      folder: of the run.
+      config: the dataclass tree.
+    """
+    self._writer = tf.summary.create_file_writer(str(folder))
+    values = run_directory.config_to_dict(config)
+    flat = run_directory.flatten(values)
+    with self._writer.as_default(step=0):
+      tf.summary.text('config', '\n'.join(f'    {line}' for line in json.dumps(values, indent=2).splitlines()))
+      hparams.hparams({name: value if isinstance(value, (bool, int, float, str)) else json.dumps(value)
+                       for name, value in flat.items()}, trial_id=str(folder))
+
+  def write(self, env_steps: int, metrics, histograms):
+    """Writes scalars and histograms."""
+    with self._writer.as_default(step=env_steps):
+      for name, value in metrics.items():
+        tf.summary.scalar(name, float(value))
+      for name, values in histograms.items():
+        tf.summary.histogram(name, values)
+    self._writer.flush()
+
+  def write_video(self, name: str, env_steps: int, frames, frames_per_second: int):
+    """Writes frames uint8 `[T, height, width, 3]` as an animated GIF, which TensorBoard plays as an image."""
+    gif = encode_gif(frames, frames_per_second)
+    width, height = Image.open(io.BytesIO(gif)).size
+    with self._writer.as_default(step=env_steps):
+      tf.summary.write(
+          name, tf.constant([str(width).encode(), str(height).encode(), gif]),
+          metadata=image_metadata.create_summary_metadata(display_name=None, description=None))
+    self._writer.flush()
+
+  def close(self):
+    """Closes the event file."""
+    self._writer.close()
+
+
+class Terminal:
+  """A progress bar with return and time left; where the output is no terminal, one plain line per iteration."""
+
+  def __init__(self, env_steps: int, end: int):
+    """Shows the bar.
+
+    Args:
+      env_steps: taken so far.
+      end: of the run.
+    """
+    self._end = end
+    self._bar = tqdm.tqdm(
+        total=end, initial=env_steps, unit=' steps', dynamic_ncols=True, smoothing=0.1, disable=not sys.stderr.isatty(),
+        bar_format='{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} env steps, {remaining} left{postfix}')
+
+  def write(self, env_steps: int, seconds: float, metrics):
+    """Shows one iteration."""
+    shown = {'return': 'collect/return_mean', 'evaluation': 'evaluate/return_mean'}
+    shown = {name: f'{float(metrics[key]):.1f}' for name, key in shown.items() if key in metrics}
+    if self._bar.disable:
+      told = ', '.join(f'{name} {value}' for name, value in shown.items())
+      print(f'{env_steps}/{self._end} env steps, {seconds:.0f} s{", " if told else ""}{told}', file=sys.stderr, flush=True)
+      return
+    self._bar.set_postfix(shown, refresh=False)
+    self._bar.update(min(env_steps, self._end) - self._bar.n)
+
+  def close(self):
+    """Leaves the bar as it is."""
+    self._bar.close()
+
+
+def encode_gif(frames, frames_per_second: int = 20) -> bytes:
+  """Returns frames uint8 `[T, height, width, 3]` as the bytes of an animated GIF that plays in real time.
+
+  Long episodes are thinned out to 100 frames, and large frames shrunk to 256 pixels.
+  """
+  every = -(-len(frames) // _GIF_FRAMES)
+  images = [Image.fromarray(np.asarray(frame)) for frame in frames[::every]]
+  for image in images:
+    image.thumbnail((_GIF_PIXELS, _GIF_PIXELS))
+  content = io.BytesIO()
+  milliseconds = max(20, round(1000 * every / frames_per_second))  # browsers slow down anything below 20
+  images[0].save(content, format='GIF', save_all=True, append_images=images[1:], duration=milliseconds, loop=0)
+  return content.getvalue()
+
+
+def _is_until(line: bytes, env_steps: int) -> bool:
+  """Says whether a line is whole and not later than `env_steps`."""
+  try:
+    return line.endswith(b'\n') and json.loads(line)['env_steps'] <= env_steps
+  except (ValueError, KeyError, TypeError):
+    return False
+
+
+def _plain(value):
+  """Returns a scalar as a float that JSON can hold."""
+  value = float(value)
+  return value if math.isfinite(value) else None

@@ -1,0 +1,155 @@
+"""The folder of one run: its files, its lock, and the config that it was started with."""
+
+import dataclasses
+import fcntl
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import typing
+
+import mbrl_tf
+from mbrl_tf import errors
+
+_PACKAGES = ('tensorflow', 'tf-keras', 'tensorflow-probability', 'tf-agents', 'numpy', 'gymnasium', 'mujoco')
+_MAY_CHANGE = ('run.', 'environment.parallel')  # without making it another run; `run.seed` may not
+_SEED = 'run.seed'
+
+
+def config_to_dict(config) -> dict:
+  """Returns a dataclass tree as dicts, lists and plain values: what JSON holds."""
+  return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def config_from_dict(config_class, values: dict):
+  """Returns the dataclass tree that `config_to_dict` took apart; fields that are absent get their defaults.
+
+  Raises:
+    UserError: where a name is no field.
+  """
+  fields = {field.name: field for field in dataclasses.fields(config_class)}
+  hints = typing.get_type_hints(config_class)
+  arguments = {}
+  for name, value in values.items():
+    if name not in fields:
+      raise errors.unknown_name(f'field of {config_class.__name__}', name, fields)
+    if dataclasses.is_dataclass(hints[name]) and isinstance(value, dict):
+      value = config_from_dict(hints[name], value)
+    elif isinstance(value, list):
+      value = _as_tuples(value)
+    arguments[name] = value
+  return config_class(**arguments)
+
+
+def flatten(values: dict, prefix: str = '') -> dict:
+  """Returns `{'run.seed': 1}` of `{'run': {'seed': 1}}`. Empty dicts stay values."""
+  flat = {}
+  for name, value in values.items():
+    if isinstance(value, dict) and value:
+      flat.update(flatten(value, f'{prefix}{name}.'))
+    else:
+      flat[f'{prefix}{name}'] = value
+  return flat
+
+
+class RunDirectory:
+  """Paths and the lock; usable in a `with` statement, which holds the lock.
+
+  Attributes:
+    path: of the folder.
+    checkpoints, episodes, metrics, config_file: paths inside it.
+  """
+
+  def __init__(self, path):
+    """Creates nothing yet.
+
+    Args:
+      path: the folder.
+    """
+    self.path = pathlib.Path(path)
+    self.checkpoints = self.path / 'checkpoints'
+    self.episodes = self.path / 'episodes'
+    self.metrics = self.path / 'metrics.jsonl'
+    self.config_file = self.path / 'config.json'
+    self._lock = None
+
+  def __enter__(self):
+    """Makes this process the folder's only owner.
+
+    Raises:
+      UserError: where another process owns it, or it cannot be created.
+    """
+    try:
+      self.path.mkdir(parents=True, exist_ok=True)
+      self._lock = open(self.path / 'lock', 'w')
+    except OSError as error:
+      raise errors.UserError(f'The run directory cannot be written ({error}). Received: run_dir={str(self.path)!r}') from error
+    try:
+      fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+      self._lock.close()
+      raise errors.UserError(
+          'Another process trains in this run directory, and two would overwrite each other. '
+          f'Received: run_dir={str(self.path)!r}') from error
+    return self
+
+  def __exit__(self, *unused):
+    self._lock.close()  # which releases it
+
+  def read_config(self) -> dict:
+    """Returns the config as `config_to_dict` gave it.
+
+    Raises:
+      UserError: where there is none.
+    """
+    try:
+      return json.loads(self.config_file.read_text())['config']
+    except FileNotFoundError as error:
+      raise errors.UserError(f'There is no run here: config.json is missing. Received: run_dir={str(self.path)!r}') from error
+    except (ValueError, KeyError) as error:
+      raise errors.UserError(f'config.json cannot be read ({error!r}). Received: run_dir={str(self.path)!r}') from error
+
+  def write_config(self, config):
+    """Writes the resolved config and versions; where the folder holds a run already, it must be the same one.
+
+    How long to train, when to evaluate and when to checkpoint may change; whatever influences the numbers may not.
+
+    Raises:
+      UserError: where the folder belongs to a run with another config.
+    """
+    values = config_to_dict(config)
+    if self.config_file.exists():
+      _check_same(self.read_config(), values, self.path)
+    content = {'algorithm': config.algorithm, 'config': values, 'versions': versions()}
+    temporary = self.config_file.with_suffix('.partial')
+    temporary.write_text(json.dumps(content, indent=2) + '\n')
+    os.replace(temporary, self.config_file)
+
+
+def versions() -> dict:
+  """Returns the versions of what a result depends on."""
+  found = {'python': platform.python_version(), 'mbrl_tf': mbrl_tf.__version__}
+  for package in _PACKAGES:
+    try:
+      found[package] = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+      found[package] = None
+  return found
+
+
+def _check_same(old, new, path):
+  """Raises where two configs differ in what may not change between a run and its continuation."""
+  old, new = flatten(old), flatten(new)
+  different = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+  fixed = [name for name in different if name == _SEED or not name.startswith(_MAY_CHANGE)]
+  if fixed:
+    changes = ', '.join(f'{name}: {old.get(name)!r} -> {new.get(name)!r}' for name in fixed)
+    raise errors.UserError(
+        f'The run directory holds a run with another config ({changes}); continue it with its own config, or choose another '
+        f'--run_dir. Received: run_dir={str(path)!r}')
+
+
+def _as_tuples(value):
+  """Returns lists as tuples: JSON knows lists only, and configs hold tuples only."""
+  return tuple(_as_tuples(item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,127 @@
+"""A run that is stopped and resumed is the run that was never stopped."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from mbrl_tf.data import episodes
+from mbrl_tf.drivers import driver
+from mbrl_tf.training import evaluation
+from mbrl_tf.training import loop
+from mbrl_tf.training import run_directory
+from tests import fakes
+
+_LENGTHS = [[5, 3, 4], [2, 5]]
+
+
+class Interrupted(Exception):
+  pass
+
+
+def run(path, env_steps=60, stop_at=None, crash_at=None, spoil_at=None, **changes):
+  """Trains as the launcher does; a signal or a crash comes after the iteration that reaches the given env steps."""
+  config = fakes.CountingConfig()
+  config.run.env_steps = env_steps
+  for name, value in changes.items():
+    setattr(config.run, name, value)
+  with run_directory.RunDirectory(path) as directory:
+    store = episodes.EpisodeStore(directory.episodes)
+    environment = fakes.CountingEnvironment(_LENGTHS)
+    algorithm = fakes.CountingAlgorithm(driver.EpisodeDriver(environment), store, seed=4, spoil_at=spoil_at)
+    iterations = algorithm.iterations
+
+    def watched():
+      for report in iterations():
+        if crash_at and algorithm.env_steps >= crash_at:
+          raise Interrupted
+        if stop_at and algorithm.env_steps >= stop_at:
+          os.kill(os.getpid(), signal.SIGTERM)
+        yield report
+
+    algorithm.iterations = watched
+    evaluator = evaluation.Evaluator(lambda num_envs, seed, render_mode: fakes.CountingEnvironment([[4]] * num_envs), 3, 0)
+    checkpointer = loop.restore(algorithm, config, directory, store, environment)
+    return loop.train(algorithm, config, directory, store, environment, evaluator, checkpointer)
+
+
+def record(path):
+  """Returns all lines without what depends on the clock."""
+  timed = ('seconds', 'collect/seconds', 'collect/env_steps_per_second')
+  return [{name: value for name, value in json.loads(line).items() if name not in timed}
+          for line in (path / 'metrics.jsonl').read_text().splitlines()]
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+  """The record of a run that was never stopped."""
+  path = tmp_path_factory.mktemp('whole')
+  assert run(path, env_steps=110, evaluate_every_env_steps=40) is True
+  return record(path)
+
+
+def test_a_run_ends_where_it_should(whole):
+  steps = [line['env_steps'] for line in whole]
+  assert steps[-2] < 110 <= steps[-1]
+  evaluated = [before // 40 < now // 40 or now >= 110 for before, now in zip([0] + steps, steps)]
+  assert [('evaluate/return_mean' in line) for line in whole] == evaluated
+  assert whole[-1]['evaluate/return_mean'] == 1 + 2 + 3 + 4
+
+
+def test_a_signal_stops_with_a_checkpoint_and_the_same_command_goes_on(tmp_path, whole):
+  assert run(tmp_path, env_steps=110, evaluate_every_env_steps=40, stop_at=50) is False
+  stopped = record(tmp_path)
+  assert 50 <= stopped[-1]['env_steps'] < 110
+  assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+  assert run(tmp_path, env_steps=110, evaluate_every_env_steps=40) is True
+  assert record(tmp_path) == whole
+
+
+@pytest.mark.parametrize('checkpoint_every', [0, 45])
+def test_a_run_that_was_killed_goes_on_from_its_checkpoint(tmp_path, whole, checkpoint_every):
+  changes = {'evaluate_every_env_steps': 40, 'checkpoint_every_env_steps': checkpoint_every}
+  with pytest.raises(Interrupted):
+    run(tmp_path, env_steps=110, crash_at=80, **changes)
+  assert run(tmp_path, env_steps=110, **changes) is True
+  assert record(tmp_path) == whole
+
+
+def test_killed_before_the_first_checkpoint_it_begins_anew(tmp_path, whole):
+  with pytest.raises(Interrupted):
+    run(tmp_path, env_steps=110, crash_at=1, evaluate_every_env_steps=40)
+  assert run(tmp_path, env_steps=110, evaluate_every_env_steps=40) is True
+  assert record(tmp_path) == whole
+
+
+def test_evaluation_does_not_disturb_training(tmp_path, whole):
+  run(tmp_path, env_steps=110)
+  without = [{name: value for name, value in line.items() if not name.startswith('evaluate/')} for line in whole]
+  assert record(tmp_path) == without
+
+
+def test_a_finished_run_may_be_prolonged_and_is_otherwise_left_alone(tmp_path, whole):
+  run(tmp_path, env_steps=50)
+  before = record(tmp_path)
+  assert run(tmp_path, env_steps=50) is True
+  assert record(tmp_path) == before
+  run(tmp_path, env_steps=110)
+  assert [line['counting/total'] for line in record(tmp_path)] == [line['counting/total'] for line in whole]
+
+
+def test_seconds_go_on_over_a_resume(tmp_path):
+  run(tmp_path, env_steps=50)
+  run(tmp_path, env_steps=110)
+  seconds = [json.loads(line)['seconds'] for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()]
+  assert np.all(np.diff(seconds) >= 0) and seconds[-1] > 0
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_checkpoint(tmp_path, whole):
+  first = whole[0]['env_steps']
+  second = whole[1]['env_steps']
+  with pytest.raises(FloatingPointError):
+    run(tmp_path, env_steps=110, evaluate_every_env_steps=40, spoil_at=second)
+  assert [path.name for path in (tmp_path / 'checkpoints').glob('*.index')] == [f'checkpoint-{first}.index']
+  run(tmp_path, env_steps=110, evaluate_every_env_steps=40)
+  assert record(tmp_path) == whole

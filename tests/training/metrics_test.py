@@ -1,0 +1,81 @@
+"""What is written can be read back by what people read it with."""
+
+import io
+import json
+
+import numpy as np
+from PIL import Image
+import pytest
+from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
+import tensorflow as tf
+
+from mbrl_tf.training import metrics
+from tests import fakes
+
+
+def lines(path):
+  return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_one_object_per_line(tmp_path):
+  path = tmp_path / 'metrics.jsonl'
+  file = metrics.MetricsFile(path, 0)
+  file.write(10, 1.25, {'collect/return_mean': np.float32(2.5), 'x/nan': np.nan})
+  file.write(20, 2, {})
+  assert lines(path) == [
+      {'env_steps': 10, 'seconds': 1.25, 'collect/return_mean': 2.5, 'x/nan': None}, {'env_steps': 20, 'seconds': 2.0}]
+
+
+def test_resuming_drops_a_torn_line_and_what_is_later_than_the_checkpoint(tmp_path):
+  path = tmp_path / 'metrics.jsonl'
+  file = metrics.MetricsFile(path, 0)
+  for env_steps in (10, 20, 30):
+    file.write(env_steps, 0, {})
+  file.close()
+  with open(path, 'a') as torn:
+    torn.write('{"env_steps": 5')
+  file = metrics.MetricsFile(path, 20)
+  file.write(35, 0, {})
+  assert [line['env_steps'] for line in lines(path)] == [10, 20, 35]
+  file.close()
+  metrics.MetricsFile(path, 0).close()
+  assert path.read_text() == ''
+
+
+def test_tensorboard_reads_scalars_histograms_text_and_video(tmp_path):
+  board = metrics.TensorBoard(tmp_path, fakes.CountingConfig())
+  board.write(7, {'room/what': 1.5}, {'room/values': np.arange(10.)})
+  frames = np.random.default_rng(0).integers(0, 255, (5, 32, 48, 3)).astype(np.uint8)
+  board.write_video('evaluate/episode', 7, frames, 20)
+  board.close()
+
+  read = event_accumulator.EventAccumulator(str(tmp_path), size_guidance={'tensors': 0}).Reload()
+  scalar, = read.Tensors('room/what')
+  assert scalar.step == 7 and tf.make_ndarray(scalar.tensor_proto) == 1.5
+  assert 'room/values' in read.Tags()['tensors']
+  text = tf.make_ndarray(read.Tensors('config')[0].tensor_proto).item().decode()
+  assert '"rate": 0.5' in text
+  width, height, gif = tf.make_ndarray(read.Tensors('evaluate/episode')[0].tensor_proto)
+  assert (width, height, gif[:6]) == (b'48', b'32', b'GIF89a')
+  assert read.SummaryMetadata('evaluate/episode').plugin_data.plugin_name == 'images'
+  start = plugin_data_pb2.HParamsPluginData.FromString(
+      read.SummaryMetadata('_hparams_/session_start_info').plugin_data.content).session_start_info
+  assert start.hparams['part.rate'].number_value == 0.5
+  assert start.hparams['part.sizes'].string_value == '[3, 4]'
+
+
+@pytest.mark.parametrize('count, kept, milliseconds', [(5, 5, 50), (250, 84, 150)])
+def test_a_gif_plays_in_real_time(count, kept, milliseconds):
+  frames = np.random.default_rng(0).integers(0, 255, (count, 30, 600, 3)).astype(np.uint8)
+  image = Image.open(io.BytesIO(metrics.encode_gif(frames, 20)))
+  assert image.n_frames == kept
+  assert image.info['duration'] == milliseconds
+  assert image.size == (256, 13) or image.size == (256, 12)
+
+
+def test_without_a_terminal_one_plain_line_per_iteration(capsys):
+  terminal = metrics.Terminal(0, 100)
+  terminal.write(50, 3, {'collect/return_mean': 12.34, 'other/metric': 1})
+  terminal.close()
+  assert capsys.readouterr().err == '50/100 env steps, 3 s, return 12.3\n'

@@ -1,0 +1,70 @@
+"""One owner, one config, and a config that survives its file."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+
+from mbrl_tf import errors
+from mbrl_tf.training import run_directory
+from tests import fakes
+
+
+def changed(**run):
+  config = fakes.CountingConfig()
+  config.run = dataclasses.replace(config.run, **run)
+  return config
+
+
+def test_a_config_comes_back_from_its_file(tmp_path):
+  config = fakes.CountingConfig()
+  config.environment.kwargs = {'a': 1, 'b': {'c': [1, 2]}}
+  config.part.sizes = (7, 8, 9)
+  with run_directory.RunDirectory(tmp_path / 'a' / 'b') as directory:
+    directory.write_config(config)
+    assert run_directory.config_from_dict(fakes.CountingConfig, directory.read_config()) == config
+    content = json.loads(directory.config_file.read_text())
+  assert content['algorithm'] == 'counting'
+  assert content['versions']['tensorflow'].startswith('2.')
+
+
+def test_an_unknown_field_is_named():
+  with pytest.raises(errors.UserError, match="Nearest: rate.*Received: field of CountingPart='rat'"):
+    run_directory.config_from_dict(fakes.CountingConfig, {'part': {'rat': 1}})
+
+
+def test_a_run_goes_on_with_its_own_config_only(tmp_path):
+  directory = run_directory.RunDirectory(tmp_path)
+  directory.write_config(changed())
+  directory.write_config(changed(env_steps=99, evaluate_episodes=3))
+  assert directory.read_config()['run']['env_steps'] == 99
+  with pytest.raises(errors.UserError, match='run.seed: 0 -> 5'):
+    directory.write_config(changed(seed=5))
+  other = changed()
+  other.part.rate = 0.25
+  with pytest.raises(errors.UserError, match='part.rate: 0.5 -> 0.25.*Received: run_dir='):
+    directory.write_config(other)
+
+
+def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
+  code = (f'from mbrl_tf import errors; from mbrl_tf.training import run_directory\n'
+          f'try:\n  with run_directory.RunDirectory({str(tmp_path)!r}): print("owner")\n'
+          f'except errors.UserError as error: print(error)')
+  second = lambda: subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout
+  with run_directory.RunDirectory(tmp_path):
+    assert 'Another process trains' in second()
+  assert second() == 'owner\n'
+
+
+def test_no_run_there(tmp_path):
+  with pytest.raises(errors.UserError, match='There is no run here'):
+    run_directory.RunDirectory(tmp_path).read_config()
+  (tmp_path / 'config.json').write_text('{"config"')
+  with pytest.raises(errors.UserError, match='cannot be read'):
+    run_directory.RunDirectory(tmp_path).read_config()
+
+
+def test_flatten():
+  assert run_directory.flatten({'a': {'b': {'c': 1}, 'd': {}}, 'e': 2}) == {'a.b.c': 1, 'a.d': {}, 'e': 2}
