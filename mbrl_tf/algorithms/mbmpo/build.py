@@ -8,6 +8,7 @@ from mbrl_tf.algorithms.mbmpo import (
 from mbrl_tf.data import transitions as transitions_lib
 from mbrl_tf.drivers import policies as driver_policies
 from mbrl_tf.models import dynamics_ensemble, policies
+from mbrl_tf.ops import seeds
 
 
 class Parts(tf.Module):
@@ -26,9 +27,8 @@ class Parts(tf.Module):
     self.env_steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='env_steps')
     self.iteration = tf.Variable(0, trainable=False, dtype=tf.int64, name='iteration')
     self.generator = tf.random.Generator.from_seed(seed)
-    seeds = tf.transpose(self.generator.make_seeds(2))
-    self.ensemble = _make_ensemble(config, spec, seeds[0])
-    self.policy = _make_policy(config.policy, spec, seeds[1])
+    self.ensemble = _make_ensemble(config, spec, seeds.next_seed(self.generator))
+    self.policy = _make_policy(config.policy, spec, seeds.next_seed(self.generator))
     self.imagination = imagination.Imagination(self.ensemble, self.policy, spec, config.imagination)
     self.fit = ensemble_fit.EnsembleFit(self.ensemble, config.ensemble, config.collect.capacity)
     self.meta_learner = meta_learner.MetaLearner(self.policy, self.imagination, members, config.meta)

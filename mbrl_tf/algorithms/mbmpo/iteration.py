@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from mbrl_tf import types
 from mbrl_tf.algorithms.mbmpo import summaries
+from mbrl_tf.ops import seeds
 
 
 class MBMPO:
@@ -23,9 +24,9 @@ class MBMPO:
       yield types.Report(self._collect(parts.random_policy, self._config.collect.random_env_steps, clock))
     while True:
       with clock('fit'):
-        fit = parts.fit.fit(self._transitions.transitions(), self._action_features(), self._integer_seed())
+        fit = parts.fit.fit(self._transitions.transitions(), self._action_features(), seeds.next_integer(self.state.generator))
       with clock('meta_update'):
-        updates = [parts.meta_learner.compiled_meta_update(self._starts(2), self._seed())
+        updates = [parts.meta_learner.compiled_meta_update(self._starts(2), seeds.next_seed(self.state.generator))
                    for _ in range(self._config.meta.updates_per_iteration)]
       with clock('adapt'):
         self._adapt()
@@ -38,7 +39,7 @@ class MBMPO:
   def _adapt(self):
     """Sets the policies that collect: adapted to each member on fresh rollouts, or all the meta-policy."""
     if self._config.collect.adapted:
-      self.state.adapted.assign(self.state.meta_learner.compiled_adapt(self._starts(1)[0], self._seed())[0])
+      self.state.adapted.assign(self.state.meta_learner.compiled_adapt(self._starts(1)[0], seeds.next_seed(self.state.generator))[0])
     else:
       self.state.adapted.assign_meta_policy()
 
@@ -62,17 +63,11 @@ class MBMPO:
     pool = (self._transitions.initial_observations() if imagination.start == 'reset'
             else self._transitions.transitions().observation)
     shape = [count, self._config.ensemble.members, imagination.rollouts_per_task]
-    return tf.constant(pool[np.random.default_rng(self._integer_seed()).integers(len(pool), size=shape)])
+    return tf.constant(pool[np.random.default_rng(seeds.next_integer(self.state.generator)).integers(len(pool), size=shape)])
 
   def _action_features(self):
     actions = tf.constant(self._transitions.transitions().action)
     return self.state.imagination.action_features(actions).numpy()
-
-  def _seed(self):
-    return self.state.generator.make_seeds(1)[:, 0]
-
-  def _integer_seed(self):
-    return int(tf.bitcast(self.state.generator.make_seeds(1)[0, 0], tf.uint32))
 
   @property
   def env_steps(self):

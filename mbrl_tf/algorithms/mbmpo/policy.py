@@ -6,6 +6,7 @@ from tf_agents.policies import tf_policy
 from tf_agents.trajectories import policy_step
 
 from mbrl_tf.drivers import policies
+from mbrl_tf.ops import seeds
 
 
 class MetaPolicy(tf_policy.TFPolicy):
@@ -68,7 +69,7 @@ class AdaptedPolicies(tf_policy.TFPolicy):
     return policy_step.PolicyStep(self._row_distribution(time_step.observation), policy_state)
 
   def _action(self, time_step, policy_state, seed):
-    seed = self.generator.make_seeds(1)[:, 0] if seed is None else seed
+    seed = seeds.next_seed(self.generator) if seed is None else seed
     action = self._row_distribution(time_step.observation).sample(seed=seed)[:, 0]
     return policy_step.PolicyStep(tf.cast(action, self.action_spec.dtype), policy_state)
 
