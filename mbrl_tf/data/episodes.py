@@ -50,8 +50,6 @@ class EpisodeStore:
       match = _FILE_NAME.match(path.name)
       if match:
         self._files[int(match.group(1))] = path
-      elif path.name.endswith(_TEMPORARY):
-        path.unlink()  # a process was killed while it wrote this one
     self._count = max(self._files, default=-1) + 1
 
   def __len__(self):
@@ -117,10 +115,14 @@ class EpisodeStore:
   def truncate(self, count: int):
     """Drops the episodes with index `count` and above, which are newer than a restored checkpoint.
 
+    Only the process that owns the run may call this; others may read while it writes.
+
     Args:
       count: the length of the store when the checkpoint was written. Where the store is shorter, somebody removed
         files: the next episode still gets index `count`, and what is missing is skipped with a warning when read.
     """
+    for path in self.folder.glob(f'*{_TEMPORARY}'):
+      path.unlink()  # a process was killed while it wrote this one
     newer = sorted((index for index in self._files if index >= count), reverse=True)
     for index in newer:  # newest first: killed half way, the store still is a beginning of what it was
       self._files.pop(index).unlink(missing_ok=True)

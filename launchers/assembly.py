@@ -1,0 +1,68 @@
+"""Puts environment, data and algorithm of a run together. Imports TensorFlow: launchers import this inside `main`."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from mbrl_tf import errors
+from mbrl_tf.algorithms import catalog as algorithms
+from mbrl_tf.data import episodes
+from mbrl_tf.drivers import driver as episode_driver
+from mbrl_tf.environments import catalog as environments
+from mbrl_tf.training import checkpoint
+from mbrl_tf.training import evaluation
+
+
+class Run(NamedTuple):
+  """The parts of a run."""
+  environment: object   # the batched `PyEnvironment` that collects
+  store: episodes.EpisodeStore
+  algorithm: object     # an `algorithms.base.Algorithm`
+
+
+def make_environment(config, num_envs, seed, render_mode=None):
+  """Returns environments of a config's task; `num_envs`, seed and rendering as given."""
+  settings = config.environment
+  return environments.make(
+      settings.name, num_envs, seed, settings.kwargs, settings.time_limit, settings.action_repeat,
+      'auto' if render_mode else settings.parallel, render_mode)
+
+
+def assemble(config, directory, num_envs=None) -> Run:
+  """Builds everything that a run consists of; restores nothing.
+
+  Args:
+    config: the dataclass tree.
+    directory: the `RunDirectory`.
+    num_envs: instead of the config's, where nothing is collected.
+  """
+  tf.keras.utils.set_random_seed(config.run.seed)
+  environment = make_environment(config, num_envs or config.environment.num_envs, config.run.seed)
+  try:
+    store = episodes.EpisodeStore(directory.episodes)
+    driver = episode_driver.EpisodeDriver(environment)
+    return Run(environment, store, algorithms.build(config, environment.spec, driver, store, config.run.seed))
+  except BaseException:
+    environment.close()
+    raise
+
+
+def assemble_trained(config, directory) -> Run:
+  """Builds a run and restores its algorithm from the newest checkpoint, without touching the directory.
+
+  Raises:
+    UserError: where there is no checkpoint yet.
+  """
+  run = assemble(config, directory, num_envs=1)
+  checkpointer = checkpoint.Checkpointer(directory.checkpoints, run.algorithm.state, config.environment.num_envs)
+  if not checkpointer.restore():
+    run.environment.close()
+    raise errors.UserError(f'This run has no checkpoint yet. Received: run_dir={str(directory.path)!r}')
+  return run
+
+
+def make_evaluator(config, episode_count, seed, video=False) -> evaluation.Evaluator:
+  """Returns the `Evaluator` of a config's task."""
+  return evaluation.Evaluator(
+      lambda num_envs, environment_seed, render_mode: make_environment(config, num_envs, environment_seed, render_mode),
+      episode_count, seed, video)

@@ -1,0 +1,188 @@
+"""What all launchers share: flags, help, quiet imports, and errors as exit statuses.
+
+Imports no TensorFlow, and no launcher does before its `main` runs: a spawned simulator process imports the main module.
+"""
+
+import difflib
+import json
+import os
+import runpy
+import sys
+import tempfile
+import textwrap
+import traceback
+import warnings
+
+from absl import flags
+from ml_collections import config_flags
+
+from mbrl_tf import errors
+from mbrl_tf.algorithms import catalog
+from mbrl_tf.training import run_directory
+
+_OVERRIDE = '--config.'
+
+
+class _JsonObject(flags.ArgumentParser):
+  """A dict as it is written in JSON: `--config.environment.kwargs='{"mass": 2}'`."""
+
+  def parse(self, argument):
+    if isinstance(argument, dict):
+      return argument
+    try:
+      value = json.loads(argument)
+    except ValueError as error:
+      raise ValueError(f'expected a JSON object such as \'{{"mass": 2}}\' ({error})') from error
+    if not isinstance(value, dict):
+      raise ValueError('expected a JSON object such as \'{"mass": 2}\'')
+    return value
+
+  def flag_type(self):
+    return 'JSON object'
+
+
+def define_config():
+  """Defines `--config` with overrides of its fields."""
+  config_flags.register_flag_parser_for_type(dict, _JsonObject())
+  return config_flags.DEFINE_config_file('config', None, 'a Python file with get_config(), for example configs/mbmpo/pendulum.py')
+
+
+def run(main, documentation, names):
+  """Parses the command line, runs `main`, and exits.
+
+  The exit status is 0 after success, 2 after a mistake of the user's (told in one line), 1 after anything else.
+
+  Args:
+    main: without arguments.
+    documentation: of the launcher: what it does, and examples.
+    names: of its flags, for `--help`.
+  """
+  arguments = sys.argv[1:]
+  try:
+    if any(argument in ('--help', '-help', '-h', '--helpfull', '--helpshort') for argument in arguments):
+      print(_help(documentation, names, arguments))
+      sys.exit(0)
+    _parse(sys.argv)
+    main()
+  except errors.UserError as error:
+    print(f'error: {error}', file=sys.stderr)
+    sys.exit(2)
+  except KeyboardInterrupt:
+    print('Interrupted.', file=sys.stderr)
+    sys.exit(1)
+  except Exception:
+    traceback.print_exc()
+    sys.exit(1)
+
+
+def resolved_config(config, path=None, seed=None):
+  """Returns the config that a run is started with.
+
+  Args:
+    config: the value of `--config`; None takes the config of the run in `path`.
+    path: the run directory, or None.
+    seed: where given, replaces the config's.
+
+  Raises:
+    UserError: where neither is given, or a value cannot be used.
+  """
+  if config is None:
+    if path is None:
+      raise errors.UserError('A run needs a config, and an earlier run its directory. Received: config=None, run_dir=None')
+    config = stored_config(run_directory.RunDirectory(path))
+  if not hasattr(config, 'validate'):
+    raise errors.UserError(f"get_config() must return an algorithm's config. Received: config={config!r}")
+  if seed is not None:
+    config.run.seed = seed
+  config.validate()
+  return config
+
+
+def stored_config(directory):
+  """Returns the config of the run in a `RunDirectory`."""
+  values = directory.read_config()
+  return run_directory.config_from_dict(catalog.config_class(values.get('algorithm')), values)
+
+
+def load_tensorflow():
+  """Imports TensorFlow and what goes with it, without the notices of dependencies that nobody can act on.
+
+  Some of them are written by C++ before any log level counts, so the file descriptor itself is turned away; if an
+  import fails, everything that was said is shown.
+  """
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  # Old idioms in dependencies: nothing that a user of this package can change.
+  warnings.filterwarnings('ignore', category=SyntaxWarning, module='.*__autograph_generated')
+  warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
+  warnings.filterwarnings('ignore', category=DeprecationWarning, module='(tf_agents|tensorflow_probability|flatbuffers|pygame)')
+  sys.stderr.flush()
+  kept = os.dup(2)
+  with tempfile.TemporaryFile() as said:
+    os.dup2(said.fileno(), 2)
+    try:
+      import tensorflow as tf
+      import tf_agents.policies  # noqa: F401
+      tf.config.list_physical_devices()  # CUDA is looked for here, and missed aloud
+    except BaseException:
+      said.seek(0)
+      os.write(kept, said.read())
+      raise
+    finally:
+      os.dup2(kept, 2)
+      os.close(kept)
+
+
+def _parse(argv):
+  """Parses flags; whatever is wrong becomes a `UserError` of one line."""
+  try:
+    rest = flags.FLAGS(argv)
+  except flags.Error as error:
+    raise errors.UserError(f'{_last_line(error)}. --help lists the flags. Received: {" ".join(argv[1:])}') from error
+  except (KeyError, AttributeError, IndexError, OSError) as error:
+    _explain_override(argv, error)
+    raise errors.UserError(f'The config cannot be loaded ({_last_line(error)}). Received: {" ".join(argv[1:])}') from error
+  if len(rest) > 1:
+    raise errors.UserError(f'Expected flags of the form --name=value. Received: {" ".join(rest[1:])}')
+
+
+def _explain_override(argv, cause):
+  """Raises a `UserError` for the first override of a field that the config does not have."""
+  fields = _fields(argv)
+  for argument in argv[1:]:
+    name = argument[len(_OVERRIDE):].split('=')[0]
+    if fields and argument.startswith(_OVERRIDE) and name not in fields:
+      # A name is more often put in the wrong part than misspelt, so its last word counts too.
+      same_word = [field for field in fields if field.split('.')[-1] == name.split('.')[-1]]
+      near = list(dict.fromkeys(same_word + difflib.get_close_matches(name, fields, 5, 0.4)))[:5]
+      raise errors.UserError(
+          f'The config has no such field. Nearest: {", ".join(near) or "see --help"}. Received: {argument}') from cause
+
+
+def _fields(argv):
+  """Returns `{'run.seed': 0}` and so on of the config that a command line names; empty where it cannot be loaded."""
+  path = next((argument.split('=', 1)[1] for argument in argv if argument.startswith('--config=')), None)
+  if path is None and '--config' in argv[:-1]:
+    path = argv[argv.index('--config') + 1]
+  if path is None or not os.path.exists(path):
+    return {}
+  return run_directory.flatten(run_directory.config_to_dict(runpy.run_path(path)['get_config']()))
+
+
+def _last_line(error):
+  """Returns what an error says in one line: the last, which is the cause where a traceback was put into the message."""
+  return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip().rstrip('.')
+
+
+def _help(documentation, names, arguments):
+  """Returns the help text: documentation, flags, and the fields of the config where one is given."""
+  lines = [documentation.strip(), '', 'Flags:']
+  for name in names:
+    flag = flags.FLAGS[name]
+    default = '' if flag.default in (None, False) else f' (default: {flag.default})'
+    lines.append(textwrap.fill(f'--{name}: {flag.help}{default}', 110, initial_indent='  ', subsequent_indent='      '))
+  if 'config' in names:
+    fields = _fields(arguments)
+    lines += ['', 'Fields of this config, to be set as --config.NAME=VALUE:' if fields
+              else 'Give --config=FILE together with --help to see all fields that can be set as --config.NAME=VALUE.']
+    lines += [f'  {name} = {value!r}' for name, value in fields.items()]
+  return '\n'.join(lines)

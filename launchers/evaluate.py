@@ -1,0 +1,50 @@
+"""Evaluates the newest checkpoint of a run, and prints one JSON object.
+
+  python -m launchers.evaluate --run_dir=runs/hc --episodes=10
+  python -m launchers.evaluate --run_dir=runs/hc --video          also writes runs/hc/evaluate-ENV_STEPS.gif
+"""
+
+import contextlib
+import json
+
+from absl import flags
+
+from launchers import command
+from mbrl_tf import errors
+from mbrl_tf.training import run_directory
+
+_RUN_DIR = flags.DEFINE_string('run_dir', None, 'folder of the run')
+_EPISODES = flags.DEFINE_integer('episodes', 10, 'how many', lower_bound=1)
+_SEED = flags.DEFINE_integer('seed', None, "of the environments; the run's own where none is given", lower_bound=0)
+_VIDEO = flags.DEFINE_bool('video', False, 'render one more episode, and write it as an animated GIF into the run directory')
+_VIDEO_FRAMES_PER_SECOND = 20
+
+
+def main():
+  """Evaluates and prints."""
+  if _RUN_DIR.value is None:
+    raise errors.UserError('Which run? Give --run_dir=DIR. Received: run_dir=None')
+  directory = run_directory.RunDirectory(_RUN_DIR.value)
+  config = command.stored_config(directory)
+  command.load_tensorflow()
+  from launchers import assembly
+  from mbrl_tf.training import metrics
+
+  seed = config.run.seed if _SEED.value is None else _SEED.value
+  with contextlib.ExitStack() as stack:
+    run = assembly.assemble_trained(config, directory)
+    stack.callback(run.environment.close)
+    evaluator = assembly.make_evaluator(config, _EPISODES.value, seed, _VIDEO.value)
+    stack.callback(evaluator.close)
+    env_steps = run.algorithm.env_steps
+    result = evaluator.evaluate(run.algorithm.evaluation_policy(), env_steps)
+  told = {'run_dir': str(directory.path), 'env_steps': env_steps, 'episodes': len(result.episodes), **result.metrics}
+  if _VIDEO.value:
+    path = directory.path / f'evaluate-{env_steps}.gif'
+    path.write_bytes(metrics.encode_gif(result.frames, _VIDEO_FRAMES_PER_SECOND))
+    told['video'] = str(path)
+  print(json.dumps(told))
+
+
+if __name__ == '__main__':
+  command.run(main, __doc__, ('run_dir', 'episodes', 'seed', 'video'))

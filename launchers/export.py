@@ -1,0 +1,41 @@
+"""Exports the newest checkpoint of a run as SavedModels, which need no mbrl_tf to be loaded.
+
+  python -m launchers.export --run_dir=runs/hc --export_dir=exported
+
+writes exported/policy (observation to action), exported/model (what the algorithm has learned of the environment) and
+exported/export.json (what they expect).
+"""
+
+import contextlib
+import json
+
+from absl import flags
+
+from launchers import command
+from mbrl_tf import errors
+from mbrl_tf.training import run_directory
+
+_RUN_DIR = flags.DEFINE_string('run_dir', None, 'folder of the run')
+_EXPORT_DIR = flags.DEFINE_string('export_dir', None, 'folder to write; one that holds an earlier export is replaced')
+
+
+def main():
+  """Exports and prints where."""
+  for flag in (_RUN_DIR, _EXPORT_DIR):
+    if flag.value is None:
+      raise errors.UserError(f'--{flag.name}=DIR is needed. Received: {flag.name}=None')
+  directory = run_directory.RunDirectory(_RUN_DIR.value)
+  config = command.stored_config(directory)
+  command.load_tensorflow()
+  from launchers import assembly
+  from mbrl_tf.training import export
+
+  with contextlib.ExitStack() as stack:
+    run = assembly.assemble_trained(config, directory)
+    stack.callback(run.environment.close)
+    path = export.export(run.algorithm, run.environment.spec, config, _EXPORT_DIR.value)
+    print(json.dumps({'export_dir': str(path), 'env_steps': run.algorithm.env_steps}))
+
+
+if __name__ == '__main__':
+  command.run(main, __doc__, ('run_dir', 'export_dir'))

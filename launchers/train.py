@@ -1,0 +1,51 @@
+"""Trains, and resumes where the run directory holds a run already.
+
+  python -m launchers.train --config=configs/mbmpo/pendulum.py
+  python -m launchers.train --config=configs/mbmpo/halfcheetah.py --config.meta.inner_lr=0.01 --run_dir=runs/hc --seed=1
+  python -m launchers.train --run_dir=runs/hc          continues that run
+
+Ctrl-C stops after the iteration with a checkpoint, and the same command goes on from there.
+Watch with: tensorboard --logdir=runs
+"""
+
+import contextlib
+import pathlib
+import sys
+
+from absl import flags
+
+from launchers import command
+from mbrl_tf.training import run_directory
+
+_CONFIG = command.define_config()
+_RUN_DIR = flags.DEFINE_string('run_dir', None, 'folder of the run; runs/NAME-SEED, with the name of the config, where none is given')
+_SEED = flags.DEFINE_integer('seed', None, 'of everything random; short for --config.run.seed', lower_bound=0)
+
+
+def main():
+  """Trains until the config's env steps, or a signal."""
+  config = command.resolved_config(_CONFIG.value, _RUN_DIR.value, _SEED.value)
+  with run_directory.RunDirectory(_RUN_DIR.value or _default_path(config)) as directory, contextlib.ExitStack() as stack:
+    command.load_tensorflow()
+    from launchers import assembly
+    from mbrl_tf.training import loop
+
+    run = assembly.assemble(config, directory)
+    stack.callback(run.environment.close)
+    directory.write_config(config)  # only now: a config that cannot be built must not occupy the folder
+    evaluator = assembly.make_evaluator(config, config.run.evaluate_episodes, config.run.seed)
+    stack.callback(evaluator.close)
+    checkpointer = loop.restore(run.algorithm, config, directory, run.store, run.environment)
+    finished = loop.train(run.algorithm, config, directory, run.store, run.environment, evaluator, checkpointer)
+    said = 'Finished' if finished else 'Stopped with a checkpoint; the same command goes on'
+    print(f'{said}. env_steps={run.algorithm.env_steps} run_dir={directory.path}', file=sys.stderr)
+
+
+def _default_path(config):
+  """Returns `runs/NAME-SEED`."""
+  name = pathlib.Path(flags.FLAGS['config'].config_filename.split(':')[0]).stem
+  return pathlib.Path('runs') / f'{name}-{config.run.seed}'
+
+
+if __name__ == '__main__':
+  command.run(main, __doc__, ('config', 'run_dir', 'seed'))
