@@ -43,7 +43,7 @@ def read_spec(env, recipe):
       time_limit=env.get_wrapper_attr('time_limit'),
       action_repeat=recipe.action_repeat,
       reward=None if reward is None else _agent_reward(reward, env, recipe.action_repeat),
-      terminated=terminated)
+      terminated=None if terminated is None else _agent_terminated(terminated))
 
 
 def require_model_functions(spec):
@@ -90,9 +90,19 @@ def _agent_reward(reward, env, action_repeat):
     to_native = lambda action: center + scale * tf.clip_by_value(action, -1.0, 1.0)
 
   def agent_reward(observation, action, next_observation):
+    observation, action, next_observation = _tensors((observation, action, next_observation))
     return action_repeat * reward(observation, to_native(action), next_observation)
 
   return agent_reward
+
+
+def _agent_terminated(terminated):
+  return lambda next_observation: terminated(_tensors(next_observation))
+
+
+def _tensors(nest):
+  """So that functions written with operators alone give tensors for arrays, too."""
+  return tf.nest.map_structure(tf.convert_to_tensor, nest)
 
 
 def _observation_spec(space):

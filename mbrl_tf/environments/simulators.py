@@ -146,14 +146,14 @@ def renders_without_gl(name):
 
 
 def own_time_limit(name, env):
-  """Returns the limit in env steps that a simulator brings, 0 where it brings none."""
+  """Returns the limit in env steps that a simulator (attribute `time_limit`) or its factory brings, 0 where none does."""
   kind, _, rest = name.partition(':')
   if kind == 'gym':
     return int(gymnasium.spec(rest).max_episode_steps or 0)
   for attribute in ('time_limit', '_max_episode_steps'):
     if env.has_wrapper_attr(attribute):
       return int(env.get_wrapper_attr(attribute) or 0)
-  return 0
+  return 0 if kind == 'toy' else int(getattr(factory(name), 'time_limit', 0))
 
 
 def _build_gym(name, gym_id, kwargs):

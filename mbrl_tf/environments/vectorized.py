@@ -23,13 +23,14 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
       repeat where an episode ended).
   """
 
-  def __init__(self, spec, simulators, num_envs):
-    """Takes ownership of `simulators` (`parallel.InProcess` or `parallel.Processes`)."""
+  def __init__(self, spec, simulators, num_envs, render_mode=None):
+    """Takes ownership of `simulators` (`parallel.InProcess` or `parallel.Processes`), made for this `render_mode`."""
     super().__init__()
     self.spec = spec
     self.env_steps = np.zeros(num_envs, np.int64)
     self.simulators = simulators
     self._num_envs = num_envs
+    self._render_mode = render_mode
     self._next_episode = np.zeros(num_envs, np.int64)
     self._last = np.zeros(num_envs, bool)
     self._tensor_specs = _observation_specs(spec.observation), _action_spec(spec.action)
@@ -69,15 +70,13 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
     """Returns one frame uint8 [height, width, 3] for each simulator.
 
     Raises:
-      UserError: the environment was not made with `render_mode='rgb_array'`.
+      UserError: the environment was not made with this render mode.
     """
-    if mode != 'rgb_array':
-      raise errors.UserError(f"Only frames as arrays can be rendered: mode='rgb_array'. Received: mode={mode!r}")
-    frames = self.simulators.render()
-    if any(frame is None for frame in frames):
+    if mode != self._render_mode:
       raise errors.UserError(
-          "To render, an environment must be made with render_mode='rgb_array'. Received: render_mode=None")
-    return frames
+          "Frames are there where an environment was made with render_mode='rgb_array', and in that mode alone. "
+          f'Received: mode={mode!r}, render_mode={self._render_mode!r}')
+    return self.simulators.render()
 
   def close(self):
     """Ends all workers; may be called more than once."""

@@ -1,0 +1,73 @@
+"""From a Gymnasium environment to its spec: the functions of users, and the errors where they are missing."""
+
+import gymnasium
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mbrl_tf import errors
+from mbrl_tf.environments import base, catalog, mujoco_tasks
+
+USER = 'tests.environments.user_environments:'
+
+
+class OnTheClass(gymnasium.Env):
+  """Brings its function on the class, as the README shows it."""
+
+  observation_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+  action_space = gymnasium.spaces.Box(-4, 4, (1,), np.float32)
+  time_limit = 3
+
+  @staticmethod
+  def reward_function(observation, action, next_observation):
+    return tf.reduce_sum(next_observation - observation, -1) - action[..., 0]
+
+
+def test_functions_of_a_factory_may_be_named_as_strings():
+  spec = catalog.make(USER + 'scripted').spec
+  observation = np.zeros((4, 2), np.float32)
+  # Scaled [1, 0] is [10, 0] in the simulator's units.
+  np.testing.assert_allclose(spec.reward(observation, np.tile([[1.0, 0.0]], (4, 1)).astype(np.float32), observation), [10] * 4)
+  assert spec.terminated(np.array([[2.9, 0], [3.0, 0]], np.float32)).numpy().tolist() == [False, True]
+
+
+def test_functions_of_a_class_take_native_actions_beyond_the_bounds_clipped():
+  spec = catalog.make(__name__ + ':OnTheClass').spec
+  zeros = np.zeros((3, 2), np.float32)
+  rewards = spec.reward(zeros, np.array([[0.5], [1.0], [7.0]], np.float32), zeros + 1)
+  np.testing.assert_allclose(rewards, [2 - 2, 2 - 4, 2 - 4])
+
+
+def test_rewards_count_each_repeat_of_an_action():
+  spec = catalog.make(__name__ + ':OnTheClass', action_repeat=2).spec
+  zeros = np.zeros((1, 2), np.float32)
+  np.testing.assert_allclose(spec.reward(zeros, np.array([[0.5]], np.float32), zeros), [2 * -2.0])
+
+
+def test_discrete_actions_reach_the_function_in_native_numbers():
+  spec = catalog.make(USER + 'scripted', kwargs={'discrete_start': 4}).spec
+  assert spec.action.num_values == 3 and spec.action.shape == () and spec.action.dtype == 'int64'
+  zeros = np.zeros((1, 2), np.float32)
+  np.testing.assert_array_equal(spec.reward(zeros, np.array([[2]]), zeros), [6])
+
+
+def test_a_missing_reward_function_says_how_to_write_one():
+  spec = catalog.make(USER + 'Endless', time_limit=3).spec
+  with pytest.raises(errors.UserError) as caught:
+    base.require_model_functions(spec)
+  assert 'def reward_function(observation, action, next_observation)' in str(caught.value)
+  assert str(caught.value).endswith(f'Received: environment={USER + "Endless"!r}')
+  base.require_model_functions(catalog.make('toy:point_mass').spec)
+
+
+def test_a_wrapped_task_does_not_take_the_functions_of_the_bare_one():
+  bare = gymnasium.make('HalfCheetah-v5')
+  assert mujoco_tasks.functions(bare).reward is not None
+  scaled = gymnasium.wrappers.TransformReward(bare, lambda reward: 2 * reward)
+  assert mujoco_tasks.functions(scaled) == mujoco_tasks.Functions(None, None)
+
+
+def test_bounds_are_kept_and_infinite_ones_dropped():
+  spec = catalog.make('gym:Pendulum-v1').spec.observation
+  np.testing.assert_array_equal(spec.maximum, [1, 1, 8])
+  assert catalog.make('toy:point_mass').spec.observation.maximum is None

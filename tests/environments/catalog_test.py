@@ -1,0 +1,61 @@
+"""Names, arguments and the choice between processes and this one."""
+
+import pytest
+
+from mbrl_tf import errors
+from mbrl_tf.environments import catalog, parallel
+
+USER = 'tests.environments.user_environments:'
+
+
+def test_known_names_are_listed():
+  assert {'gym:HalfCheetah-v5', 'gym:Pendulum-v1', 'toy:point_mass'} <= set(catalog.names())
+
+
+@pytest.mark.parametrize('name, near', [
+    ('gym:HalfCheeta-v5', 'gym:HalfCheetah-v5'), ('toy:pointmass', 'toy:point_mass'), ('HalfCheetah-v5', 'gym:HalfCheetah-v5'),
+    (USER + 'skripted', USER + 'scripted')])
+def test_an_unknown_name_brings_the_nearest(name, near):
+  with pytest.raises(errors.UserError, match=rf'Nearest: .*{near}.*Received: environment='):
+    catalog.make(name)
+
+
+@pytest.mark.parametrize('name, kwargs, said', [
+    ('no_such_module:factory', {}, 'cannot be found'),
+    (USER + 'not_an_environment', {}, 'must return a gymnasium.Env'),
+    (USER + 'Endless', {}, 'no time limit'),
+    (USER + 'misnamed', {'time_limit': 3}, 'no_such_function'),
+    (USER + 'PlainText', {'time_limit': 3}, 'must be a Box'),
+    (USER + 'Unbounded', {'time_limit': 3}, 'finite bounds'),
+    ('toy:point_mass', {'kwargs': {'start': 1}}, 'keyword arguments'),
+    ('gym:Hopper-v5', {'kwargs': {'wieght': 1}}, 'keyword arguments'),
+    ('toy:point_mass', {'num_envs': 0}, 'at least 1'),
+    ('toy:point_mass', {'action_repeat': 1.5}, 'whole number'),
+    ('toy:point_mass', {'time_limit': -1}, 'at least 0'),
+    ('toy:point_mass', {'parallel': 'process'}, 'processes'),
+    ('toy:point_mass', {'render_mode': 'human'}, 'rgb_array'),
+    ('gym:Hopper-v5', {'render_mode': 'rgb_array', 'parallel': 'in_process'}, 'crash'),
+])
+def test_bad_input_is_told_with_what_was_received(name, kwargs, said):
+  with pytest.raises(errors.UserError, match=f'(?s){said}.*Received: .+=') as caught:
+    catalog.make(name, **kwargs)
+  assert 'Received: ' in str(caught.value)
+
+
+def test_what_does_not_render_runs_in_this_process():
+  assert isinstance(catalog.make('toy:point_mass').simulators, parallel.InProcess)
+
+
+def test_time_limit_and_action_repeat_reach_the_spec():
+  spec = catalog.make('gym:HalfCheetah-v5', time_limit=200, action_repeat=2).spec
+  assert (spec.time_limit, spec.action_repeat) == (200, 2)
+  assert catalog.make('gym:Hopper-v5').spec.time_limit == 1000
+  assert catalog.make(USER + 'scripted').spec.time_limit == 5
+
+
+@pytest.mark.parametrize('name', ['gym:Humanoid-v5', 'gym:HumanoidStandup-v5'])
+def test_mujoco_tasks_without_known_functions_still_run(name):
+  environment = catalog.make(name)
+  assert environment.spec.reward is None
+  step = environment.step(environment.reset().reward[:, None].repeat(17, axis=1))
+  assert step.observation.shape == (1,) + environment.spec.observation.shape

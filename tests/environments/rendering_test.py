@@ -1,0 +1,48 @@
+"""The OpenGL back end, and frames of a MuJoCo task beside TensorFlow where one is installed."""
+
+import subprocess
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mbrl_tf import errors
+from mbrl_tf.environments import catalog, rendering
+
+
+@pytest.fixture(autouse=True)
+def fresh_search():
+  rendering._find.cache_clear()
+  yield
+  rendering._find.cache_clear()
+
+
+def test_a_back_end_that_does_not_exist_names_the_packages(monkeypatch):
+  monkeypatch.setenv('MUJOCO_GL', 'no_such_back_end')
+  with pytest.raises(errors.UserError, match=r"apt-get install.*libosmesa6.*Received: MUJOCO_GL='no_such_back_end'"):
+    rendering.back_end()
+
+
+def test_a_back_end_that_hangs_does_not_work(monkeypatch):
+  def hang(*args, **kwargs):
+    raise subprocess.TimeoutExpired(args, kwargs['timeout'])
+
+  monkeypatch.setattr(subprocess, 'run', hang)
+  assert not rendering.renders('egl')
+
+
+def test_a_mujoco_task_renders_beside_compiled_tensorflow():
+  try:
+    rendering.back_end()
+  except errors.UserError as error:
+    pytest.skip(str(error))
+  tf.function(lambda x: x @ x, jit_compile=True)(tf.ones((4, 4)))
+  environment = catalog.make('gym:Hopper-v5', render_mode='rgb_array', kwargs={'width': 64, 'height': 48})
+  environment.reset()
+  before = environment.render()[0]
+  for _ in range(3):
+    environment.step(np.ones((1, 3), np.float32))
+  after = environment.render()[0]
+  environment.close()
+  assert before.shape == (48, 64, 3) and before.dtype == np.uint8 and before.std() > 5
+  assert (before != after).any()

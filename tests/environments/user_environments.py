@@ -1,0 +1,104 @@
+"""Environments as a user might bring them, free of TensorFlow; each goes wrong in the way that it is asked to."""
+
+import os
+import sys
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+
+class Scripted(gymnasium.Env):
+  """Observes `[step, draw]`, where `draw` is the episode's own random number; reward: the sum of the native action.
+
+  Actions lie in [0, 10] and [-2, 2].
+  """
+
+  def __init__(self, terminate_at=0, fail_at=0, failure='', dict_observation=False, discrete_start=None, render_mode=None):
+    self.render_mode = render_mode
+    vector = spaces.Box(-np.inf, np.inf, (2,), np.float64)
+    image = spaces.Box(0, 255, (4, 4, 3), np.uint8)
+    self.observation_space = spaces.Dict({'vector': vector, 'image': image}) if dict_observation else vector
+    self.action_space = spaces.Box(np.array([0, -2], np.float32), np.array([10, 2], np.float32))
+    if discrete_start is not None:
+      self.action_space = spaces.Discrete(3, start=discrete_start)
+    self._terminate_at = terminate_at
+    self._fail_at = fail_at
+    self._failure = failure
+    self._steps = 0
+    self._draw = 0.0
+
+  def reset(self, *, seed=None, options=None):
+    super().reset(seed=seed)
+    self._steps = 0
+    self._draw = self.np_random.uniform()
+    return self._observation(), {}
+
+  def step(self, action):
+    self._steps += 1
+    reward = float(np.sum(action))
+    observation = self._observation()
+    if self._steps == self._fail_at:
+      if self._failure == 'raise':
+        raise RuntimeError('the gearbox broke')
+      if self._failure == 'die':
+        os._exit(3)
+      if self._failure == 'nan_reward':
+        reward = float('nan')
+      if self._failure == 'nan_observation':
+        observation = np.full(2, np.nan)
+      if self._failure == 'shape':
+        observation = np.zeros(3)
+    return observation, reward, self._steps == self._terminate_at, False, {'speed': 1.0}
+
+  def render(self):
+    return np.full((8, 8, 3), self._steps, np.uint8)
+
+  def tensorflow_is_loaded(self):
+    return 'tensorflow' in sys.modules
+
+  def _observation(self):
+    vector = np.array([self._steps, self._draw])
+    if isinstance(self.observation_space, spaces.Dict):
+      return {'vector': vector, 'image': np.full((4, 4, 3), self._steps, np.uint8)}
+    return vector
+
+
+def scripted(**kwargs):
+  return Scripted(**kwargs)
+
+
+scripted.time_limit = 5
+scripted.reward_function = 'tests.environments.user_functions:reward'
+scripted.terminated_function = 'tests.environments.user_functions:terminated'
+
+
+class Endless(Scripted):
+  """Without a time limit, reward function or termination function of its own."""
+
+
+def misnamed(**kwargs):
+  return Scripted(**kwargs)
+
+
+misnamed.reward_function = 'tests.environments.user_functions:no_such_function'
+
+
+def not_an_environment():
+  return 'a string'
+
+
+class PlainText(Scripted):
+  """Observes what no model reads."""
+
+  def __init__(self):
+    super().__init__()
+    self.observation_space = spaces.Text(4)
+
+
+class Unbounded(Scripted):
+  """Acts without bounds, so that there is nothing to scale to."""
+
+  def __init__(self):
+    super().__init__()
+    self.action_space = spaces.Box(-np.inf, np.inf, (2,), np.float32)

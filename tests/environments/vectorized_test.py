@@ -1,0 +1,232 @@
+"""N simulators as one batched `PyEnvironment`, in process and in workers."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from tf_agents.environments import py_environment, utils as environment_utils
+from tf_agents.trajectories import time_step as ts
+
+from mbrl_tf import errors
+from mbrl_tf.environments import catalog
+
+NAME = 'tests.environments.user_environments:scripted'
+KINDS = ['in_process', 'processes']
+
+
+@pytest.fixture(params=KINDS)
+def make(request):
+  """Returns `catalog.make` for one kind of parallelism, and closes what it made."""
+  made = []
+
+  def build(name=NAME, **kwargs):
+    made.append(catalog.make(name, parallel=request.param, **kwargs))
+    return made[-1]
+
+  yield build
+  for environment in made:
+    environment.close()
+
+
+def zeros(environment):
+  return np.zeros((environment.batch_size,) + environment.spec.action.shape, np.float32)
+
+
+def test_each_simulator_resets_alone_in_the_step_after_its_last(make):
+  environment = make(num_envs=2, time_limit=3)
+  environment.reset()
+  environment.simulators.set_episode_counters([1, 1])
+  step_types = [environment.step(zeros(environment)) for _ in range(5)]
+  assert [step.step_type.tolist() for step in step_types] == [
+      [ts.StepType.MID] * 2, [ts.StepType.MID] * 2, [ts.StepType.LAST] * 2, [ts.StepType.FIRST] * 2, [ts.StepType.MID] * 2]
+  assert [step.observation[0, 0] for step in step_types] == [1, 2, 3, 0, 1]
+  assert environment.episode_counters.tolist() == [2, 2]
+
+
+def test_truncation_keeps_the_discount_and_termination_zeroes_it(make):
+  truncated = make(time_limit=2)
+  terminated = make(time_limit=4, kwargs={'terminate_at': 2})
+  for environment, discount in ((truncated, 1.0), (terminated, 0.0)):
+    assert environment.reset().discount.tolist() == [1.0]
+    assert environment.step(zeros(environment)).discount.tolist() == [1.0]
+    last = environment.step(zeros(environment))
+    assert last.is_last().all() and last.discount.tolist() == [discount] and last.discount.dtype == np.float32
+    first = environment.step(zeros(environment))
+    assert first.is_first().all() and first.reward.tolist() == [0.0] and first.discount.tolist() == [1.0]
+
+
+def test_termination_at_the_time_limit_is_termination(make):
+  environment = make(time_limit=1, kwargs={'terminate_at': 1})
+  environment.reset()
+  assert environment.step(zeros(environment)).discount.tolist() == [0.0]
+
+
+def test_actions_beyond_the_bounds_are_clipped(make):
+  environment = make()
+  environment.reset()
+  assert environment.step(np.array([[3.0, -9.0]])).reward.tolist() == [10.0 - 2.0]
+
+
+@pytest.mark.parametrize('action', [np.zeros(2), np.zeros((1, 3)), np.array([[np.nan, 0.0]])])
+def test_actions_that_do_not_fit_are_refused(action):
+  environment = catalog.make(NAME)
+  environment.reset()
+  with pytest.raises(errors.UserError, match=r'finite and have the shape \[1, 2\].*Received: action='):
+    environment.step(action)
+
+
+@pytest.mark.parametrize('action', [np.array([3]), np.array([-1]), np.array([0.5])])
+def test_discrete_actions_that_do_not_fit_are_refused(action):
+  environment = catalog.make(NAME, kwargs={'discrete_start': 1})
+  environment.reset()
+  with pytest.raises(errors.UserError, match='integers from 0 to 2.*Received: action='):
+    environment.step(action)
+
+
+def test_env_steps_count_what_the_simulators_did(make):
+  environment = make(time_limit=5, action_repeat=2)
+  environment.reset()
+  counts = []
+  for _ in range(4):
+    environment.step(zeros(environment))
+    counts.append(environment.env_steps.tolist())
+  assert counts == [[2], [2], [1], [0]]
+
+
+def test_dict_observations_come_through(make):
+  environment = make(num_envs=2, kwargs={'dict_observation': True})
+  observation = environment.reset().observation
+  assert observation['image'].shape == (2, 4, 4, 3) and observation['image'].dtype == np.uint8
+  observation = environment.step(zeros(environment)).observation
+  assert (observation['image'] == 1).all() and observation['vector'][:, 0].tolist() == [1, 1]
+  assert environment.spec.observation['image'].dtype == 'uint8'
+
+
+def test_earlier_observations_are_not_overwritten(make):
+  environment = make()
+  first = environment.reset()
+  environment.step(zeros(environment))
+  assert first.observation[0, 0] == 0
+
+
+def test_both_kinds_give_the_same_numbers():
+  draws = []
+  for kind in KINDS:
+    environment = catalog.make('gym:Hopper-v5', num_envs=2, seed=3, parallel=kind)
+    generator = np.random.default_rng(0)
+    steps = [environment.reset()] + [environment.step(generator.uniform(-1, 1, (2, 3))) for _ in range(60)]
+    draws.append((np.stack([step.observation for step in steps]), np.stack([step.reward for step in steps])))
+    environment.close()
+  np.testing.assert_array_equal(draws[0][0], draws[1][0])
+  np.testing.assert_array_equal(draws[0][1], draws[1][1])
+
+
+def test_episode_counters_bring_back_the_same_episodes(make):
+  environment = make(num_envs=2, time_limit=1)
+  environment.reset()
+  environment.step(zeros(environment))
+  saved = environment.episode_counters
+  expected = environment.step(zeros(environment)).observation
+  environment.episode_counters = saved
+  np.testing.assert_array_equal(environment.reset().observation, expected)
+  assert environment.episode_counters.tolist() == [2, 2]
+
+
+def test_episode_counters_that_do_not_fit_are_refused():
+  with pytest.raises(errors.UserError, match='Received: episode_counters='):
+    catalog.make(NAME, num_envs=2).episode_counters = [1]
+
+
+@pytest.mark.parametrize('failure, said', [
+    ('raise', '(?s)raised in step.*gearbox broke'), ('nan_observation', 'finite numbers'), ('shape', r'float64\[3\]')])
+@pytest.mark.filterwarnings('ignore:.*ERROR')
+def test_faults_are_simulator_errors_that_tell_the_cause(make, failure, said):
+  environment = make(num_envs=2, kwargs={'fail_at': 1, 'failure': failure})
+  environment.reset()
+  with pytest.raises(errors.SimulatorError, match=said):
+    environment.step(zeros(environment))
+
+
+def test_a_worker_that_dies_is_a_simulator_error_and_leaves_no_other_behind():
+  environment = catalog.make(NAME, num_envs=2, parallel='processes', kwargs={'fail_at': 1, 'failure': 'die'})
+  environment.reset()
+  with pytest.raises(errors.SimulatorError, match=r'died during step.*Received: exit_codes='):
+    environment.step(zeros(environment))
+  assert not any(process.is_alive() for process in environment.simulators.processes)
+
+
+def test_close_ends_workers_and_may_be_called_twice():
+  environment = catalog.make(NAME, num_envs=2, parallel='processes')
+  environment.reset()
+  environment.close()
+  environment.close()
+  assert [process.exitcode for process in environment.simulators.processes] == [0, 0]
+  with pytest.raises(errors.SimulatorError, match='closed'):
+    environment.reset()
+
+
+SCRIPT = '''
+import sys
+from mbrl_tf.environments import simulators, parallel
+if __name__ == '__main__':
+  group = parallel.Processes([simulators.Recipe('toy:point_mass', {})])
+  group.reset()
+  print(group.processes[0].pid, flush=True)
+  sys.stdin.read()
+'''
+
+
+def _is_running(pid):
+  try:
+    with open(f'/proc/{pid}/stat') as file:
+      return file.read().split()[2] != 'Z'
+  except FileNotFoundError:
+    return False
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+  script = tmp_path / 'parent.py'
+  script.write_text(SCRIPT)
+  parent = subprocess.Popen(
+      [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+      env={**os.environ, 'PYTHONPATH': os.getcwd()})
+  worker = int(parent.stdout.readline())
+  assert _is_running(worker)
+  parent.send_signal(signal.SIGKILL)
+  parent.communicate()
+  deadline = time.monotonic() + 10
+  while _is_running(worker) and time.monotonic() < deadline:
+    time.sleep(0.05)
+  assert not _is_running(worker)
+
+
+def test_a_worker_never_imports_tensorflow():
+  environment = catalog.make(NAME, parallel='processes')
+  assert 'tensorflow' in sys.modules
+  assert environment.simulators.call('tensorflow_is_loaded') == (False,)
+  environment.close()
+
+
+def test_frames_come_from_each_simulator(make):
+  environment = make('toy:point_mass', num_envs=2, render_mode='rgb_array')
+  environment.reset()
+  frames = environment.render()
+  assert len(frames) == 2 and frames[0].shape == (64, 64, 3) and frames[0].dtype == np.uint8
+  assert (frames[0] != frames[1]).any()
+
+
+def test_rendering_must_be_asked_for():
+  environment = catalog.make('toy:point_mass')
+  environment.reset()
+  with pytest.raises(errors.UserError, match="render_mode='rgb_array'"):
+    environment.render()
+
+
+def test_it_is_a_tf_agents_environment():
+  environment = catalog.make('toy:point_mass', num_envs=3)
+  assert isinstance(environment, py_environment.PyEnvironment) and environment.batched and environment.batch_size == 3
+  environment_utils.validate_py_environment(environment, episodes=2)

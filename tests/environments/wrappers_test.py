@@ -1,0 +1,108 @@
+"""Each wrapper around a scripted environment, against numbers worked by hand."""
+
+import numpy as np
+import pytest
+
+from mbrl_tf import errors
+from mbrl_tf.environments import wrappers
+from tests.environments import user_environments
+
+
+def checked(**kwargs):
+  env = wrappers.RepeatActions(user_environments.Scripted(**kwargs), 1)
+  return wrappers.CheckObservations(env, 'scripted')
+
+
+def test_actions_are_scaled_to_the_bounds_of_the_simulator():
+  env = wrappers.ScaleActions(user_environments.Scripted(), 'scripted')
+  env.reset(seed=0)
+  assert env.step(np.array([-1.0, -1.0]))[1] == pytest.approx(0.0 - 2.0)
+  assert env.step(np.array([1.0, 1.0]))[1] == pytest.approx(10.0 + 2.0)
+  assert env.step(np.array([0.0, 0.5]))[1] == pytest.approx(5.0 + 1.0)
+  assert env.action_space.low.tolist() == [-1, -1] and env.action_space.high.tolist() == [1, 1]
+
+
+def test_actions_without_bounds_are_refused():
+  with pytest.raises(errors.UserError, match='finite bounds.*Received: action_space='):
+    wrappers.ScaleActions(user_environments.Unbounded(), 'unbounded')
+
+
+def test_discrete_actions_begin_at_the_first_choice():
+  env = wrappers.ShiftActions(user_environments.Scripted(discrete_start=4))
+  env.reset(seed=0)
+  assert env.step(np.int64(0))[1] == 4
+  assert env.step(np.int64(2))[1] == 6
+  assert env.action_space.n == 3 and env.action_space.start == 0
+
+
+def test_time_limit_truncates_and_begins_anew_with_each_episode():
+  env = wrappers.LimitTime(user_environments.Scripted(), 3)
+  for _ in range(2):
+    env.reset(seed=0)
+    ends = [env.step(np.zeros(2))[2:4] for _ in range(3)]
+    assert ends == [(False, False), (False, False), (False, True)]
+
+
+def test_action_repeat_sums_rewards_and_stops_at_the_end():
+  env = wrappers.RepeatActions(wrappers.LimitTime(user_environments.Scripted(), 5), 3)
+  env.reset(seed=0)
+  observation, reward, _, truncated, info = env.step(np.array([1.0, 0.5]))
+  assert (observation[0], reward, truncated, info) == (3, 4.5, False, {'env_steps': 3})
+  observation, reward, _, truncated, info = env.step(np.array([1.0, 0.5]))
+  assert (observation[0], reward, truncated, info) == (5, 3.0, True, {'env_steps': 2})
+
+
+def test_observations_become_float32_and_images_stay_bytes():
+  env = checked(dict_observation=True)
+  observation, _ = env.reset(seed=0)
+  assert observation['vector'].dtype == np.float32 and observation['image'].dtype == np.uint8
+  assert env.observation_space['vector'].dtype == np.float32 and env.observation_space['image'].dtype == np.uint8
+
+
+@pytest.mark.parametrize('failure, key', [
+    ('nan_reward', 'reward'), ('nan_observation', 'observation'), ('shape', 'observation')])
+def test_what_does_not_fit_the_spec_names_environment_step_and_key(failure, key):
+  env = checked(fail_at=2, failure=failure)
+  env.reset(seed=0)
+  env.step(np.zeros(2))
+  with pytest.raises(errors.SimulatorError, match=rf'scripted .*env step 2 .*{key}.*Received: {key}='):
+    env.step(np.zeros(2))
+
+
+def test_a_missing_key_is_named():
+  env = checked(dict_observation=True, fail_at=1, failure='shape')
+  env.reset(seed=0)
+  with pytest.raises(errors.SimulatorError, match=r"a dict with the keys \['image', 'vector'\]"):
+    env.step(np.zeros(2))
+
+
+def test_very_large_but_finite_observations_pass():
+  env = checked()
+  env.env.env._draw = 1e30
+  env.env.env.reset = lambda seed, options: (np.array([1e30, -1e30]), {})
+  assert env.reset()[0].tolist() == pytest.approx([1e30, -1e30])
+
+
+def test_observations_that_no_model_reads_are_refused():
+  with pytest.raises(errors.UserError, match='must be a Box, or a Dict of Boxes.*Received: observation_space='):
+    wrappers.CheckObservations(user_environments.PlainText(), 'text')
+
+
+def test_episodes_depend_on_seed_simulator_and_number_alone():
+  def first_draws(seed, index, counter, episodes):
+    env = wrappers.SeedEpisodes(user_environments.Scripted(), 'scripted', seed, index)
+    env.episode_counter = counter
+    return [env.reset()[0][1] for _ in range(episodes)]
+
+  draws = first_draws(7, 0, 0, 4)
+  assert len(set(draws)) == 4
+  assert draws == first_draws(7, 0, 0, 4)
+  assert draws[2:] == first_draws(7, 0, 2, 2)
+  assert not set(draws) & set(first_draws(7, 1, 0, 4)) and not set(draws) & set(first_draws(8, 0, 0, 4))
+
+
+def test_an_exception_is_told_with_its_traceback():
+  env = wrappers.SeedEpisodes(user_environments.Scripted(fail_at=1, failure='raise'), 'scripted', 0, 3)
+  env.reset()
+  with pytest.raises(errors.SimulatorError, match='(?s)Simulator 3 of scripted raised in step.*gearbox.*Received: RuntimeError='):
+    env.step(np.zeros(2))
