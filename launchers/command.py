@@ -90,7 +90,11 @@ def resolved_config(config, path=None, seed=None):
     if path is None:
       raise errors.UserError('A run needs a config, and an earlier run its directory. Received: config=None, run_dir=None')
     config = stored_config(run_directory.RunDirectory(path))
-  if not hasattr(config, 'validate'):
+  try:
+    validates = hasattr(config, 'validate')
+  except OSError as error:  # config_flags keeps back a file that is missing until its content is used
+    raise errors.UserError(f'The config file cannot be read. Received: {_last_line(error.__cause__ or error)}') from error
+  if not validates:
     raise errors.UserError(f"get_config() must return an algorithm's config. Received: config={config!r}")
   if seed is not None:
     config.run.seed = seed
@@ -137,7 +141,10 @@ def _parse(argv):
   try:
     rest = flags.FLAGS(argv)
   except flags.Error as error:
-    raise errors.UserError(f'{_last_line(error)}. --help lists the flags. Received: {" ".join(argv[1:])}') from error
+    if _config_path(argv) is None and any(argument.startswith(_OVERRIDE) for argument in argv):
+      raise errors.UserError(
+          f'Fields can be set only together with --config=FILE. Received: {" ".join(argv[1:])}') from error
+    raise errors.UserError(f'{_last_line(error)} (--help lists the flags). Received: {" ".join(argv[1:])}') from error
   except (KeyError, AttributeError, IndexError, OSError) as error:
     _explain_override(argv, error)
     raise errors.UserError(f'The config cannot be loaded ({_last_line(error)}). Received: {" ".join(argv[1:])}') from error
@@ -160,12 +167,18 @@ def _explain_override(argv, cause):
 
 def _fields(argv):
   """Returns `{'run.seed': 0}` and so on of the config that a command line names; empty where it cannot be loaded."""
-  path = next((argument.split('=', 1)[1] for argument in argv if argument.startswith('--config=')), None)
-  if path is None and '--config' in argv[:-1]:
-    path = argv[argv.index('--config') + 1]
+  path = _config_path(argv)
   if path is None or not os.path.exists(path):
     return {}
   return run_directory.flatten(run_directory.config_to_dict(runpy.run_path(path)['get_config']()))
+
+
+def _config_path(argv):
+  """Returns what a command line gives as `--config`, or None."""
+  path = next((argument.split('=', 1)[1] for argument in argv if argument.startswith('--config=')), None)
+  if path is None and '--config' in argv[:-1]:
+    path = argv[argv.index('--config') + 1]
+  return path
 
 
 def _last_line(error):

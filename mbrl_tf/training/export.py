@@ -1,4 +1,4 @@
-"""A trained policy and its model as SavedModels, usable where this package is not installed."""
+"""A trained policy and its model as SavedModels that plain TensorFlow loads."""
 
 import contextlib
 import json
@@ -9,6 +9,7 @@ import shutil
 import tensorflow as tf
 from absl import logging
 from tf_agents.policies import policy_saver
+from tf_agents.policies import tf_policy
 
 from mbrl_tf import errors
 from mbrl_tf import types
@@ -20,8 +21,11 @@ _METADATA = 'export.json'
 def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathlib.Path:
   """Writes `policy/`, `model/` and `export.json`; all of them appear at once.
 
+  Neither this package nor TensorFlow Probability nor tf-agents is needed to load them.
+
   `policy/` is what tf-agents' `PolicySaver` gives: signatures `action`, `get_initial_state`, `get_train_step` (the env
-  steps of training) and `get_metadata`. `model/` is the algorithm's `model_module` with its functions.
+  steps of training) and `get_metadata`. `model/` is the algorithm's `model_module`, each of whose functions is also
+  a signature of the same name.
 
   Args:
     algorithm: an `algorithms.base.Algorithm`.
@@ -47,8 +51,10 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
   temporary.mkdir(parents=True)
   with _quiet():
     train_step = tf.Variable(algorithm.env_steps, dtype=tf.int64)
-    policy_saver.PolicySaver(algorithm.evaluation_policy(), train_step=train_step).save(str(temporary / 'policy'))
-    tf.saved_model.save(algorithm.model_module(), str(temporary / 'model'))
+    policy = _ActionPolicy(algorithm.evaluation_policy())
+    policy_saver.PolicySaver(policy, train_step=train_step).save(str(temporary / 'policy'))
+    functions = _functions(algorithm.model_module())
+    tf.saved_model.save(functions, str(temporary / 'model'), signatures=functions.by_name)
   (temporary / _METADATA).write_text(json.dumps(_metadata(algorithm, spec, config), indent=2) + '\n')
   _replace(temporary, destination)
   return destination
@@ -87,6 +93,53 @@ def _describe(array):
     return {key: _describe(value) for key, value in array.items()}
   described = {'shape': list(array.shape), 'dtype': array.dtype}
   return described if array.num_values is None else {**described, 'num_values': int(array.num_values)}
+
+
+class _ActionPolicy(tf_policy.TFPolicy):
+  """Another policy without its `distribution` and its Keras models, whose types plain TensorFlow could not load again.
+
+  Keeps methods and variables of the policy, not the policy: `PolicySaver` saves all that is reached through attributes.
+  """
+
+  def __init__(self, policy):
+    super().__init__(
+        policy.time_step_spec, policy.action_spec, policy.policy_state_spec, policy.info_spec, clip=False,
+        automatic_state_reset=False, name='action_policy')
+    self._initial_state_function, self._action_function = policy.get_initial_state, policy.action
+    self._kept_variables = list(policy.variables())
+
+  def _get_initial_state(self, batch_size):
+    return self._initial_state_function(batch_size)
+
+  def _action(self, time_step, policy_state, seed):
+    return self._action_function(time_step, policy_state, seed)
+
+  def _distribution(self, time_step, policy_state):
+    raise NotImplementedError('An exported policy has actions only.')
+
+
+class _Functions(tf.Module):
+  """Functions and the variables that they read, and no Keras model: its own traces could not be loaded without TFP.
+
+  Attributes:
+    by_name: name to `tf.function`.
+  """
+
+  def __init__(self, functions, read_variables):
+    super().__init__()
+    self.by_name = functions
+    self.model_variables = list(read_variables)
+    for name, function in functions.items():
+      setattr(self, name, function)
+
+
+def _functions(module):
+  """Returns the public `tf.function`s of a module that have an input signature."""
+  names = sorted(name for name in {*vars(module), *vars(type(module))} if not name.startswith('_'))
+  functions = {name: getattr(module, name) for name in names}
+  functions = {name: function for name, function in functions.items()
+               if isinstance(function, tf.types.experimental.PolymorphicFunction) and function.input_signature is not None}
+  return _Functions(functions, module.variables)
 
 
 @contextlib.contextmanager

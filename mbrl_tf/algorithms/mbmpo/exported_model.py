@@ -20,7 +20,6 @@ class ExportedModel(tf.Module):
     self.predict = tf.function(self._predict, input_signature=[
         tf.TensorSpec([None, *spec.observation.shape], tf.float32, 'observation'),
         tf.TensorSpec([None, *spec.action.shape], tf.int64 if discrete else tf.float32, 'action')])
-    self.signatures = {'serving_default': self.predict}
 
   def _predict(self, observation, action):
     """One step under each member.
