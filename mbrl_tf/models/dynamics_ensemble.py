@@ -7,6 +7,7 @@ from mbrl_tf.models import mlp, normalizer
 
 tfd = tfp.distributions
 
+OBSERVATION_LIMIT = 1000.0  # as published
 ACTIVATIONS = {'relu': tf.nn.relu, 'swish': tf.nn.swish, 'tanh': tf.tanh, 'elu': tf.nn.elu}
 
 
@@ -19,7 +20,7 @@ class DynamicsEnsemble(tf.keras.Model):
   """
 
   def __init__(self, observation_size, action_size, members, hidden_sizes, seed, activation='relu',
-               probabilistic=False, weight_normalization=False, observation_limit=1000.0):
+               probabilistic=False, weight_normalization=False, observation_margin=0.0):
     """Makes the variables, each member with its own draw.
 
     Args:
@@ -31,15 +32,18 @@ class DynamicsEnsemble(tf.keras.Model):
       activation: a key of `ACTIVATIONS`.
       probabilistic: whether members predict a variance.
       weight_normalization: whether kernels are kept as direction and length (arXiv:1602.07868).
-      observation_limit: predicted next observations are clipped to +- this value.
+      observation_margin: predicted observations are kept inside the range of the data, widened at each side by this
+        share of it; 0 keeps them inside +- `OBSERVATION_LIMIT` only.
     """
     super().__init__(name='dynamics_ensemble')
     self.members, self.probabilistic = members, probabilistic
     self.observation_size, self.action_size = observation_size, action_size
-    self._activation, self._limit = ACTIVATIONS[activation], observation_limit
+    self._activation, self._margin = ACTIVATIONS[activation], observation_margin
     self.observation_normalizer = normalizer.Normalizer(observation_size)
     self.action_normalizer = normalizer.Normalizer(action_size)
     self.change_normalizer = normalizer.Normalizer(observation_size)
+    self.lower_limit = tf.Variable(tf.fill([observation_size], -OBSERVATION_LIMIT), trainable=False, name='lower_limit')
+    self.upper_limit = tf.Variable(tf.fill([observation_size], OBSERVATION_LIMIT), trainable=False, name='upper_limit')
     sizes = [observation_size + action_size, *hidden_sizes, observation_size * (2 if probabilistic else 1)]
     layers = mlp.initial_layers(sizes, seed, members)
     self._num_layers = len(layers)
@@ -73,6 +77,16 @@ class DynamicsEnsemble(tf.keras.Model):
       kernels = [v * (g / tf.norm(v, axis=1))[:, None, :] for v, g in zip(kernels, rest[:n])]
       rest = rest[n:]
     return [mlp.Layer(tf.convert_to_tensor(k), tf.convert_to_tensor(b)) for k, b in zip(kernels, biases)], rest
+
+  def fit_normalizers(self, observations, actions, next_observations):
+    """Sets normalizers and limits to those of the data: `[M, O]`, action features `[M, A]`, `[M, O]`."""
+    self.observation_normalizer.fit(observations)
+    self.action_normalizer.fit(actions)
+    self.change_normalizer.fit(next_observations - observations)
+    if self._margin:
+      lowest, highest = tf.reduce_min(next_observations, 0), tf.reduce_max(next_observations, 0)
+      self.lower_limit.assign(lowest - self._margin * (highest - lowest))
+      self.upper_limit.assign(highest + self._margin * (highest - lowest))
 
   def normalize_inputs(self, observations, actions):
     """Network inputs `[..., O + A]` from observations `[..., O]` and action features `[..., A]`."""
@@ -136,13 +150,13 @@ class DynamicsEnsemble(tf.keras.Model):
       noise: standard normal `[K, M, O]` to sample from probabilistic members; None for their means.
 
     Returns:
-      `[K, M, O]`, clipped to the observation limit.
+      `[K, M, O]`, clipped to the limits.
     """
     mean, log_variance = self.change_moments(unpacked, self.normalize_inputs(observations, actions))
     if noise is not None and log_variance is not None:
       mean = mean + tf.exp(0.5 * log_variance) * noise
     predicted = observations + self.change_normalizer.denormalize(mean)
-    return tf.clip_by_value(predicted, -self._limit, self._limit)
+    return tf.clip_by_value(predicted, self.lower_limit, self.upper_limit)
 
   def call(self, inputs):
     """The distribution of the next observation under each member.

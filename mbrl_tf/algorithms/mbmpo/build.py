@@ -68,7 +68,7 @@ def _make_ensemble(config, spec, seed):
   settings = config.ensemble
   return dynamics_ensemble.DynamicsEnsemble(
       spec.observation.shape[0], spec.action.num_values or spec.action.shape[0], settings.members, settings.hidden_sizes,
-      seed, settings.activation, settings.probabilistic, settings.weight_normalization)
+      seed, settings.activation, settings.probabilistic, settings.weight_normalization, settings.observation_margin)
 
 
 def _make_policy(config, spec, seed):

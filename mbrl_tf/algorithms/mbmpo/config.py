@@ -37,6 +37,8 @@ class EnsembleConfig:
     activation: `relu`, `swish`, `tanh`, or `elu`.
     probabilistic: predict a variance and train on the Gaussian likelihood; otherwise on the squared error.
     weight_normalization: kernels as direction and length.
+    observation_margin: predictions are kept inside the range of the data, widened at each side by this share of it, so
+      that a rollout that leaves what the members know cannot run away; 0 for no such limit, as published.
     learning_rate: of Adam.
     batch_size: transitions in a gradient step of one member.
     max_epochs: at most so many passes over the data in a fit.
@@ -50,6 +52,7 @@ class EnsembleConfig:
   activation: str = 'relu'
   probabilistic: bool = False
   weight_normalization: bool = True
+  observation_margin: float = 0.0
   learning_rate: float = 1e-3
   batch_size: int = 500
   max_epochs: int = 500
@@ -152,7 +155,9 @@ class MBMPOConfig:
     fraction = self.ensemble.validation_fraction
     _require(0 < fraction < 1, 'must lie between 0 and 1, for early stopping needs held-out data',
              'ensemble.validation_fraction', fraction)
-    _require(self.meta.gradient_clip >= 0, 'must be 0 or more', 'meta.gradient_clip', self.meta.gradient_clip)
+    for part, name in (('meta', 'gradient_clip'), ('ensemble', 'observation_margin')):
+      value = getattr(getattr(self, part), name)
+      _require(value >= 0, 'must be 0 or more', f'{part}.{name}', value)
     for part in ('ensemble', 'policy'):
       sizes = getattr(self, part).hidden_sizes
       _require(all(size > 0 for size in sizes), 'must hold widths above 0', f'{part}.hidden_sizes', sizes)

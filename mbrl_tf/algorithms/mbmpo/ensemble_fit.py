@@ -152,9 +152,7 @@ class EnsembleFit(tf.Module):
   def _normalized(self, transitions, action_features):
     """Fits the normalizers to all the data, and returns padded inputs and targets."""
     ensemble = self._ensemble
-    ensemble.observation_normalizer.fit(transitions.observation)
-    ensemble.action_normalizer.fit(action_features)
-    ensemble.change_normalizer.fit(transitions.next_observation - transitions.observation)
+    ensemble.fit_normalizers(transitions.observation, action_features, transitions.next_observation)
     inputs = ensemble.normalize_inputs(transitions.observation, action_features).numpy()
     targets = ensemble.normalize_changes(transitions.observation, transitions.next_observation).numpy()
     room = ((0, self._capacity - len(inputs)), (0, 0))
