@@ -3,6 +3,7 @@
 Both kinds reset a simulator alone in the step after its episode ended, and ignore the action given to it then.
 """
 
+import os
 import signal
 import traceback
 
@@ -148,6 +149,7 @@ class Processes:
 def _worker(index, recipe, pipe, parent_pipe, *args):
   """Gymnasium's worker, but a simulator that cannot be built is told to the parent instead of to stderr alone."""
   signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it checkpoints, then closes.
+  os.environ['CUDA_VISIBLE_DEVICES'] = ''  # The GPU's memory is the learner's.
   error_queue = args[1]
   try:
     env = recipe()

@@ -19,12 +19,13 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
 
   Attributes:
     spec: the `types.EnvironmentSpec`.
+    simulators: what steps them, `parallel.InProcess` or `parallel.Processes`.
     env_steps: int64 `[N]`, simulator steps taken in the last `step` (0 where an episode began; fewer than the action
       repeat where an episode ended).
   """
 
   def __init__(self, spec, simulators, num_envs, render_mode=None):
-    """Takes ownership of `simulators` (`parallel.InProcess` or `parallel.Processes`), made for this `render_mode`."""
+    """Takes ownership of `simulators`, made for this `render_mode`."""
     super().__init__()
     self.spec = spec
     self.env_steps = np.zeros(num_envs, np.int64)

@@ -31,6 +31,7 @@ def test_an_unknown_name_brings_the_nearest(name, near):
     ('gym:Hopper-v5', {'kwargs': {'wieght': 1}}, 'keyword arguments'),
     ('toy:point_mass', {'num_envs': 0}, 'at least 1'),
     ('toy:point_mass', {'action_repeat': 1.5}, 'whole number'),
+    ('toy:point_mass', {'seed': 'one'}, 'whole number'),
     ('toy:point_mass', {'time_limit': -1}, 'at least 0'),
     ('toy:point_mass', {'parallel': 'process'}, 'processes'),
     ('toy:point_mass', {'render_mode': 'human'}, 'rgb_array'),

@@ -36,15 +36,31 @@ def zeros(environment):
   return np.zeros((environment.batch_size,) + environment.spec.action.shape, np.float32)
 
 
-def test_each_simulator_resets_alone_in_the_step_after_its_last(make):
+def test_a_simulator_begins_anew_in_the_step_after_its_last(make):
   environment = make(num_envs=2, time_limit=3)
   environment.reset()
-  environment.simulators.set_episode_counters([1, 1])
-  step_types = [environment.step(zeros(environment)) for _ in range(5)]
-  assert [step.step_type.tolist() for step in step_types] == [
+  steps = [environment.step(zeros(environment)) for _ in range(5)]
+  assert [step.step_type.tolist() for step in steps] == [
       [ts.StepType.MID] * 2, [ts.StepType.MID] * 2, [ts.StepType.LAST] * 2, [ts.StepType.FIRST] * 2, [ts.StepType.MID] * 2]
-  assert [step.observation[0, 0] for step in step_types] == [1, 2, 3, 0, 1]
+  assert [step.observation[0, 0] for step in steps] == [1, 2, 3, 0, 1]
   assert environment.episode_counters.tolist() == [2, 2]
+
+
+def test_the_end_of_one_episode_does_not_touch_the_others(make):
+  def second_pole(first_action):
+    environment = make('gym:CartPole-v1', num_envs=2)
+    environment.reset()
+    steps = [environment.step(np.array([first_action(time), time % 2])) for time in range(14)]
+    return environment, steps
+
+  environment, steps = second_pole(lambda time: 1)  # Pushed to one side, the first pole falls within a dozen steps.
+  _, undisturbed = second_pole(lambda time: time % 2)
+  ended = [step.step_type[0] for step in steps].index(ts.StepType.LAST)
+  assert steps[ended].discount.tolist() == [0.0, 1.0]
+  assert steps[ended + 1].step_type.tolist() == [ts.StepType.FIRST, ts.StepType.MID]
+  assert environment.env_steps.shape == (2,) and environment.episode_counters.tolist() == [2, 1]
+  np.testing.assert_array_equal(
+      [step.observation[1] for step in steps], [step.observation[1] for step in undisturbed])
 
 
 def test_truncation_keeps_the_discount_and_termination_zeroes_it(make):
