@@ -70,7 +70,9 @@ class Processes:
   """Steps simulators in one spawned process each, with observations in shared memory.
 
   Spawned, because a process that has rendered or run TensorFlow cannot be forked safely; and never importing TensorFlow,
-  because software rendering and TensorFlow in one process crash.
+  because software rendering and TensorFlow in one process crash. Gymnasium's reset at the next step is just what tf-agents
+  expects, and `wrappers.SeedEpisodes` seeds it; with its autoreset disabled one simulator could not be reset while the
+  others step.
   """
 
   def __init__(self, recipes):

@@ -51,6 +51,12 @@ def test_discrete_actions_reach_the_function_in_native_numbers():
   np.testing.assert_array_equal(spec.reward(zeros, np.array([[2]]), zeros), [6])
 
 
+@pytest.mark.filterwarnings('ignore:.*ERROR')
+def test_a_rendering_worker_refuses_a_simulator_that_imports_tensorflow():
+  with pytest.raises(errors.UserError, match="imported TensorFlow.*crash.*reward_function = 'my.functions:reward'"):
+    catalog.make(__name__ + ':OnTheClass', render_mode='rgb_array')
+
+
 def test_a_missing_reward_function_says_how_to_write_one():
   spec = catalog.make(USER + 'Endless', time_limit=3).spec
   with pytest.raises(errors.UserError) as caught:
