@@ -41,10 +41,14 @@ class _JsonObject(flags.ArgumentParser):
     return 'JSON object'
 
 
-def define_config():
-  """Defines `--config` with overrides of its fields."""
-  config_flags.register_flag_parser_for_type(dict, _JsonObject())
-  return config_flags.DEFINE_config_file('config', None, 'a Python file with get_config(), for example configs/mbmpo/pendulum.py')
+config_flags.register_flag_parser_for_type(dict, _JsonObject())
+
+# Defined here once, because absl knows one flag of a name only, and a test imports several launchers.
+CONFIG = config_flags.DEFINE_config_file(
+    'config', None, 'a Python file with get_config(), for example configs/mbmpo/pendulum.py')
+RUN_DIR = flags.DEFINE_string('run_dir', None, 'folder of the run')
+SEED = flags.DEFINE_integer('seed', None, "of everything random; the config's own where none is given", lower_bound=0)
+_SHARED = ('config', 'run_dir', 'seed')
 
 
 def run(main, documentation, names):
@@ -62,7 +66,7 @@ def run(main, documentation, names):
     if any(argument in ('--help', '-help', '-h', '--helpfull', '--helpshort') for argument in arguments):
       print(_help(documentation, names, arguments))
       sys.exit(0)
-    _parse(sys.argv)
+    _parse(sys.argv, names)
     main()
   except errors.UserError as error:
     print(f'error: {error}', file=sys.stderr)
@@ -136,8 +140,8 @@ def load_tensorflow():
       os.close(kept)
 
 
-def _parse(argv):
-  """Parses flags; whatever is wrong becomes a `UserError` of one line."""
+def _parse(argv, names):
+  """Parses the flags `names`; whatever is wrong becomes a `UserError` of one line."""
   try:
     rest = flags.FLAGS(argv)
   except flags.Error as error:
@@ -148,6 +152,9 @@ def _parse(argv):
   except (KeyError, AttributeError, IndexError, OSError) as error:
     _explain_override(argv, error)
     raise errors.UserError(f'The config cannot be loaded ({_last_line(error)}). Received: {" ".join(argv[1:])}') from error
+  for name in _SHARED:
+    if name not in names and flags.FLAGS[name].present:
+      raise errors.UserError(f'This command does not take --{name} (--help lists the flags). Received: {" ".join(argv[1:])}')
   if len(rest) > 1:
     raise errors.UserError(f'Expected flags of the form --name=value. Received: {" ".join(rest[1:])}')
 

@@ -13,24 +13,22 @@ from launchers import command
 from mbrl_tf import errors
 from mbrl_tf.training import run_directory
 
-_RUN_DIR = flags.DEFINE_string('run_dir', None, 'folder of the run')
 _EPISODES = flags.DEFINE_integer('episodes', 10, 'how many', lower_bound=1)
-_SEED = flags.DEFINE_integer('seed', None, "of the environments; the run's own where none is given", lower_bound=0)
 _VIDEO = flags.DEFINE_bool('video', False, 'render one more episode, and write it as an animated GIF into the run directory')
 _VIDEO_FRAMES_PER_SECOND = 20
 
 
 def main():
   """Evaluates and prints."""
-  if _RUN_DIR.value is None:
+  if command.RUN_DIR.value is None:
     raise errors.UserError('Which run? Give --run_dir=DIR. Received: run_dir=None')
-  directory = run_directory.RunDirectory(_RUN_DIR.value)
+  directory = run_directory.RunDirectory(command.RUN_DIR.value)
   config = command.stored_config(directory)
   command.load_tensorflow()
   from launchers import assembly
   from mbrl_tf.training import metrics
 
-  seed = config.run.seed if _SEED.value is None else _SEED.value
+  seed = config.run.seed if command.SEED.value is None else command.SEED.value
   with contextlib.ExitStack() as stack:
     run = assembly.assemble_trained(config, directory)
     stack.callback(run.environment.close)

@@ -15,16 +15,15 @@ from launchers import command
 from mbrl_tf import errors
 from mbrl_tf.training import run_directory
 
-_RUN_DIR = flags.DEFINE_string('run_dir', None, 'folder of the run')
 _EXPORT_DIR = flags.DEFINE_string('export_dir', None, 'folder to write; one that holds an earlier export is replaced')
 
 
 def main():
   """Exports and prints where."""
-  for flag in (_RUN_DIR, _EXPORT_DIR):
+  for flag in (command.RUN_DIR, _EXPORT_DIR):
     if flag.value is None:
       raise errors.UserError(f'--{flag.name}=DIR is needed. Received: {flag.name}=None')
-  directory = run_directory.RunDirectory(_RUN_DIR.value)
+  directory = run_directory.RunDirectory(command.RUN_DIR.value)
   config = command.stored_config(directory)
   command.load_tensorflow()
   from launchers import assembly

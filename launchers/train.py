@@ -4,6 +4,7 @@
   python -m launchers.train --config=configs/mbmpo/halfcheetah.py --config.meta.inner_lr=0.01 --run_dir=runs/hc --seed=1
   python -m launchers.train --run_dir=runs/hc          continues that run
 
+Where no --run_dir is given, it is runs/NAME-SEED with the name of the config.
 Ctrl-C stops after the iteration with a checkpoint, and the same command goes on from there.
 Watch with: tensorboard --logdir=runs
 """
@@ -17,15 +18,12 @@ from absl import flags
 from launchers import command
 from mbrl_tf.training import run_directory
 
-_CONFIG = command.define_config()
-_RUN_DIR = flags.DEFINE_string('run_dir', None, 'folder of the run; runs/NAME-SEED, with the name of the config, where none is given')
-_SEED = flags.DEFINE_integer('seed', None, 'of everything random; short for --config.run.seed', lower_bound=0)
-
 
 def main():
   """Trains until the config's env steps, or a signal."""
-  config = command.resolved_config(_CONFIG.value, _RUN_DIR.value, _SEED.value)
-  with run_directory.RunDirectory(_RUN_DIR.value or _default_path(config)) as directory, contextlib.ExitStack() as stack:
+  config = command.resolved_config(command.CONFIG.value, command.RUN_DIR.value, command.SEED.value)
+  path = command.RUN_DIR.value or _default_path(config)
+  with run_directory.RunDirectory(path) as directory, contextlib.ExitStack() as stack:
     command.load_tensorflow()
     from launchers import assembly
     from mbrl_tf.training import loop

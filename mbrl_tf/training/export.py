@@ -53,7 +53,8 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
     train_step = tf.Variable(algorithm.env_steps, dtype=tf.int64)
     policy = _ActionPolicy(algorithm.evaluation_policy())
     policy_saver.PolicySaver(policy, train_step=train_step).save(str(temporary / 'policy'))
-    functions = _functions(algorithm.model_module())
+    model = algorithm.model_module()  # kept by name here, for its functions refer to it weakly
+    functions = _functions(model)
     tf.saved_model.save(functions, str(temporary / 'model'), signatures=functions.by_name)
   (temporary / _METADATA).write_text(json.dumps(_metadata(algorithm, spec, config), indent=2) + '\n')
   _replace(temporary, destination)
@@ -106,7 +107,7 @@ class _ActionPolicy(tf_policy.TFPolicy):
         policy.time_step_spec, policy.action_spec, policy.policy_state_spec, policy.info_spec, clip=False,
         automatic_state_reset=False, name='action_policy')
     self._initial_state_function, self._action_function = policy.get_initial_state, policy.action
-    self._kept_variables = list(policy.variables())
+    self._kept = _state(policy)
 
   def _get_initial_state(self, batch_size):
     return self._initial_state_function(batch_size)
@@ -125,10 +126,10 @@ class _Functions(tf.Module):
     by_name: name to `tf.function`.
   """
 
-  def __init__(self, functions, read_variables):
+  def __init__(self, functions, state):
     super().__init__()
     self.by_name = functions
-    self.model_variables = list(read_variables)
+    self.model_state = state
     for name, function in functions.items():
       setattr(self, name, function)
 
@@ -139,7 +140,12 @@ def _functions(module):
   functions = {name: getattr(module, name) for name in names}
   functions = {name: function for name, function in functions.items()
                if isinstance(function, tf.types.experimental.PolymorphicFunction) and function.input_signature is not None}
-  return _Functions(functions, module.variables)
+  return _Functions(functions, _state(module))
+
+
+def _state(module):
+  """Returns the variables of a `tf.Module` and its random generators, which `variables` leaves out."""
+  return list(module._flatten(predicate=lambda value: isinstance(value, (tf.Variable, tf.random.Generator))))
 
 
 @contextlib.contextmanager
