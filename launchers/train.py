@@ -31,7 +31,7 @@ def main():
     run = assembly.assemble(config, directory)
     stack.callback(run.environment.close)
     directory.write_config(config)  # only now: a config that cannot be built must not occupy the folder
-    evaluator = assembly.make_evaluator(config, config.run.evaluate_episodes, config.run.seed)
+    evaluator = assembly.make_evaluator(config, config.run.evaluate_episodes, config.run.seed, config.run.evaluate_videos)
     stack.callback(evaluator.close)
     checkpointer = loop.restore(run.algorithm, config, directory, run.store, run.environment)
     finished = loop.train(run.algorithm, config, directory, run.store, run.environment, evaluator, checkpointer)

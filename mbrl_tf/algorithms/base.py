@@ -35,6 +35,7 @@ class RunConfig:
     seed: of everything random.
     evaluate_every_env_steps: 0 for never.
     evaluate_episodes: episodes in each evaluation.
+    evaluate_videos: also render one more episode of each evaluation, as an animated GIF in TensorBoard.
     checkpoint_every_env_steps: 0 for a checkpoint in each iteration.
     keep_checkpoints: how many of the newest checkpoints are kept.
   """
@@ -42,6 +43,7 @@ class RunConfig:
   seed: int = 0
   evaluate_every_env_steps: int = 0
   evaluate_episodes: int = 10
+  evaluate_videos: bool = False
   checkpoint_every_env_steps: int = 0
   keep_checkpoints: int = 3
 

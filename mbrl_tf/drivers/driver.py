@@ -123,7 +123,7 @@ class EpisodeDriver:
     """Returns `(time_step, policy_state, seed, step) -> (action as numpy, policy_state)`."""
     if id(policy) not in self._compiled:
 
-      @tf.function
+      @tf.function(autograph=False)  # tf-agents branches on Python values only; conversion would take seconds
       def action(observation, status, policy_state, seed):
         step_type, reward, discount = tf.unstack(status)
         time_step = ts.TimeStep(tf.cast(step_type, tf.int32), reward, discount, observation)

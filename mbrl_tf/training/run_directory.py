@@ -120,7 +120,9 @@ class RunDirectory:
     """
     values = config_to_dict(config)
     if self.config_file.exists():
-      _check_same(self.read_config(), values, self.path)
+      # Through the class, so that a field that is newer than the file counts with its default.
+      stored = config_to_dict(config_from_dict(type(config), self.read_config()))
+      _check_same(stored, values, self.path)
     content = {'algorithm': config.algorithm, 'config': values, 'versions': versions()}
     temporary = self.config_file.with_suffix('.partial')
     temporary.write_text(json.dumps(content, indent=2) + '\n')

@@ -102,3 +102,24 @@ def test_a_run_without_a_checkpoint_is_told(run_dir, tmp_path):
 def test_the_stored_config_is_the_resolved_one(run_dir):
   config = command.resolved_config(None, run_dir)
   assert config.run.seed == 3 and config.ensemble.hidden_sizes == (8,) and config.meta.outer_epochs == 1
+
+
+def test_workers_of_a_launcher_never_load_tensorflow(tmp_path):
+  # The factory raises in a worker that has. Videos go through a worker of their own.
+  done = subprocess.run(
+      [sys.executable, '-m', 'launchers.train', f'--config={_CONFIG}', f'--run_dir={tmp_path}', '--config.run.env_steps=100',
+       '--config.environment.name=tests.launchers.suspicious_tasks:Suspicious', '--config.environment.parallel=processes',
+       '--config.run.evaluate_videos=true'], capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr
+  assert 'Finished. env_steps=100' in done.stderr
+  events = b''.join(path.read_bytes() for path in tmp_path.glob('events.out.tfevents.*'))
+  assert b'evaluate/episode' in events and b'GIF89a' in events
+
+
+def test_what_fails_otherwise_is_a_traceback_and_status_1(tmp_path):
+  done = subprocess.run(
+      [sys.executable, '-m', 'launchers.train', f'--config={_CONFIG}', f'--run_dir={tmp_path}',
+       '--config.environment.name=tests.launchers.suspicious_tasks:Suspicious', '--config.environment.parallel=in_process'],
+      capture_output=True, text=True)
+  assert done.returncode == 1
+  assert 'not in a worker' in done.stderr and 'Traceback' in done.stderr

@@ -48,6 +48,16 @@ def test_a_run_goes_on_with_its_own_config_only(tmp_path):
     directory.write_config(other)
 
 
+def test_a_field_that_is_newer_than_the_file_counts_with_its_default(tmp_path):
+  directory = run_directory.RunDirectory(tmp_path)
+  directory.write_config(fakes.CountingConfig())
+  content = json.loads(directory.config_file.read_text())
+  del content['config']['part']['rate']
+  directory.config_file.write_text(json.dumps(content))
+  directory.write_config(fakes.CountingConfig())
+  assert directory.read_config()['part']['rate'] == 0.5
+
+
 def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
   code = (f'from mbrl_tf import errors; from mbrl_tf.training import run_directory\n'
           f'try:\n  with run_directory.RunDirectory({str(tmp_path)!r}): print("owner")\n'
