@@ -73,7 +73,7 @@ class _Outputs:
 
   def __init__(self, directory, config, env_steps):
     self.file = run_metrics.MetricsFile(directory.metrics, env_steps)
-    self.tensorboard = run_metrics.TensorBoard(directory.path, config)
+    self.tensorboard = run_metrics.TensorBoard(directory.path, config, env_steps)
     self.terminal = run_metrics.Terminal(env_steps, config.run.env_steps)
 
   def close(self):

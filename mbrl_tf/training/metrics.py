@@ -6,11 +6,13 @@ import math
 import os
 import pathlib
 import sys
+import time
 
 import numpy as np
 import tensorflow as tf
 import tqdm
 from PIL import Image
+from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.image import metadata as image_metadata
 
@@ -53,13 +55,16 @@ class MetricsFile:
 class TensorBoard:
   """Event files of one run, in its folder. The axis is env steps."""
 
-  def __init__(self, folder, config):
+  def __init__(self, folder, config, env_steps: int = 0):
     """Writes the config as text, and its values as hyperparameters.
 
     Args:
       folder: of the run.
       config: the dataclass tree.
+      env_steps: of the checkpoint from which the run goes on. TensorBoard forgets what was written after it.
     """
+    if env_steps:
+      _forget_after(pathlib.Path(folder), env_steps)
     self._writer = tf.summary.create_file_writer(str(folder))
     values = run_directory.config_to_dict(config)
     flat = run_directory.flatten(values)
@@ -136,6 +141,18 @@ def encode_gif(frames, frames_per_second: int = 20) -> bytes:
   milliseconds = max(20, round(1000 * every / frames_per_second))  # browsers slow down anything below 20
   images[0].save(content, format='GIF', save_all=True, append_images=images[1:], duration=milliseconds, loop=0)
   return content.getvalue()
+
+
+def _forget_after(folder, env_steps):
+  """Writes an event file that says: the run starts again after `env_steps`."""
+  # Event files are read in the order of their names, which begin with a time in seconds: this one comes last but for
+  # the one that is about to be opened.
+  path = folder / f'events.out.tfevents.{int(time.time()) - 1}.resumed'
+  start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+  with tf.io.TFRecordWriter(str(path)) as writer:
+    writer.write(event_pb2.Event(wall_time=time.time(), file_version='brain.Event:2').SerializeToString())
+    for _ in range(2):  # the first that TensorBoard sees in a run says nothing to it
+      writer.write(event_pb2.Event(wall_time=time.time(), step=env_steps + 1, session_log=start).SerializeToString())
 
 
 def _is_until(line: bytes, env_steps: int) -> bool:

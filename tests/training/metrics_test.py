@@ -2,11 +2,13 @@
 
 import io
 import json
+import time
 
 import numpy as np
 from PIL import Image
 import pytest
 from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.backend.event_processing import plugin_event_accumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 import tensorflow as tf
 
@@ -63,6 +65,19 @@ def test_tensorboard_reads_scalars_histograms_text_and_video(tmp_path):
       read.SummaryMetadata('_hparams_/session_start_info').plugin_data.content).session_start_info
   assert start.hparams['part.rate'].number_value == 0.5
   assert start.hparams['part.sizes'].string_value == '[3, 4]'
+
+
+def test_tensorboard_forgets_what_came_after_the_checkpoint(tmp_path):
+  board = metrics.TensorBoard(tmp_path, fakes.CountingConfig())
+  for env_steps in (10, 20, 30):
+    board.write(env_steps, {'room/what': env_steps}, {})
+  board.close()
+  time.sleep(2)  # event files are named by the second
+  board = metrics.TensorBoard(tmp_path, fakes.CountingConfig(), env_steps=10)
+  board.write(25, {'room/what': 0}, {})
+  board.close()
+  read = plugin_event_accumulator.EventAccumulator(str(tmp_path)).Reload()  # what TensorBoard itself reads with
+  assert [event.step for event in read.Tensors('room/what')] == [10, 25]
 
 
 @pytest.mark.parametrize('count, kept, milliseconds', [(5, 5, 50), (250, 84, 150)])
