@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from mbrl_tf.ops import masks
+
 OBSERVATION_LIMIT = 10.0
 
 
@@ -37,10 +39,9 @@ def fit_and_predict(observations, returns, mask, ridge=1e-5):
     `[K, B, H]`, 0 where masked.
   """
   tasks, width = observations.shape[0], 2 * observations.shape[-1] + 4
-  mask = tf.cast(mask, returns.dtype)
-  features = tf.reshape(linear_features(observations) * mask[..., None], [tasks, -1, width])
+  features = tf.reshape(masks.zero_masked(linear_features(observations), mask[..., None]), [tasks, -1, width])
   features = tf.cast(features, tf.float64)
-  targets = tf.cast(tf.reshape(returns * mask, [tasks, -1, 1]), tf.float64)
+  targets = tf.cast(tf.reshape(masks.zero_masked(returns, mask), [tasks, -1, 1]), tf.float64)
   gram = tf.matmul(features, features, transpose_a=True) + ridge * tf.eye(width, dtype=tf.float64)
   factor = tf.linalg.cholesky(gram)
   coefficients = tf.linalg.cholesky_solve(factor, tf.matmul(features, targets, transpose_a=True))

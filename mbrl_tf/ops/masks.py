@@ -3,6 +3,11 @@
 import tensorflow as tf
 
 
+def zero_masked(values, mask):
+  """`values` where `mask` is above 0, and 0 elsewhere; a product would turn a masked infinity into NaN."""
+  return tf.where(mask > 0, values, tf.zeros_like(values))
+
+
 def masked_mean(values, mask, axis):
   """Mean of `values` over `axis`, counting only where `mask` is 1; 0 where nothing counts.
 
@@ -12,8 +17,7 @@ def masked_mean(values, mask, axis):
     axis: axes to reduce.
   """
   mask = tf.cast(mask, values.dtype)
-  # A masked value may be infinite, and 0 * inf is NaN.
-  total = tf.reduce_sum(tf.where(mask > 0, values * mask, tf.zeros_like(values)), axis)
+  total = tf.reduce_sum(zero_masked(values, mask), axis)
   return total / tf.maximum(tf.reduce_sum(mask, axis), 1)
 
 
@@ -25,4 +29,4 @@ def standardize(values, mask, axis, epsilon=1e-8):
     raise ValueError(f'standardize keeps one axis apart. Received: axis={axis!r} for rank {values.shape.rank}')
   mean = tf.reshape(masked_mean(values, mask, axis), shape)
   variance = tf.reshape(masked_mean(tf.square(values - mean), mask, axis), shape)
-  return tf.where(mask > 0, (values - mean) / (tf.sqrt(variance) + epsilon), tf.zeros_like(values))
+  return zero_masked((values - mean) / (tf.sqrt(variance) + epsilon), mask)

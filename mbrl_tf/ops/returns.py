@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from mbrl_tf.ops import masks
+
 
 def discounted_sum(values, discount):
   """For each step t, the sum over s >= t of discount^(s - t) values[s].
@@ -40,6 +42,7 @@ def generalized_advantages(rewards, values, mask, discount, gae_lambda):
     `[..., H]`, 0 where masked.
   """
   mask = tf.cast(mask, rewards.dtype)
-  next_values = tf.concat([values[..., 1:] * mask[..., 1:], tf.zeros_like(values[..., :1])], -1)
-  errors = mask * (rewards + discount * next_values - values)
+  rewards, values = masks.zero_masked(rewards, mask), masks.zero_masked(values, mask)
+  next_values = tf.concat([values[..., 1:], tf.zeros_like(values[..., :1])], -1)
+  errors = rewards + discount * next_values - values
   return mask * discounted_sum(errors, discount * gae_lambda)
