@@ -155,8 +155,7 @@ class DynamicsEnsemble(tf.keras.Model):
     mean, log_variance = self.change_moments(unpacked, self.normalize_inputs(observations, actions))
     if noise is not None and log_variance is not None:
       mean = mean + tf.exp(0.5 * log_variance) * noise
-    predicted = observations + self.change_normalizer.denormalize(mean)
-    return tf.clip_by_value(predicted, self.lower_limit, self.upper_limit)
+    return self._limited(observations + self.change_normalizer.denormalize(mean))
 
   def call(self, inputs):
     """The distribution of the next observation under each member.
@@ -166,12 +165,16 @@ class DynamicsEnsemble(tf.keras.Model):
 
     Returns:
       A TFP distribution with batch shape `[K, M]` and event shape `[O]`; `tfd.Deterministic` inside where members are.
+      Its mean is clipped to the limits, as in `next_observation`; samples are not.
     """
     observations, actions = inputs
     features = self.normalize_inputs(observations, actions)
     features = tf.repeat(features[None], self.members, 0)
     mean, log_variance = self.change_moments(self.unpack(self.parameters), features)
-    mean = observations[None] + self.change_normalizer.denormalize(mean)
+    mean = self._limited(observations[None] + self.change_normalizer.denormalize(mean))
     if log_variance is None:
       return tfd.Independent(tfd.Deterministic(mean), 1)
     return tfd.Independent(tfd.Normal(mean, self.change_normalizer.scale(tf.exp(0.5 * log_variance))), 1)
+
+  def _limited(self, predicted):
+    return tf.clip_by_value(predicted, self.lower_limit, self.upper_limit)
