@@ -1,0 +1,181 @@
+"""The ensemble's forward pass, losses and limits, against explicit formulas; how it is fitted is tested beside the fit."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mbrl_tf.models import dynamics_ensemble
+
+K, O, A, M = 3, 2, 1, 6
+RNG = np.random.default_rng(0)
+OBSERVATIONS = RNG.normal(2, 3, [M, O]).astype(np.float32)
+ACTIONS = RNG.uniform(-1, 1, [M, A]).astype(np.float32)
+NEXT = (OBSERVATIONS + RNG.normal(0.5, 0.2, [M, O])).astype(np.float32)
+
+
+def make(**settings):
+  ensemble = dynamics_ensemble.DynamicsEnsemble(O, A, K, (4,), [1, 2], **{'activation': 'tanh', **settings})
+  ensemble.fit_normalizers(OBSERVATIONS, ACTIONS, NEXT)
+  return ensemble
+
+
+def tiled(values):
+  return tf.tile(tf.constant(values)[None], [K, 1, 1])
+
+
+def outputs_of(kernels, biases, k):
+  """Member k's network on normalised inputs, in numpy."""
+  normalized = lambda x: (x - x.mean(0)) / x.std(0)
+  inputs = np.concatenate([normalized(OBSERVATIONS), normalized(ACTIONS)], -1)
+  return np.tanh(inputs @ kernels[0][k] + biases[0][k]) @ kernels[1][k] + biases[1][k]
+
+
+def moved(ensemble, scale=0.3):
+  """Moves every parameter, so that biases and lengths matter."""
+  for index, variable in enumerate(ensemble.parameters):
+    variable.assign_add(scale * tf.random.stateless_uniform(variable.shape, [7, index]))
+  return ensemble
+
+
+def predictions(ensemble, noise=None):
+  return ensemble.next_observation(ensemble.unpack(ensemble.parameters), tiled(OBSERVATIONS), tiled(ACTIONS), noise).numpy()
+
+
+def test_members_predict_the_normalised_change():
+  ensemble = moved(make())
+  kernels, biases = [v.numpy() for v in ensemble.kernels], [v.numpy() for v in ensemble.biases]
+  change = NEXT - OBSERVATIONS
+  for k in range(K):
+    expected = OBSERVATIONS + outputs_of(kernels, biases, k) * change.std(0) + change.mean(0)
+    np.testing.assert_allclose(predictions(ensemble)[k], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_weight_normalisation_is_the_formula():
+  ensemble = moved(make(weight_normalization=True))
+  biases, effective = [v.numpy() for v in ensemble.biases], []
+  for direction, length in zip(ensemble.kernels, ensemble.lengths):
+    v, g = direction.numpy(), length.numpy()
+    effective.append(np.stack([np.stack([
+        g[k, j] * v[k, :, j] / np.sqrt(sum(v[k, i, j]**2 for i in range(v.shape[1]))) for j in range(v.shape[2])], 1)
+        for k in range(K)]))
+  change = NEXT - OBSERVATIONS
+  for k in range(K):
+    expected = OBSERVATIONS + outputs_of(effective, biases, k) * change.std(0) + change.mean(0)
+    np.testing.assert_allclose(predictions(ensemble)[k], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_weight_normalisation_changes_nothing_at_the_start():
+  np.testing.assert_allclose(predictions(make(weight_normalization=True)), predictions(make()), rtol=1e-5)
+
+
+@pytest.mark.parametrize('settings', [{}, {'weight_normalization': True}, {'probabilistic': True}])
+def test_members_start_different(settings):
+  predicted = predictions(make(**settings))
+  for k in range(K):
+    assert not np.allclose(predicted[k], predicted[k - 1], atol=1e-3)
+
+
+def test_log_variances_follow_the_network_between_their_bounds():
+  ensemble = make(probabilistic=True)
+  lower, upper = -2., 1.
+  ensemble.log_variance_bounds[0].assign(tf.fill([K, O], lower))
+  ensemble.log_variance_bounds[1].assign(tf.fill([K, O], upper))
+  softplus = lambda x: np.log1p(np.exp(x))
+  for raw in (-8., -0.5, 8.):
+    ensemble.kernels[-1].assign(tf.zeros_like(ensemble.kernels[-1]))
+    ensemble.biases[-1].assign(tf.fill(ensemble.biases[-1].shape, raw))
+    mean, log_variance = ensemble.change_moments(ensemble.unpack(ensemble.parameters), tf.zeros([K, M, O + A]))
+    np.testing.assert_allclose(mean, np.full([K, M, O], raw))
+    below = upper - softplus(upper - raw)
+    np.testing.assert_allclose(log_variance, np.full([K, M, O], lower + softplus(below - lower)), rtol=1e-5)
+    assert lower < log_variance.numpy().min() and log_variance.numpy().max() < upper + 0.05
+
+
+def test_the_loss_is_the_squared_error_or_the_negative_log_likelihood():
+  inputs, targets = tf.random.stateless_normal([K, M, O + A], [1, 1]), tf.random.stateless_normal([K, M, O], [2, 2])
+  ensemble = moved(make())
+  unpacked = ensemble.unpack(ensemble.parameters)
+  mean = ensemble.change_moments(unpacked, inputs)[0].numpy()
+  np.testing.assert_allclose(
+      ensemble.losses_per_example(unpacked, inputs, targets), ((mean - targets)**2).numpy().mean(-1), rtol=1e-5)
+  ensemble = moved(make(probabilistic=True))
+  unpacked = ensemble.unpack(ensemble.parameters)
+  mean, log_variance = (x.numpy() for x in ensemble.change_moments(unpacked, inputs))
+  std = np.exp(log_variance / 2)
+  density = np.exp(-0.5 * ((targets - mean) / std)**2) / (std * np.sqrt(2 * np.pi))
+  expected = -np.log(density).mean(-1) - 0.5 * np.log(2 * np.pi)
+  np.testing.assert_allclose(ensemble.losses_per_example(unpacked, inputs, targets), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_penalty_draws_the_bounds_together():
+  ensemble = make(probabilistic=True)
+  with tf.GradientTape() as tape:
+    penalty = ensemble.bounds_penalty(ensemble.unpack(ensemble.parameters))
+  np.testing.assert_allclose(penalty, np.full(K, 0.01 * O * 10.5), rtol=1e-6)
+  lower, upper = tape.gradient(penalty, ensemble.log_variance_bounds)
+  assert (lower.numpy() < 0).all() and (upper.numpy() > 0).all()
+  np.testing.assert_array_equal(make().bounds_penalty(make().unpack(make().parameters)), np.zeros(K))
+
+
+def test_noise_spreads_probabilistic_members_by_their_deviation():
+  ensemble = moved(make(probabilistic=True))
+  noise = tf.random.stateless_normal([K, M, O], [3, 3])
+  features = tf.tile(ensemble.normalize_inputs(OBSERVATIONS, ACTIONS)[None], [K, 1, 1])
+  log_variance = ensemble.change_moments(ensemble.unpack(ensemble.parameters), features)[1].numpy()
+  expected = predictions(ensemble) + np.exp(log_variance / 2) * (NEXT - OBSERVATIONS).std(0) * noise
+  np.testing.assert_allclose(predictions(ensemble, noise), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_deterministic_members_have_no_noise():
+  ensemble = make()
+  np.testing.assert_array_equal(predictions(ensemble, tf.ones([K, M, O])), predictions(ensemble))
+
+
+@pytest.mark.parametrize('probabilistic', [False, True])
+@pytest.mark.parametrize('margin', [0., 0.1])
+def test_the_model_called_agrees_with_its_step(probabilistic, margin):
+  ensemble = moved(make(probabilistic=probabilistic, observation_margin=margin), scale=2.)
+  distribution = ensemble((OBSERVATIONS, ACTIONS))
+  assert distribution.batch_shape == [K, M] and distribution.event_shape == [O]
+  np.testing.assert_allclose(distribution.mean(), predictions(ensemble), rtol=1e-5)
+  # The deviation is what noise of 1 adds; clipping may hide it, so it is asked of an ensemble that clips nothing.
+  free = moved(make(probabilistic=probabilistic), scale=0.3)
+  spread = predictions(free, tf.ones([K, M, O])) - predictions(free)
+  np.testing.assert_allclose(free((OBSERVATIONS, ACTIONS)).stddev(), spread, rtol=1e-3, atol=1e-5)
+
+
+def test_predictions_stay_within_the_published_limit():
+  ensemble = make()
+  ensemble.biases[-1].assign(tf.fill([K, O], 1e7))
+  np.testing.assert_array_equal(predictions(ensemble), np.full([K, M, O], 1000.))
+
+
+def test_a_margin_keeps_predictions_near_the_data():
+  ensemble = make(observation_margin=0.25)
+  highest, lowest = NEXT.max(0), NEXT.min(0)
+  ensemble.biases[-1].assign(tf.fill([K, O], 1e7))
+  np.testing.assert_allclose(predictions(ensemble)[1, 2], highest + 0.25 * (highest - lowest), rtol=1e-5)
+  ensemble.biases[-1].assign(tf.fill([K, O], -1e7))
+  np.testing.assert_allclose(predictions(ensemble)[1, 2], lowest - 0.25 * (highest - lowest), rtol=1e-5)
+
+
+def test_constant_observations_stay_constant():
+  constant = np.column_stack([OBSERVATIONS[:, 0], np.full(M, 0.3, np.float32)])
+  following = np.column_stack([NEXT[:, 0], np.full(M, 0.3, np.float32)])
+  ensemble = moved(make())
+  ensemble.fit_normalizers(constant, ACTIONS, following)
+  predicted = ensemble.next_observation(ensemble.unpack(ensemble.parameters), tiled(constant), tiled(ACTIONS))
+  np.testing.assert_allclose(predicted[..., 1], np.full([K, M], 0.3), rtol=1e-6)
+  assert np.ptp(predicted[..., 0]) > 0.1
+
+
+@pytest.mark.parametrize('settings', [{}, {'weight_normalization': True}, {'probabilistic': True, 'weight_normalization': True}])
+def test_some_of_the_members_are_a_smaller_ensemble(settings):
+  ensemble = moved(make(**settings))
+  rows = [2, 0]
+  unpacked = ensemble.unpack([tf.gather(p, rows) for p in ensemble.parameters])
+  inputs = tf.random.stateless_normal([K, M, O + A], [1, 1])
+  targets = tf.random.stateless_normal([K, M, O], [2, 2])
+  losses = ensemble.losses_per_example(ensemble.unpack(ensemble.parameters), inputs, targets)
+  some = ensemble.losses_per_example(unpacked, tf.gather(inputs, rows), tf.gather(targets, rows))
+  np.testing.assert_allclose(some, tf.gather(losses, rows), rtol=1e-4, atol=1e-6)

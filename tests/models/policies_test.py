@@ -1,0 +1,83 @@
+"""The parametric policies, against their formulas."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mbrl_tf.models import policies
+
+OBSERVATIONS = np.random.default_rng(0).normal(size=[2, 5, 3]).astype(np.float32)
+
+
+def gaussian(**settings):
+  return policies.GaussianPolicy(3, 2, (4,), [1, 2], **settings)
+
+
+def categorical():
+  return policies.CategoricalPolicy(3, 4, (4,), [1, 2])
+
+
+def shifted(policy):
+  """Parameters of two policies that differ from each other in every entry."""
+  return [tf.stack([p + 0.1, p - 0.2]) for p in policy.parameters]
+
+
+def network(parameters, observations):
+  kernel_0, kernel_1, bias_0, bias_1 = (np.asarray(p) for p in parameters[:4])
+  return np.tanh(observations @ kernel_0 + bias_0) @ kernel_1 + bias_1
+
+
+def test_gaussian_log_probabilities_are_the_formula():
+  policy = gaussian(initial_std=0.5)
+  parameters = [p + 0.1 for p in policy.parameters]
+  actions = np.random.default_rng(1).normal(size=[2, 5, 2]).astype(np.float32)
+  std = 0.5 * np.exp(0.1)
+  errors = (actions - network(parameters, OBSERVATIONS)) / std
+  expected = np.sum(-0.5 * errors**2 - np.log(std) - 0.5 * np.log(2 * np.pi), -1)
+  np.testing.assert_allclose(policy.distribution(parameters, OBSERVATIONS).log_prob(actions), expected, rtol=1e-4)
+
+
+def test_categorical_probabilities_are_the_formula():
+  policy = categorical()
+  parameters = [p + 0.3 * tf.random.stateless_normal(p.shape, [5, 6]) for p in policy.parameters]
+  logits = network(parameters, OBSERVATIONS)
+  expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+  probabilities = policy.distribution(parameters, OBSERVATIONS).probs_parameter()
+  np.testing.assert_allclose(probabilities, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize('make', [gaussian, categorical])
+def test_a_leading_axis_is_one_policy_each(make):
+  policy = make()
+  parameters = shifted(policy)
+  joint = policy.distribution(parameters, OBSERVATIONS)
+  actions = joint.sample(seed=[3, 4])
+  for k in range(2):
+    alone = policy.distribution([p[k] for p in parameters], OBSERVATIONS[k])
+    np.testing.assert_allclose(joint.log_prob(actions)[k], alone.log_prob(actions[k]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('make', [gaussian, categorical])
+def test_the_model_called_is_the_meta_policy(make):
+  policy = make()
+  own = policy.distribution([tf.convert_to_tensor(p) for p in policy.parameters], OBSERVATIONS[0])
+  np.testing.assert_array_equal(policy(OBSERVATIONS[0]).mode(), own.mode())
+
+
+@pytest.mark.parametrize('make', [gaussian, categorical])
+def test_parameters_are_the_trainable_variables(make):
+  policy = make()
+  assert {id(p) for p in policy.parameters} == {id(v) for v in policy.trainable_variables}
+  assert len(policy.parameters) == len(policy.trainable_variables)
+
+
+def test_the_deviation_starts_where_told_and_has_a_lower_bound():
+  policy = gaussian(initial_std=0.5, min_std=0.2)
+  np.testing.assert_allclose(policy.deviation(policy.parameters), [0.5, 0.5], rtol=1e-6)
+  low = [*policy.parameters[:-1], tf.constant([-10., 0.])]
+  np.testing.assert_allclose(policy.deviation(low), [0.2, 1.], rtol=1e-6)
+  np.testing.assert_allclose(policy.distribution(low, OBSERVATIONS[0]).stddev()[0], [0.2, 1.], rtol=1e-6)
+
+
+def test_the_first_categorical_policy_is_nearly_uniform():
+  np.testing.assert_allclose(categorical()(10 * OBSERVATIONS[0]).probs_parameter(), np.full([5, 4], 0.25), atol=0.02)
