@@ -17,7 +17,7 @@ def likelihood_ratio(log_probs, old_log_probs, advantages, mask):
   Returns:
     `[K]`.
   """
-  ratio = tf.exp(log_probs - tf.stop_gradient(old_log_probs))
+  ratio = _ratio(log_probs, old_log_probs, mask)
   return -masks.masked_mean(ratio * advantages, mask, axis=-1)
 
 
@@ -31,6 +31,11 @@ def clipped_likelihood_ratio(log_probs, old_log_probs, advantages, mask, clip):
   Returns:
     `[K]`.
   """
-  ratio = tf.exp(log_probs - tf.stop_gradient(old_log_probs))
+  ratio = _ratio(log_probs, old_log_probs, mask)
   clipped = tf.clip_by_value(ratio, 1 - clip, 1 + clip)
   return -masks.masked_mean(tf.minimum(ratio * advantages, clipped * advantages), mask, axis=-1)
+
+
+def _ratio(log_probs, old_log_probs, mask):
+  """Likelihood ratio, 1 where masked: there it may overflow, and a gradient of 0 times infinity is NaN."""
+  return tf.exp(masks.zero_masked(log_probs - tf.stop_gradient(old_log_probs), mask))

@@ -51,3 +51,13 @@ def test_the_sampling_policy_is_held_fixed():
       tape.watch(old)
       loss = objective(tf.zeros([1, 2]), old, tf.ones([1, 2]), tf.ones([1, 2]))
     assert tape.gradient(loss, old) is None
+
+
+@pytest.mark.parametrize('value', [1e4, np.inf, np.nan])
+def test_masked_log_probabilities_do_not_spoil_the_gradient(value):
+  for objective in (objectives.likelihood_ratio, lambda *args: objectives.clipped_likelihood_ratio(*args, 0.5)):
+    log_probs = tf.constant([[0.1, value]])
+    with tf.GradientTape() as tape:
+      tape.watch(log_probs)
+      loss = objective(log_probs, tf.zeros([1, 2]), tf.constant([[2., 0.]]), tf.constant([[1., 0.]]))
+    np.testing.assert_allclose(tape.gradient(loss, log_probs), [[-2 * np.exp(0.1), 0.]], rtol=1e-6)
