@@ -1,13 +1,15 @@
 """The losses of the inner adaptation and of the meta-policy, one value for each task."""
 
+from typing import Any, NamedTuple
+
 import tensorflow as tf
 import tensorflow_probability as tfp
-
-from typing import Any, NamedTuple
 
 from mbrl_tf.ops import masks, objectives
 
 tfd = tfp.distributions
+
+SMALLEST_KL_COEFFICIENT = 1e-10
 
 
 class TaskBatch(NamedTuple):
@@ -120,6 +122,8 @@ def meta_loss(policy, parameters, before, after, kl_coefficients, inner_lr, clip
 def adjusted_kl_coefficients(coefficients, divergences, target):
   """Halves a task's coefficient where its KL is below target / 1.5, doubles it above 1.5 target (arXiv:1707.06347, sec. 4).
 
+  Halving ends at `SMALLEST_KL_COEFFICIENT`: a coefficient that has underflowed to 0 would never come back.
+
   Args:
     coefficients: `[K]`.
     divergences: `[K]`, in nats.
@@ -128,5 +132,5 @@ def adjusted_kl_coefficients(coefficients, divergences, target):
   Returns:
     `[K]`.
   """
-  lower = tf.where(divergences < target / 1.5, coefficients / 2, coefficients)
+  lower = tf.where(divergences < target / 1.5, tf.maximum(coefficients / 2, SMALLEST_KL_COEFFICIENT), coefficients)
   return tf.where(divergences > target * 1.5, coefficients * 2, lower)
