@@ -92,7 +92,7 @@ class Collected(NamedTuple):
   episodes: Tuple[Episode, ...]
   env_steps: int           # simulator steps, action repeat multiplied in
   decisions: int
-  seconds: float
+  metrics: Mapping[str, float]   # `collect/return_mean` and others, of these episodes
 
 
 class Report(NamedTuple):

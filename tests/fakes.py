@@ -12,7 +12,6 @@ from tf_agents.trajectories import time_step as ts
 from mbrl_tf import errors
 from mbrl_tf import types
 from mbrl_tf.algorithms import base
-from mbrl_tf.drivers import observers
 from mbrl_tf.drivers import policies
 
 
@@ -147,7 +146,7 @@ class CountingAlgorithm:
       if self.env_steps == self._spoil_at:
         self.state.total.assign(np.nan)
       yield types.Report(
-          {**observers.collection_statistics(collected), 'counting/total': float(self.state.total)},
+          {**collected.metrics, 'counting/total': float(self.state.total)},
           {'counting/actions': collected.episodes[0].action})
 
   def evaluation_policy(self):

@@ -8,6 +8,7 @@ from tf_agents.trajectories import time_step as ts
 
 from mbrl_tf import errors
 from mbrl_tf import types
+from mbrl_tf.drivers import observers as statistics
 
 _FIRST_ROWS = 1000  # of the buffers where a task has no time limit; they double when an episode is longer
 
@@ -110,8 +111,9 @@ class EpisodeDriver:
       step += 1
     if on_step:
       on_step()
-    return types.Collected(
-        tuple(episodes), recorder.decisions * self.spec.action_repeat, recorder.decisions, time.monotonic() - begin)
+    env_steps = recorder.decisions * self.spec.action_repeat
+    metrics = statistics.collection_statistics(episodes, env_steps, time.monotonic() - begin)
+    return types.Collected(tuple(episodes), env_steps, recorder.decisions, metrics)
 
   def _observed(self, episode):
     """Shows the episode to the observers and returns it."""

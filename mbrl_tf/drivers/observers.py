@@ -23,19 +23,27 @@ def return_statistics(episodes, room: str) -> Dict[str, float]:
   }
 
 
-def collection_statistics(collected: types.Collected, room: str = 'collect') -> Dict[str, float]:
+def collection_statistics(episodes, env_steps: int, seconds: float, room: str = 'collect') -> Dict[str, float]:
   """Returns the statistics of one call of a driver.
 
   Args:
-    collected: what the driver returned; at least one episode.
+    episodes: at least one `types.Episode`.
+    env_steps: simulator steps taken, action repeat multiplied in.
+    seconds: that it took.
     room: first part of the metrics' names.
 
   Returns:
-    Those of `return_statistics`, and `episode_length_mean` (decisions), `env_steps_per_second`, `seconds`.
+    Those of `return_statistics`, and `episodes`, `episode_length_mean` (decisions), `terminated_fraction`,
+    `env_steps_per_second`; and `return_mean_member_<k>` for each member that collected.
   """
-  return {
-      **return_statistics(collected.episodes, room),
-      f'{room}/episode_length_mean': collected.decisions / len(collected.episodes),
-      f'{room}/env_steps_per_second': collected.env_steps / max(collected.seconds, 1e-9),
-      f'{room}/seconds': collected.seconds,
+  statistics = {
+      **return_statistics(episodes, room),
+      f'{room}/episodes': float(len(episodes)),
+      f'{room}/episode_length_mean': float(np.mean([len(episode.reward) for episode in episodes])),
+      f'{room}/terminated_fraction': float(np.mean([episode.terminated[-1] for episode in episodes])),
+      f'{room}/env_steps_per_second': env_steps / max(seconds, 1e-9),
   }
+  for member in sorted({episode.member for episode in episodes if episode.member >= 0}):
+    own = [episode for episode in episodes if episode.member == member]
+    statistics[f'{room}/return_mean_member_{member}'] = return_statistics(own, room)[f'{room}/return_mean']
+  return statistics

@@ -9,13 +9,6 @@ from gymnasium import spaces
 from mbrl_tf import errors, types
 from mbrl_tf.environments import mujoco_tasks, simulators
 
-EXAMPLE = '''
-  import tensorflow as tf
-  class MyEnvironment(gymnasium.Env):
-    @staticmethod
-    def reward_function(observation, action, next_observation):  # [..., O], [..., A] in the simulator's units, [..., O]
-      return -tf.reduce_sum(next_observation ** 2, -1) - 0.1 * tf.reduce_sum(action ** 2, -1)  # [...]
-'''
 
 
 def read_spec(env, recipe):
@@ -44,18 +37,6 @@ def read_spec(env, recipe):
       action_repeat=recipe.action_repeat,
       reward=None if reward is None else _agent_reward(reward, env, recipe.action_repeat),
       terminated=None if terminated is None else _agent_terminated(terminated))
-
-
-def require_model_functions(spec):
-  """Raises a UserError that says how to write a reward function, where `spec` has none.
-
-  A spec without `terminated` is taken as a task that never terminates.
-  """
-  if spec.reward is None:
-    raise errors.UserError(
-        'Imagined rollouts need the reward as a batched TensorFlow function, and this task brings none. Give the '
-        'environment (or its factory) an attribute reward_function, and terminated_function(next_observation) if '
-        f'episodes can terminate:{EXAMPLE}Received: environment={spec.name!r}')
 
 
 def _find(attribute, env, name):

@@ -57,15 +57,6 @@ def test_a_rendering_worker_refuses_a_simulator_that_imports_tensorflow():
     catalog.make(__name__ + ':OnTheClass', render_mode='rgb_array')
 
 
-def test_a_missing_reward_function_says_how_to_write_one():
-  spec = catalog.make(USER + 'Endless', time_limit=3).spec
-  with pytest.raises(errors.UserError) as caught:
-    base.require_model_functions(spec)
-  assert 'def reward_function(observation, action, next_observation)' in str(caught.value)
-  assert str(caught.value).endswith(f'Received: environment={USER + "Endless"!r}')
-  base.require_model_functions(catalog.make('toy:point_mass').spec)
-
-
 def test_a_wrapped_task_does_not_take_the_functions_of_the_bare_one():
   bare = gymnasium.make('HalfCheetah-v5')
   assert mujoco_tasks.functions(bare).reward is not None

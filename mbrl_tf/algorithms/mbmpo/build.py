@@ -10,6 +10,14 @@ from mbrl_tf.drivers import policies as driver_policies
 from mbrl_tf.models import dynamics_ensemble, policies
 from mbrl_tf.ops import seeds
 
+EXAMPLE = '''
+  import tensorflow as tf
+  class MyEnvironment(gymnasium.Env):
+    @staticmethod
+    def reward_function(observation, action, next_observation):  # [..., O], [..., A] in the simulator's units, [..., O]
+      return -tf.reduce_sum(next_observation ** 2, -1) - 0.1 * tf.reduce_sum(action ** 2, -1)  # [...]
+'''
+
 
 class Parts(tf.Module):
   """Everything that a checkpoint holds: models, optimizers, random generators, counters."""
@@ -60,6 +68,11 @@ def build(config, spec, driver, store, seed):
     raise errors.UserError(
         'MB-MPO needs observations that are one vector; gymnasium.wrappers.FlattenObservation makes one of a dict. '
         f'Received: {spec.name} with observation={spec.observation!r}')
+  if spec.reward is None:
+    raise errors.UserError(
+        'MB-MPO imagines rewards with a batched TensorFlow function, and this task brings none. Give the environment (or '
+        'its factory) an attribute reward_function, and terminated_function(next_observation) if episodes can terminate:'
+        f'{EXAMPLE}Received: environment={spec.name!r}')
   view = transitions_lib.TransitionView(store, config.collect.capacity)
   return iteration.MBMPO(Parts(config, spec, seed), config, spec, driver, store, view)
 

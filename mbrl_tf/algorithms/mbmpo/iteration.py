@@ -50,7 +50,7 @@ class MBMPO:
       for episode in collected.episodes:
         self._store.append(episode)
     self.state.env_steps.assign_add(collected.env_steps)
-    return summaries.of_collected(collected, self._config.ensemble.members)
+    return dict(collected.metrics)
 
   def _held_out_error(self):
     """Model error on the episodes just collected, which no member has seen."""

@@ -25,22 +25,6 @@ class PhaseClock:
     return {f'seconds/{phase}': value for phase, value in seconds.items()}
 
 
-def of_collected(collected, members):
-  """Returns of the real episodes, overall and for each member that collected some."""
-  returns = np.array([np.sum(episode.reward) for episode in collected.episodes])
-  by_member = np.array([episode.member for episode in collected.episodes])
-  metrics = {
-      'collect/return_mean': returns.mean(), 'collect/return_min': returns.min(), 'collect/return_max': returns.max(),
-      'collect/return_std': returns.std(), 'collect/episodes': len(returns),
-      'collect/episode_length_mean': np.mean([len(episode.reward) for episode in collected.episodes]),
-      'collect/terminated_fraction': np.mean([episode.terminated[-1] for episode in collected.episodes]),
-      'collect/env_steps_per_second': collected.env_steps / max(collected.seconds, 1e-9)}
-  for member in range(members):
-    if (by_member == member).any():
-      metrics[f'collect/return_mean_member_{member}'] = returns[by_member == member].mean()
-  return {name: float(value) for name, value in metrics.items()}
-
-
 def of_fit(fit):
   """Epochs and losses of each member, and their means."""
   metrics = {'fit/epochs_mean': fit.epochs.mean(), 'fit/validation_loss_mean': fit.validation_loss.mean(),
