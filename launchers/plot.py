@@ -1,0 +1,172 @@
+"""Draws the learning curve of one or more runs that differ in their seed alone, and writes it as CSV.
+
+  python -m launchers.plot --run_dirs=runs/halfcheetah-* --out=results/halfcheetah
+  python -m launchers.plot --run_dirs=runs/hc-0,runs/hc-1 --out=results/halfcheetah --published=results/published.csv --published_env=HalfCheetah
+
+writes results/halfcheetah.csv (env_steps, a column for each seed, their mean) and results/halfcheetah.png.
+A file of published curves has the columns env_steps and return_mean, and, where it holds several tasks, env.
+"""
+
+import csv
+import glob
+import json
+import os
+import pathlib
+from typing import Dict, NamedTuple
+
+from absl import flags
+import numpy as np
+
+from launchers import command
+from mbrl_tf import errors
+from mbrl_tf.training import run_directory
+
+_RUN_DIRS = flags.DEFINE_list('run_dirs', None, 'folders of runs, with commas between them; * and ? stand for any characters')
+_OUT = flags.DEFINE_string('out', None, 'path of what is written, without .csv or .png')
+_METRIC = flags.DEFINE_string('metric', 'collect/return_mean', 'a name in metrics.jsonl')
+_PUBLISHED = flags.DEFINE_string('published', None, 'CSV file of a published curve to draw beside')
+_PUBLISHED_ENV = flags.DEFINE_string('published_env', None, 'which rows of that file: the value in its column env')
+
+
+class Curves(NamedTuple):
+  """Curves of several seeds on one axis; NaN where a seed has no value."""
+  env_steps: np.ndarray           # [P], increasing
+  seeds: Dict[int, np.ndarray]    # seed to [P]
+  mean: np.ndarray                # [P]; NaN where a seed is missing
+
+
+def main():
+  """Reads, writes and prints what was written."""
+  for flag in (_RUN_DIRS, _OUT):
+    if not flag.value:
+      raise errors.UserError(f'--{flag.name} is needed (--help shows examples). Received: {flag.name}={flag.value!r}')
+  runs = {}
+  directories = [run_directory.RunDirectory(path) for path in _expanded(_RUN_DIRS.value)]
+  _require_seeds_only(directories)
+  for directory in directories:
+    runs[directory.read_config()['run']['seed']] = read_curve(directory.metrics, _METRIC.value)
+  published = read_published(_PUBLISHED.value, _PUBLISHED_ENV.value) if _PUBLISHED.value else None
+  curves = aligned(runs)
+  out = pathlib.Path(_OUT.value)
+  out.parent.mkdir(parents=True, exist_ok=True)
+  # Not `with_suffix`, which would cut a name such as `pendulum-0.5`.
+  table, picture = (out.with_name(f'{out.name}.{ending}') for ending in ('csv', 'png'))
+  write_csv(table, curves)
+  draw(picture, curves, _METRIC.value, out.name, published)
+  print(json.dumps({'csv': str(table), 'png': str(picture), 'seeds': sorted(runs), 'env_steps': float(curves.env_steps[-1]),
+                    'mean_at_end': _plain(curves.mean[-1])}))
+
+
+def read_curve(path, metric):
+  """Returns env steps and values `[P]` of one metric in a `metrics.jsonl`.
+
+  Raises:
+    UserError: where the file or the metric is missing.
+  """
+  if not pathlib.Path(path).exists():
+    raise errors.UserError(f'This run has no metrics yet. Received: file={str(path)!r}')
+  lines = []
+  for line in pathlib.Path(path).read_text().splitlines():
+    try:
+      lines.append(json.loads(line))
+    except ValueError:
+      continue  # a run that is going on, or was killed, may leave a torn last line
+  points = [(line['env_steps'], line[metric]) for line in lines if line.get(metric) is not None]
+  if not points:
+    raise errors.unknown_name('metric', metric, sorted({name for line in lines for name in line}))
+  env_steps, values = zip(*points)
+  return np.array(env_steps, float), np.array(values, float)
+
+
+def read_published(path, env=None):
+  """Returns env steps and values of a published curve; `env` chooses rows where the file holds several tasks."""
+  try:
+    with open(path, newline='') as file:
+      rows = list(csv.DictReader(file))
+    kept = [row for row in rows if env is None or row['env'] == env]
+    envs = {row.get('env') for row in kept}
+    curve = np.array([[float(row['env_steps']), float(row['return_mean'])] for row in kept])
+  except (OSError, KeyError, ValueError) as error:
+    raise errors.UserError('A published curve must be a CSV file with the columns env_steps and return_mean, and env '
+                           f'where --published_env is given ({error!r}). Received: published={path!r}') from error
+  if len(envs) != 1:
+    known = ', '.join(sorted(str(row.get('env')) for row in {row.get('env'): row for row in rows}.values()))
+    raise errors.UserError(f'--published_env must choose one task of the file, which has: {known}. '
+                           f'Received: published_env={env!r}')
+  return curve[:, 0], curve[:, 1]
+
+
+def aligned(runs) -> Curves:
+  """Puts the curves of all seeds on the union of their env steps, each interpolated within its own range.
+
+  Args:
+    runs: seed to a pair of env steps and values.
+  """
+  grid = np.unique(np.concatenate([env_steps for env_steps, _ in runs.values()]))
+  seeds = {seed: np.interp(grid, *runs[seed], left=np.nan, right=np.nan) for seed in sorted(runs)}
+  return Curves(grid, seeds, np.mean(list(seeds.values()), axis=0))
+
+
+def write_csv(path, curves):
+  """Writes `env_steps, seed_0, ..., mean`; a field is empty where there is no value."""
+  with open(path, 'w', newline='') as file:
+    writer = csv.writer(file, lineterminator='\n')
+    writer.writerow(['env_steps', *(f'seed_{seed}' for seed in curves.seeds), 'mean'])
+    for values in zip(curves.env_steps, *curves.seeds.values(), curves.mean):
+      writer.writerow([int(values[0]), *('' if np.isnan(value) else f'{value:.2f}' for value in values[1:])])
+
+
+def draw(path, curves, metric, title, published=None):
+  """Writes the picture: each seed thin, their mean thick, a published curve dashed."""
+  import matplotlib
+  matplotlib.use('Agg')
+  from matplotlib import pyplot
+
+  figure, axes = pyplot.subplots(figsize=(6.4, 4), dpi=120, layout='constrained')
+  for values in curves.seeds.values():
+    axes.plot(curves.env_steps, values, color='tab:blue', alpha=0.35, linewidth=1)
+  seeds = ', '.join(map(str, curves.seeds))
+  axes.plot(curves.env_steps, curves.mean, color='tab:blue', linewidth=2.2,
+            label=f'mbrl_tf, mean of seeds {seeds}' if len(curves.seeds) > 1 else f'mbrl_tf, seed {seeds}')
+  if published is not None:
+    shown = published[0] <= 1.05 * curves.env_steps[-1]
+    axes.plot(published[0][shown], published[1][shown], color='tab:gray', linestyle='--', label='published')
+  axes.set(xlabel='env steps', ylabel=metric, title=title)
+  axes.xaxis.set_major_formatter('{x:,.0f}')
+  axes.grid(alpha=0.3)
+  axes.legend(loc='best', frameon=False)
+  figure.savefig(path)
+  pyplot.close(figure)
+
+
+def _expanded(patterns):
+  """Returns the folders that patterns stand for, each once."""
+  found = {}
+  for pattern in patterns:
+    matches = sorted(path for path in glob.glob(pattern) if os.path.isdir(path))
+    if not matches:
+      raise errors.UserError(f'There is no such folder. Received: run_dirs={pattern!r}')
+    found.update(dict.fromkeys(map(os.path.normpath, matches)))
+  return list(found)
+
+
+def _require_seeds_only(directories):
+  """Raises a `UserError` where runs differ in more than their seed, or have the same one: no mean would describe them."""
+  configs = [run_directory.flatten(directory.read_config()) for directory in directories]
+  seeds = [config['run.seed'] for config in configs]
+  if len(set(seeds)) < len(seeds):
+    raise errors.UserError(f'Each run must have a seed of its own. Received: seeds={seeds}')
+  for directory, config in zip(directories, configs):
+    different = sorted(name for name in {*configs[0], *config}
+                       if not name.startswith('run.') and configs[0].get(name) != config.get(name))
+    if different:
+      raise errors.UserError(f'Runs in one curve may differ in config.run alone; this one differs from the first in '
+                             f'{", ".join(different)}. Received: run_dirs={str(directory.path)!r}')
+
+
+def _plain(value):
+  return None if np.isnan(value) else round(float(value), 2)
+
+
+if __name__ == '__main__':
+  command.run(main, __doc__, ('run_dirs', 'out', 'metric', 'published', 'published_env'))
