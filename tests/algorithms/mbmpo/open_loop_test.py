@@ -1,0 +1,60 @@
+"""Open-loop errors, against a loop in numpy over members, episodes and steps."""
+
+import numpy as np
+import pytest
+
+from mbrl_tf import types
+from mbrl_tf.algorithms.mbmpo import open_loop
+from tests.algorithms.mbmpo import cases
+from tests.algorithms.mbmpo.imagination_test import member_in_numpy
+
+K = 2
+
+
+def episode(length, seed, num_values=None):
+  rng = np.random.default_rng(seed)
+  action = (rng.uniform(-1.5, 1.5, [length, cases.A]).astype(np.float32) if num_values is None
+            else rng.integers(num_values, size=length))
+  return types.Episode(rng.normal(size=[length + 1, cases.O]).astype(np.float32), action,
+                       np.zeros(length, np.float32), np.zeros(length, bool))
+
+
+def by_hand(ensemble, episodes, horizon, features):
+  """Error and disagreement at one horizon."""
+  scale = ensemble.observation_normalizer.std.numpy()
+  squared, variances = [], []
+  for one in episodes:
+    if len(one.reward) < horizon:
+      continue
+    ends = []
+    for k in range(K):
+      state = one.observation[0]
+      for t in range(horizon):
+        state = member_in_numpy(ensemble, k, state, features(one.action[t]))
+      ends.append(state / scale)
+    squared.append(np.mean((np.array(ends) - one.observation[horizon] / scale)**2))
+    variances.append(np.array(ends).var(0).mean())
+  return np.sqrt(np.mean(squared)), np.sqrt(np.mean(variances))
+
+
+@pytest.mark.parametrize('num_values', [None, 4])
+def test_errors_are_the_loop(num_values):
+  ensemble = cases.make_ensemble(K, num_values or cases.A)
+  imagination = cases.make_imagination(ensemble, cases.make_policy(num_values), cases.make_spec(num_values=num_values))
+  features = (lambda a: np.clip(a, -1, 1)) if num_values is None else (lambda a: np.eye(num_values)[a])
+  # The second episode ends early, the third is one too many.
+  episodes = [episode(12, 1, num_values), episode(7, 2, num_values), episode(12, 3, num_values)]
+  loop = open_loop.OpenLoop(ensemble, imagination.action_features, 2, 11)
+  metrics = loop.errors(episodes)
+  assert set(metrics) == {f'model/{kind}_horizon_{h}' for kind in ('error', 'disagreement') for h in (1, 5, 10)}
+  for horizon in (1, 5, 10):
+    error, disagreement = by_hand(ensemble, episodes[:2], horizon, features)
+    np.testing.assert_allclose(metrics[f'model/error_horizon_{horizon}'], error, rtol=1e-3)
+    np.testing.assert_allclose(metrics[f'model/disagreement_horizon_{horizon}'], disagreement, rtol=1e-3)
+
+
+def test_horizons_that_no_episode_reaches_are_left_out():
+  ensemble = cases.make_ensemble(K)
+  imagination = cases.make_imagination(ensemble, cases.make_policy(), cases.make_spec())
+  metrics = open_loop.OpenLoop(ensemble, imagination.action_features, 3, 11).errors([episode(4, 1)])
+  assert set(metrics) == {'model/error_horizon_1', 'model/disagreement_horizon_1'}

@@ -1,0 +1,65 @@
+"""Names and arithmetic of the metrics."""
+
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mbrl_tf.algorithms.mbmpo import ensemble_fit
+from mbrl_tf.algorithms.mbmpo import summaries
+
+REST = {'length_before': tf.constant([5., 7.]), 'length_after': tf.constant([6., 6.]), 'loss': tf.constant(1.),
+        'surrogate': tf.constant([1., 3.]), 'inner_kl': tf.constant([0.1, 0.3]), 'outer_kl': tf.constant([0., 0.]),
+        'kl_coefficient': tf.constant([1., 1.]), 'gradient_norm': tf.constant(2.), 'gradient_norm_max': tf.constant(4.),
+        'policy_std': tf.constant([0.5, 0.7])}
+
+
+def update(before, after):
+  """What a meta-update tells of two tasks with the mean returns given."""
+  told = dict(REST)
+  for phase, mean in (('before', before), ('after', after)):
+    mean = np.array(mean)
+    told.update({f'return_{phase}_mean': tf.constant(mean), f'return_{phase}_min': tf.constant(mean - 10),
+                 f'return_{phase}_max': tf.constant(mean + 10)})
+  return told
+
+
+def test_imagined_returns_have_the_published_names():
+  metrics = summaries.of_updates([update([1., 3.], [2., 6.]), update([5., 7.], [10., 12.])])
+  expected = {(0, 0): (2, -9, 13), (0, 1): (4, -8, 16), (1, 0): (6, -5, 17), (1, 1): (11, 0, 22)}
+  for (i, j), numbers in expected.items():
+    told = [metrics[f'MAMLIter{i}_DynaTrajInner_{j}_episode_reward_{what}'] for what in ('mean', 'min', 'max')]
+    np.testing.assert_allclose(told, numbers)
+  assert sum(name.startswith('MAMLIter') for name in metrics) == 12
+
+
+def test_imagined_returns_are_told_by_member_for_the_last_update():
+  metrics = summaries.of_updates([update([1., 3.], [2., 6.]), update([5., 7.], [10., 12.])])
+  assert metrics['imagine/return_before_mean'] == 6 and metrics['imagine/return_after_mean'] == 11
+  assert [metrics[f'imagine/return_after_mean_member_{k}'] for k in range(2)] == [10, 12]
+  assert metrics['imagine/adaptation_gain'] == pytest.approx((2 + 5) / 2)
+  assert metrics['imagine/length_before_mean'] == 6
+  assert metrics['meta/surrogate'] == 2 and metrics['meta/inner_kl'] == pytest.approx(0.2)
+  assert metrics['meta/policy_std'] == pytest.approx(0.6)
+  assert all(isinstance(value, float) for value in metrics.values())
+
+
+def test_a_fit_is_told_for_each_member():
+  metrics = summaries.of_fit(ensemble_fit.FitResult(np.array([3, 5]), np.array([0.1, 0.3]), np.array([0.2, 0.2])))
+  assert metrics['fit/epochs_mean'] == 4 and metrics['fit/epochs_member_1'] == 5
+  assert metrics['fit/validation_loss_mean'] == pytest.approx(0.2) and metrics['fit/validation_loss_member_0'] == 0.1
+  assert metrics['fit/train_loss_member_1'] == 0.2
+
+
+def test_the_clock_sums_each_phase_and_starts_anew():
+  clock = summaries.PhaseClock()
+  for _ in range(2):
+    with clock('wait'):
+      time.sleep(0.02)
+  with clock('nothing'):
+    pass
+  seconds = clock.read()
+  assert set(seconds) == {'seconds/wait', 'seconds/nothing'}
+  assert seconds['seconds/wait'] >= 0.04 > seconds['seconds/nothing']
+  assert clock.read() == {}
