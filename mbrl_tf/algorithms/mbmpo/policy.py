@@ -70,10 +70,10 @@ class AdaptedPolicies(tf_policy.TFPolicy):
 
   def _action(self, time_step, policy_state, seed):
     seed = seeds.next_seed(self.generator) if seed is None else seed
-    action = self._row_distribution(time_step.observation).sample(seed=seed)[:, 0]
+    action = self._row_distribution(time_step.observation).sample(seed=seed)
     return policy_step.PolicyStep(tf.cast(action, self.action_spec.dtype), policy_state)
 
   def _row_distribution(self, observation):
-    """The distribution of each row under its own policy, batch shape `[N, 1]`."""
+    """The distribution of each row under its own policy, batch shape `[N]`."""
     rows = tf.range(tf.shape(observation)[0]) % self._members
-    return self._model.distribution([tf.gather(p, rows) for p in self.parameters], observation[:, None])
+    return self._model.distribution([tf.gather(p, rows) for p in self.parameters], observation[:, None])[:, 0]
