@@ -1,0 +1,62 @@
+"""The programs in README.md do what it says, as a reader would run them."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+_ROOT = pathlib.Path(__file__).parent.parent
+_README = (_ROOT / 'README.md').read_text()
+_TINY = ['--config.run.env_steps=200', '--config.collect.random_env_steps=100', '--config.collect.env_steps_per_iteration=100',
+         '--config.environment.num_envs=2', '--config.ensemble.members=2', '--config.ensemble.max_epochs=2',
+         '--config.imagination.horizon=3', '--config.meta.updates_per_iteration=1', '--config.meta.outer_epochs=1']
+# As on a machine that has only TensorFlow: whatever else is imported fails.
+_BLOCK = 'import sys\nfor name in ("mbrl_tf", "tf_agents", "tensorflow_probability", "tf_keras"): sys.modules[name] = None\n'
+
+
+def program(name):
+  """Returns the block of code that README.md gives for a file."""
+  return re.search(rf'<!-- file: {re.escape(name)} -->\n```python\n(.*?)```', _README, re.DOTALL).group(1)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  """A reader's folder, in which the environment of README.md was trained."""
+  path = tmp_path_factory.mktemp('reader')
+  (path / 'cart.py').write_text(program('cart.py'))
+  launch(path, 'train', '--config=cart.py', '--run_dir=runs/cart', *_TINY)
+  return path
+
+
+def launch(folder, launcher, *arguments):
+  """Runs a launcher in the reader's folder; returns its standard output."""
+  environment = {**os.environ, 'PYTHONPATH': str(_ROOT)}
+  done = subprocess.run([sys.executable, '-m', f'launchers.{launcher}', *arguments], cwd=folder, env=environment,
+                        capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr
+  return done.stdout
+
+
+def test_the_readers_environment_is_learned_from(folder):
+  last = json.loads((folder / 'runs' / 'cart' / 'metrics.jsonl').read_text().splitlines()[-1])
+  # A step rewards at most 1, and an episode has 50 at most.
+  assert last['env_steps'] >= 200 and last['collect/return_mean'] <= 50
+  assert 'model/error_horizon_1' in last and 'imagine/return_after_mean' in last
+
+
+def test_the_exported_policy_and_model_are_used_as_shown(folder):
+  launch(folder, 'export', '--run_dir=runs/cart', '--export_dir=exported')
+  (folder / 'use_exported.py').write_text(_BLOCK + program('use_exported.py'))
+  done = subprocess.run([sys.executable, 'use_exported.py'], cwd=folder, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr
+  assert done.stdout.splitlines()[:2] == ['(4, 1)', '(2, 4, 2)']
+
+
+def test_files_and_folders_that_are_linked_exist():
+  for document in (_ROOT / 'README.md', _ROOT / 'BUILD.md', _ROOT / 'mbrl_tf' / 'algorithms' / 'mbmpo' / 'README.md'):
+    for link in re.findall(r'\]\((?!https?:)([^)#]+)', document.read_text()):
+      assert (document.parent / link).exists(), f'{document}: {link}'
