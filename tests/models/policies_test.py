@@ -81,3 +81,16 @@ def test_the_deviation_starts_where_told_and_has_a_lower_bound():
 
 def test_the_first_categorical_policy_is_nearly_uniform():
   np.testing.assert_allclose(categorical()(10 * OBSERVATIONS[0]).probs_parameter(), np.full([5, 4], 0.25), atol=0.02)
+
+
+def test_renormalizing_keeps_what_the_policy_does_where_asked():
+  policy = policies.GaussianPolicy(3, 2, (4,), [1, 2], normalize_observations=True)
+  observations = tf.random.stateless_normal([5, 3], [3, 4]) * 3 + 1
+  policy.renormalize(tf.constant([1., 2., 3.]), tf.constant([.5, 2., 0.]), keep_function=False)
+  before = policy(observations).mean()
+  np.testing.assert_allclose(
+      before, policy.distribution([tf.convert_to_tensor(p) for p in policy.parameters], observations).mean())
+  policy.renormalize(tf.constant([-1., 0., 2.9]), tf.constant([1.5, 1., .1]), keep_function=True)
+  np.testing.assert_allclose(policy(observations).mean(), before, rtol=2e-3, atol=2e-3)
+  policy.renormalize(tf.constant([0., 0., 0.]), tf.constant([1., 1., 1.]), keep_function=False)
+  assert np.abs(policy(observations).mean() - before).max() > .01

@@ -86,6 +86,8 @@ def _make_ensemble(config, spec, seed):
 
 def _make_policy(config, spec, seed):
   if spec.action.num_values is not None:
-    return policies.CategoricalPolicy(spec.observation.shape[0], spec.action.num_values, config.hidden_sizes, seed)
+    return policies.CategoricalPolicy(spec.observation.shape[0], spec.action.num_values, config.hidden_sizes, seed,
+                                      config.normalize_observations)
   return policies.GaussianPolicy(
-      spec.observation.shape[0], spec.action.shape[0], config.hidden_sizes, seed, config.initial_std, config.min_std)
+      spec.observation.shape[0], spec.action.shape[0], config.hidden_sizes, seed, config.initial_std, config.min_std,
+      config.normalize_observations)

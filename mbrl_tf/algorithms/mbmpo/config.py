@@ -70,10 +70,12 @@ class PolicyConfig:
     hidden_sizes: widths of the tanh layers.
     initial_std: of the actions, whose range is [-1, 1].
     min_std: lower bound of the standard deviation.
+    normalize_observations: by mean and deviation of the real data, not published.
   """
   hidden_sizes: Tuple[int, ...] = (32, 32)
   initial_std: float = 1.0
   min_std: float = 1e-6
+  normalize_observations: bool = False
 
 
 @dataclasses.dataclass

@@ -24,7 +24,7 @@ class MBMPO:
       yield types.Report(self._collect(parts.random_policy, self._config.collect.random_env_steps, clock))
     while True:
       with clock('fit'):
-        fit = parts.fit.fit(self._transitions.transitions(), self._action_features(), seeds.next_integer(self.state.generator))
+        fit = self._fit()
       with clock('meta_update'):
         updates = [parts.meta_learner.compiled_meta_update(self._starts(2), seeds.next_seed(self.state.generator))
                    for _ in range(self._config.meta.updates_per_iteration)]
@@ -35,6 +35,15 @@ class MBMPO:
         metrics.update(summaries.of_fit(fit), **summaries.of_updates(updates), **self._held_out_error())
       parts.iteration.assign_add(1)
       yield types.Report({**metrics, **clock.read()}, summaries.histograms(parts))
+
+  def _fit(self):
+    """Fits the ensemble, and the normalizer of a policy that has one, to all real data."""
+    parts = self.state
+    fit = parts.fit.fit(self._transitions.transitions(), self._action_features(), seeds.next_integer(parts.generator))
+    if parts.policy.normalizer is not None:
+      observed = parts.ensemble.observation_normalizer
+      parts.policy.renormalize(observed.mean, observed.std, keep_function=bool(parts.iteration > 0))
+    return fit
 
   def _adapt(self):
     """Sets the policies that collect: adapted to each member on fresh rollouts, or all the meta-policy."""
