@@ -14,9 +14,9 @@ find_python() {
     fi
   done
   local found
-  found=$("${PYTHON:-python3}" --version 2>&1 || true)
-  echo "mbrl_tf needs Python 3.10 or 3.11 with its venv module, because TF-Agents has no release for later ones:" \
-    "install python3.11 and python3.11-venv (or name one as PYTHON=...) and run this again. Received: ${found%%$'\n'*}" >&2
+  found=$("${PYTHON:-python3}" --version 2>/dev/null || echo "no ${PYTHON:-python3}")
+  echo "mbrl_tf needs Python 3.10 or 3.11 with its venv module, because TF-Agents pins a pygame without wheels for later ones:" \
+    "install python3.11 and python3.11-venv (or name one as PYTHON=...) and run this again. Received: $found" >&2
   return 2
 }
 

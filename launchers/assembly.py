@@ -35,6 +35,9 @@ def assemble(config, directory, num_envs=None) -> Run:
     config: the dataclass tree.
     directory: the `RunDirectory`.
     num_envs: instead of the config's, where nothing is collected.
+
+  Raises:
+    UserError: where the algorithm cannot be built for the task.
   """
   tf.keras.utils.set_random_seed(config.run.seed)
   environment = make_environment(config, num_envs or config.environment.num_envs, config.run.seed)

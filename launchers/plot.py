@@ -1,7 +1,7 @@
 """Draws the learning curve of one or more runs that differ in their seed alone, and writes it as CSV.
 
-  python -m launchers.plot --run_dirs=runs/halfcheetah-* --out=results/halfcheetah
-  python -m launchers.plot --run_dirs=runs/hc-0,runs/hc-1 --out=results/halfcheetah --published=results/published.csv --published_env=HalfCheetah
+  python -m launchers.plot --run_dirs='runs/halfcheetah-*' --out=results/halfcheetah
+  python -m launchers.plot --run_dirs=runs/hc-0,runs/hc-1 --out=results/hc --published=results/published.csv --published_env=HalfCheetah
 
 writes results/halfcheetah.csv (env_steps, a column for each seed, their mean) and results/halfcheetah.png.
 A file of published curves has the columns env_steps and return_mean, and, where it holds several tasks, env.
