@@ -54,15 +54,24 @@ def build(name, folder, seed):
 
 @pytest.fixture(scope='module', params=catalog.names())
 def trained(request, tmp_path_factory):
-  folder = tmp_path_factory.mktemp(request.param)
-  run = build(request.param, folder / 'episodes', seed=1)
+  # To compile two runs takes minutes. That compiled runs resume alike is tested where launchers are.
+  tf.config.run_functions_eagerly(True)
+  try:
+    result = train_and_resume(request.param, tmp_path_factory.mktemp(request.param))
+  finally:
+    tf.config.run_functions_eagerly(False)
+  return result
+
+
+def train_and_resume(name, folder):
+  run = build(name, folder / 'episodes', seed=1)
   reports = run.algorithm.iterations()
   first = list(itertools.islice(reports, 2))
   checkpoint = tf.train.Checkpoint(run.algorithm.state).write(str(folder / 'checkpoint'))
   counters = run.driver.environment.episode_counters
   shutil.copytree(folder / 'episodes', folder / 'copy')
   env_steps = run.algorithm.env_steps
-  resumed = build(request.param, folder / 'copy', seed=2)
+  resumed = build(name, folder / 'copy', seed=2)
   tf.train.Checkpoint(resumed.algorithm.state).read(checkpoint).assert_consumed()
   resumed.driver.environment.episode_counters = counters
   assert resumed.algorithm.env_steps == env_steps
