@@ -94,3 +94,27 @@ def test_renormalizing_keeps_what_the_policy_does_where_asked():
   np.testing.assert_allclose(policy(observations).mean(), before, rtol=2e-3, atol=2e-3)
   policy.renormalize(tf.constant([0., 0., 0.]), tf.constant([1., 1., 1.]), keep_function=False)
   assert np.abs(policy(observations).mean() - before).max() > .01
+
+
+@pytest.mark.parametrize('make', [
+    lambda: policies.GaussianPolicy(3, 2, (4,), [1, 2], normalize_observations=True),
+    lambda: policies.CategoricalPolicy(3, 4, (4,), [1, 2], normalize_observations=True)])
+def test_a_moved_normalizer_leaves_what_was_learned(make):
+  policy = make()
+  policy.renormalize(tf.constant([1., -2., 0.]), tf.constant([2., 0.5, 1.]), keep_function=False)
+  policy.kernels[-1].assign(tf.random.stateless_normal(policy.kernels[-1].shape, [1, 1]))
+  output = lambda: policy._network([tf.convert_to_tensor(p) for p in policy.parameters], OBSERVATIONS[0]).numpy()
+  before = output()
+  policy.renormalize(tf.constant([0., 1., 0.3]), tf.constant([1., 3., 0.]), keep_function=True)
+  np.testing.assert_allclose(output(), before, rtol=1e-3, atol=1e-4)
+  policy.renormalize(tf.constant([5., 5., 5.]), tf.constant([1., 1., 1.]), keep_function=False)
+  assert not np.allclose(output(), before, atol=1e-2)
+
+
+def test_a_normalized_policy_sees_observations_in_deviations():
+  policy = policies.GaussianPolicy(3, 2, (4,), [1, 2], normalize_observations=True)
+  mean, std = np.array([1., -2., 0.], np.float32), np.array([2., 0.5, 1.], np.float32)
+  policy.renormalize(tf.constant(mean), tf.constant(std), keep_function=False)
+  expected = network(policy.parameters, (OBSERVATIONS[0] - mean) / std)
+  np.testing.assert_allclose(policy(OBSERVATIONS[0]).mean(), expected, rtol=1e-4, atol=1e-5)
+  assert {id(v) for v in policy.trainable_variables} == {id(p) for p in policy.parameters}

@@ -1,0 +1,40 @@
+"""The exported model: what it predicts is what imagination would."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mbrl_tf.algorithms.mbmpo import exported_model
+from tests.algorithms.mbmpo import cases
+
+K, B = 2, 4
+OBSERVATIONS = np.random.default_rng(0).normal(size=[B, cases.O]).astype(np.float32)
+
+
+@pytest.mark.parametrize('probabilistic', [False, True])
+@pytest.mark.parametrize('num_values', [None, 3])
+def test_predictions_are_those_of_imagination(num_values, probabilistic):
+  terminated = lambda observation: observation[..., 0] > 0.3
+  spec = cases.make_spec(terminated, num_values)
+  ensemble = cases.make_ensemble(K, num_values or cases.A, probabilistic=probabilistic)
+  imagination = cases.make_imagination(ensemble, cases.make_policy(num_values), spec)
+  rng = np.random.default_rng(1)
+  action = rng.uniform(-2, 2, [B, cases.A]).astype(np.float32) if num_values is None else rng.integers(3, size=B)
+  seen = np.clip(action, -1, 1) if num_values is None else action
+  result = exported_model.ExportedModel(ensemble, imagination, spec).predict(OBSERVATIONS, action)
+  features = seen if num_values is None else np.eye(3, dtype=np.float32)[action]
+  tiled = lambda x: tf.tile(tf.constant(x)[None], [K, 1, 1])
+  expected = ensemble.next_observation(ensemble.unpack(ensemble.parameters), tiled(OBSERVATIONS), tiled(features)).numpy()
+  np.testing.assert_allclose(result['mean'], expected, rtol=1e-4, atol=1e-5)
+  np.testing.assert_allclose(result['next_observation'], expected.mean(0), rtol=1e-4, atol=1e-5)
+  np.testing.assert_allclose(result['reward'], cases.reward_in_numpy(OBSERVATIONS, seen, expected.mean(0)), rtol=1e-3, atol=1e-4)
+  np.testing.assert_array_equal(result['terminated'], expected.mean(0)[:, 0] > 0.3)
+  assert result['std'].shape == [K, B, cases.O]
+  assert (result['std'].numpy() > 0).all() if probabilistic else (result['std'].numpy() == 0).all()
+
+
+def test_a_task_that_never_terminates_has_no_such_output():
+  spec, ensemble = cases.make_spec(), cases.make_ensemble(K)
+  imagination = cases.make_imagination(ensemble, cases.make_policy(), spec)
+  result = exported_model.ExportedModel(ensemble, imagination, spec).predict(OBSERVATIONS, np.zeros([B, cases.A], np.float32))
+  assert set(result) == {'mean', 'std', 'next_observation', 'reward'}
