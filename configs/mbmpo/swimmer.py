@@ -1,0 +1,10 @@
+"""Swimmer. Settings of halfcheetah.py, horizon 200."""
+
+from configs.mbmpo import halfcheetah
+
+
+def get_config():
+  """Returns the config."""
+  config = halfcheetah.get_config()
+  config.environment.name = 'gym:Swimmer-v5'
+  return config
