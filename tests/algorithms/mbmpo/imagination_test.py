@@ -87,8 +87,15 @@ def test_seeds_reproduce_and_differ():
   first, again, other = imagine()[0], imagine()[0], imagine(seed=(1, 2))[0]
   np.testing.assert_array_equal(first.action, again.action)
   assert not np.isclose(first.action, other.action).any()
-  # No two steps, rollouts or tasks share their noise.
-  assert len(np.unique(first.action)) == first.action.size
+
+
+def test_no_two_steps_rollouts_or_tasks_share_their_noise():
+  rollouts, _, _, policy = imagine()
+  rows = tf.reshape(rollouts.observation, [K, B * H, cases.O])
+  distribution = policy.distribution(cases.different(policy, K), rows)
+  noise = (tf.reshape(rollouts.action, [K, B * H, cases.A]) - distribution.mean()) / distribution.stddev()
+  apart = np.diff(np.sort(np.ravel(noise)))
+  assert apart.min() > 1e-5, apart.min()
 
 
 def test_member_noise_is_drawn_with_the_member_s_deviation():

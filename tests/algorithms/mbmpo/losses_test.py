@@ -219,6 +219,10 @@ def test_the_penalty_enters_the_loss_with_its_coefficient():
   policy, current, before, after = make_case('gaussian', 2)
   result = losses.meta_loss(policy, current, before, after, tf.constant(KL), INNER_LR, CLIP)
   assert result.inner_kl.numpy().min() > 1e-4
+  first = [tf.repeat(p[None], K, 0) for p in current]
+  second = losses.adapt(policy, first, before[0], INNER_LR)
+  steps = [losses.kl_from_sampling_policy(policy, p, batch) for p, batch in zip((first, second), before)]
+  np.testing.assert_allclose(result.inner_kl, np.mean(steps, 0), rtol=1e-9)
   np.testing.assert_allclose(result.loss, np.mean(result.surrogate + KL * result.inner_kl), rtol=1e-12)
 
 
