@@ -1,7 +1,5 @@
 """Real transitions in no order: what a dynamics model is fitted to."""
 
-from typing import Tuple
-
 import numpy as np
 
 from mbrl_tf import errors
@@ -58,11 +56,6 @@ class TransitionView:
     if not self._initial:
       raise errors.UserError(f'There are no reset states before the first episode. Received: folder={str(self._store.folder)!r}')
     return np.stack(self._initial[::-1][:limit or None])
-
-  def newest_episodes(self, count: int) -> Tuple[types.Episode, ...]:
-    """Returns up to `count` of the newest episodes, oldest first."""
-    first = max(0, len(self._store) - count)
-    return tuple(episode for _, episode in self._store.episodes(first))
 
   def _clear(self):
     """Forgets all that was read."""

@@ -7,6 +7,7 @@ from mbrl_tf.models import mlp, normalizer
 
 tfd = tfp.distributions
 
+LEAST_INPUT_STD = 1e-3  # of observations and actions; a change that is constant is left so
 OBSERVATION_LIMIT = 1000.0  # as published
 ACTIVATIONS = {'relu': tf.nn.relu, 'swish': tf.nn.swish, 'tanh': tf.tanh, 'elu': tf.nn.elu}
 
@@ -39,8 +40,8 @@ class DynamicsEnsemble(tf.keras.Model):
     self.members, self.probabilistic = members, probabilistic
     self.observation_size, self.action_size = observation_size, action_size
     self._activation, self._margin = ACTIVATIONS[activation], observation_margin
-    self.observation_normalizer = normalizer.Normalizer(observation_size)
-    self.action_normalizer = normalizer.Normalizer(action_size)
+    self.observation_normalizer = normalizer.Normalizer(observation_size, LEAST_INPUT_STD)
+    self.action_normalizer = normalizer.Normalizer(action_size, LEAST_INPUT_STD)
     self.change_normalizer = normalizer.Normalizer(observation_size)
     self.lower_limit = tf.Variable(tf.fill([observation_size], -OBSERVATION_LIMIT), trainable=False, name='lower_limit')
     self.upper_limit = tf.Variable(tf.fill([observation_size], OBSERVATION_LIMIT), trainable=False, name='upper_limit')

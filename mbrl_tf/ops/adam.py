@@ -19,7 +19,7 @@ def initial_state(parameters):
 
 
 def update(parameters, gradients, state, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-7):
-  """One step of Adam (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1) for each member.
+  """One step of Adam (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1 with epsilon as at the end of section 2) for each member.
 
   Args:
     parameters: list of `[K, ...]`.

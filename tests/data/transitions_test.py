@@ -80,15 +80,6 @@ def test_initial_observations_newest_first(tmp_path):
   np.testing.assert_array_equal(view.initial_observations(limit=2)[:, 0], [20, 10])
 
 
-def test_newest_episodes_are_whole(tmp_path):
-  store = episodes.EpisodeStore(tmp_path)
-  for index in range(3):
-    store.append(numbered_episode(10 * index, 2))
-  newest = transitions.TransitionView(store, 1).newest_episodes(2)
-  assert [episode.observation[0, 0] for episode in newest] == [10, 20]
-  assert len(newest[0].reward) == 2
-
-
 def test_discrete_actions_stay_integers(tmp_path):
   store = episodes.EpisodeStore(tmp_path)
   store.append(numbered_episode(0, 2)._replace(action=np.array([1, 0], np.int64)))

@@ -21,7 +21,8 @@ class MBMPO:
     """Trains for ever; yields a `types.Report` after each iteration."""
     parts, clock = self.state, summaries.PhaseClock()
     if self.env_steps == 0:
-      yield types.Report(self._collect(parts.random_policy, self._config.collect.random_env_steps, clock))
+      collected = self._collect(parts.random_policy, self._config.collect.random_env_steps, clock)
+      yield types.Report({**collected.metrics, **clock.read()})
     while True:
       with clock('fit'):
         fit = self._fit()
@@ -30,11 +31,12 @@ class MBMPO:
                    for _ in range(self._config.meta.updates_per_iteration)]
       with clock('adapt'):
         self._adapt()
-      metrics = self._collect(parts.adapted, self._config.collect.env_steps_per_iteration, clock)
+      collected = self._collect(parts.adapted, self._config.collect.env_steps_per_iteration, clock)
       with clock('summaries'):
-        metrics.update(summaries.of_fit(fit), **summaries.of_updates(updates), **self._held_out_error())
+        # No member has seen the episodes just collected.
+        told = {**summaries.of_fit(fit), **summaries.of_updates(updates), **parts.open_loop.errors(collected.episodes)}
       parts.iteration.assign_add(1)
-      yield types.Report({**metrics, **clock.read()}, summaries.histograms(parts))
+      yield types.Report({**collected.metrics, **told, **clock.read()}, summaries.histograms(parts))
 
   def _fit(self):
     """Fits the ensemble, and the normalizer of a policy that has one, to all real data."""
@@ -53,18 +55,13 @@ class MBMPO:
       self.state.adapted.assign_meta_policy()
 
   def _collect(self, policy, env_steps, clock):
-    """Collects real episodes, stores them, and returns metrics of them."""
+    """Collects real episodes, and stores them."""
     with clock('collect'):
       collected = self._driver.collect(policy, env_steps)
       for episode in collected.episodes:
         self._store.append(episode)
     self.state.env_steps.assign_add(collected.env_steps)
-    return dict(collected.metrics)
-
-  def _held_out_error(self):
-    """Model error on the episodes just collected, which no member has seen."""
-    episodes = self._transitions.newest_episodes(self._config.ensemble.members)
-    return self.state.open_loop.errors(episodes)
+    return collected
 
   def _starts(self, count):
     """Real states from which rollouts start, `[count, K, B, O]`."""
