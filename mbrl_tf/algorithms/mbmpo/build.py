@@ -40,8 +40,9 @@ class Parts(tf.Module):
     self.imagination = imagination.Imagination(self.ensemble, self.policy, spec, config.imagination)
     self.fit = ensemble_fit.EnsembleFit(self.ensemble, config.ensemble, config.collect.capacity)
     self.meta_learner = meta_learner.MetaLearner(self.policy, self.imagination, members, config.meta)
-    self.random_policy = driver_policies.UniformRandomPolicy(spec, seed)
-    self.adapted = policy_lib.AdaptedPolicies(self.policy, spec, members, seed + 1)
+    self.random_policy = driver_policies.UniformRandomPolicy(spec, seeds.next_integer(self.generator))
+    self.adapted = policy_lib.AdaptedPolicies(
+        self.policy, spec, members, seeds.next_integer(self.generator))
     self.meta_policy = policy_lib.MetaPolicy(self.policy, spec)
     self.open_loop = open_loop.OpenLoop(
         self.ensemble, self.imagination.action_features, members, config.imagination.horizon)
@@ -74,7 +75,7 @@ def build(config, spec, driver, store, seed):
         'its factory) an attribute reward_function, and terminated_function(next_observation) if episodes can terminate:'
         f'{EXAMPLE}Received: environment={spec.name!r}')
   view = transitions_lib.TransitionView(store, config.collect.capacity)
-  return iteration.MBMPO(Parts(config, spec, seed), config, spec, driver, store, view)
+  return iteration.MBMPO(Parts(config, spec, seed), config, driver, store, view)
 
 
 def _make_ensemble(config, spec, seed):

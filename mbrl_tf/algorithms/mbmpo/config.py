@@ -1,7 +1,7 @@
 """The settings of MB-MPO: what each one means, in what unit, and where the default comes from.
 
-Defaults are those of RLlib's tuned examples (`rllib_contrib/mbmpo`, tuned_examples/halfcheetah-mbmpo.yaml), which are
-those of the authors' code (Clavera et al. 2018, arXiv:1809.05214, appendix) unless noted.
+Defaults are those of RLlib's tuned examples (`rllib_contrib/mbmpo`, tuned_examples/halfcheetah-mbmpo.yaml), which follow the
+authors' code (Clavera et al. 2018, arXiv:1809.05214, appendix). Fields that neither of them has say so.
 """
 
 import dataclasses
@@ -84,7 +84,8 @@ class ImaginationConfig:
 
   Attributes:
     horizon: H, decisions in an imagined rollout.
-    rollouts_per_task: B, rollouts of each task before and again after adaptation.
+    rollouts_per_task: B, rollouts of each task before and again after adaptation. RLlib has 20 tasks of 20 rollouts over 5
+      members; with one task for each member, 80 are as many.
     start: `reset` starts from real reset states, `buffer` from any real state.
     member_noise: sample the next observation from a probabilistic member instead of taking its mean.
     discount: gamma.
@@ -92,7 +93,7 @@ class ImaginationConfig:
     ridge: of the linear baseline.
   """
   horizon: int = 200
-  rollouts_per_task: int = 20
+  rollouts_per_task: int = 80
   start: str = 'reset'
   member_noise: bool = False
   discount: float = 0.99
@@ -113,7 +114,7 @@ class MetaConfig:
     clip: PPO's clipping range of the likelihood ratio after adaptation.
     kl_target: wanted mean KL from the sampling policy to the current one, before adaptation, in nats.
     kl_coefficient: initial weight of that KL; halved where the KL is below target / 1.5, doubled above 1.5 target.
-    gradient_clip: global norm to which the meta-gradient is clipped; 0 for no clipping.
+    gradient_clip: global norm to which the meta-gradient is clipped; 0 for no clipping, as published.
   """
   updates_per_iteration: int = 15
   inner_steps: int = 1
@@ -123,14 +124,14 @@ class MetaConfig:
   clip: float = 0.5
   kl_target: float = 3e-3
   kl_coefficient: float = 1e-10
-  gradient_clip: float = 10.0
+  gradient_clip: float = 0.0
 
 
 @dataclasses.dataclass
 class MBMPOConfig:
   """Everything that a run of MB-MPO is made of."""
   algorithm: str = 'mbmpo'
-  environment: base.EnvironmentConfig = dataclasses.field(default_factory=base.EnvironmentConfig)
+  environment: base.EnvironmentConfig = dataclasses.field(default_factory=lambda: base.EnvironmentConfig(num_envs=5))
   run: base.RunConfig = dataclasses.field(default_factory=base.RunConfig)
   collect: CollectConfig = dataclasses.field(default_factory=CollectConfig)
   ensemble: EnsembleConfig = dataclasses.field(default_factory=EnsembleConfig)
@@ -163,6 +164,9 @@ class MBMPOConfig:
     for part in ('ensemble', 'policy'):
       sizes = getattr(self, part).hidden_sizes
       _require(all(size > 0 for size in sizes), 'must hold widths above 0', f'{part}.hidden_sizes', sizes)
+    _require(not self.collect.adapted or self.environment.num_envs % self.ensemble.members == 0,
+             f'must be a multiple of ensemble.members={self.ensemble.members}, so that each adapted policy collects as much '
+             'as the others (or set collect.adapted=False)', 'environment.num_envs', self.environment.num_envs)
     _require(self.imagination.start in ('reset', 'buffer'), "must be 'reset' or 'buffer'", 'imagination.start', self.imagination.start)
     _require(self.ensemble.activation in ('relu', 'swish', 'tanh', 'elu'), "must be 'relu', 'swish', 'tanh' or 'elu'",
              'ensemble.activation', self.ensemble.activation)

@@ -66,9 +66,10 @@ class EnsembleFit(tf.Module):
     """
     super().__init__(name='ensemble_fit')
     self._ensemble, self._config, self._capacity = ensemble, config, capacity
-    self.first_moments = [tf.Variable(tf.zeros_like(p), trainable=False) for p in ensemble.parameters]
-    self.second_moments = [tf.Variable(tf.zeros_like(p), trainable=False) for p in ensemble.parameters]
-    self.updates = tf.Variable(tf.zeros([ensemble.members], tf.int64), trainable=False)
+    moments = adam.initial_state(ensemble.parameters)
+    self.first_moments = [tf.Variable(m, trainable=False) for m in moments.first]
+    self.second_moments = [tf.Variable(m, trainable=False) for m in moments.second]
+    self.updates = tf.Variable(moments.count, trainable=False)
     self.compiled_epoch = tf.function(self.epoch, jit_compile=True)
 
   def fit(self, transitions, action_features, seed):
@@ -94,6 +95,7 @@ class EnsembleFit(tf.Module):
       current, losses = self.compiled_epoch(current, inputs, targets, orders, num_batches, *self._padded(validation[members]))
       all_losses = np.zeros([2, self._ensemble.members])
       all_losses[:, members] = losses.numpy()
+      _require_finite(all_losses, members)
       improved = stopping.update(all_losses[1])
       train_loss[improved] = all_losses[0][improved]
       self._keep(kept, current, members, improved)
@@ -208,6 +210,14 @@ class EnsembleFit(tf.Module):
     for variable, value in zip([*self._ensemble.parameters, *self.first_moments, *self.second_moments, self.updates],
                                [*parameters, *moments.first, *moments.second, moments.count]):
       variable.assign(value)
+
+
+def _require_finite(losses, members):
+  """Raises where a member's loss is not finite: its weights are lost, and must not be kept or saved."""
+  if not np.isfinite(losses).all():
+    raise FloatingPointError(
+        'The loss of the dynamics ensemble is not finite; a lower ensemble.learning_rate may help. '
+        f'Received: train losses={losses[0, members]}, validation losses={losses[1, members]} of members {members}')
 
 
 def _columns(indices, start, size):

@@ -11,10 +11,10 @@ from mbrl_tf.ops import seeds
 class MBMPO:
   """The algorithm with everything it owns; `build.py` puts the parts together."""
 
-  def __init__(self, parts, config, spec, driver, store, transitions):
+  def __init__(self, parts, config, driver, store, transitions):
     """Only keeps its arguments: `parts` is a `build.Parts`, driver and data are handed in from outside."""
     self.state = parts
-    self._config, self._spec = config, spec
+    self._config = config
     self._driver, self._store, self._transitions = driver, store, transitions
 
   def iterations(self):
@@ -29,12 +29,13 @@ class MBMPO:
       with clock('meta_update'):
         updates = [parts.meta_learner.compiled_meta_update(self._starts(2), seeds.next_seed(self.state.generator))
                    for _ in range(self._config.meta.updates_per_iteration)]
+        learned = summaries.of_updates(updates)  # before the policy collects: raises where it is lost
       with clock('adapt'):
         self._adapt()
       collected = self._collect(parts.adapted, self._config.collect.env_steps_per_iteration, clock)
       with clock('summaries'):
         # No member has seen the episodes just collected.
-        told = {**summaries.of_fit(fit), **summaries.of_updates(updates), **parts.open_loop.errors(collected.episodes)}
+        told = {**summaries.of_fit(fit), **learned, **parts.open_loop.errors(collected.episodes)}
       parts.iteration.assign_add(1)
       yield types.Report({**collected.metrics, **told, **clock.read()}, summaries.histograms(parts))
 
@@ -55,11 +56,9 @@ class MBMPO:
       self.state.adapted.assign_meta_policy()
 
   def _collect(self, policy, env_steps, clock):
-    """Collects real episodes, and stores them."""
+    """Collects real episodes, which the driver stores as they end."""
     with clock('collect'):
       collected = self._driver.collect(policy, env_steps)
-      for episode in collected.episodes:
-        self._store.append(episode)
     self.state.env_steps.assign_add(collected.env_steps)
     return collected
 

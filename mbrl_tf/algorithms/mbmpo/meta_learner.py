@@ -38,17 +38,16 @@ class MetaLearner(tf.Module):
       seed: int32 `[2]`.
 
     Returns:
-      The adapted parameters (list of `[K, ...]`), one `TaskBatch` for each inner step, and the first `Rollouts`.
+      The adapted parameters (list of `[K, ...]`), and for each inner step its `TaskBatch` and its `Rollouts`.
     """
     adapted = [tf.repeat(tf.convert_to_tensor(p)[None], self._members, 0) for p in self._policy.parameters]
     seeds = tf.random.experimental.stateless_split(seed, self._config.inner_steps)
-    batches, first = [], None
+    batches, rollouts = [], []
     for index in range(self._config.inner_steps):
-      rollouts = self._imagination.rollouts(adapted, starts, seeds[index])
-      first = first or rollouts
-      batches.append(self._batch(adapted, rollouts))
+      rollouts.append(self._imagination.rollouts(adapted, starts, seeds[index]))
+      batches.append(self._batch(adapted, rollouts[-1]))
       adapted = losses.adapt(self._policy, adapted, batches[-1], self._config.inner_lr)
-    return adapted, batches, first
+    return adapted, batches, rollouts
 
   def meta_update(self, starts, seed):
     """Adapts, imagines again with the adapted policies, and takes the outer steps.
@@ -58,20 +57,17 @@ class MetaLearner(tf.Module):
       seed: int32 `[2]`.
 
     Returns:
-      A dict of tensors, `[]` or `[K]`: returns before and after adaptation, and what the outer steps tell.
+      A dict of tensors: `return_mean`, `return_min`, `return_max` and `length` `[inner_steps + 1, K]` of the rollouts
+      after 0, 1, ... inner steps; and what the outer steps tell, `[]` or `[K]`.
     """
     seeds = tf.random.experimental.stateless_split(seed, 2)
-    adapted, before, rollouts_before = self.adapt(starts[0], seeds[0])
-    rollouts_after = self._imagination.rollouts(adapted, starts[1], seeds[1])
-    after = self._batch(adapted, rollouts_after)
-    result = self._outer_steps(before, after)
-    for name, rollouts in (('before', rollouts_before), ('after', rollouts_after)):
-      totals = tf.reduce_sum(rollouts.reward, -1)
-      result[f'return_{name}_mean'] = tf.reduce_mean(totals, -1)
-      result[f'return_{name}_min'] = tf.reduce_min(totals, -1)
-      result[f'return_{name}_max'] = tf.reduce_max(totals, -1)
-      result[f'length_{name}'] = tf.reduce_mean(tf.reduce_sum(rollouts.mask, -1), -1)
-    return result
+    adapted, before, rollouts = self.adapt(starts[0], seeds[0])
+    rollouts.append(self._imagination.rollouts(adapted, starts[1], seeds[1]))
+    result = self._outer_steps(before, self._batch(adapted, rollouts[-1]))
+    totals = tf.stack([tf.reduce_sum(r.reward, -1) for r in rollouts])
+    lengths = tf.stack([tf.reduce_sum(r.mask, -1) for r in rollouts])
+    return {**result, 'return_mean': tf.reduce_mean(totals, -1), 'return_min': tf.reduce_min(totals, -1),
+            'return_max': tf.reduce_max(totals, -1), 'length': tf.reduce_mean(lengths, -1)}
 
   def _batch(self, parameters, rollouts):
     return losses.task_batch(self._policy, parameters, rollouts, self._imagination.advantages(rollouts))

@@ -29,7 +29,8 @@ class OpenLoop:
     """Returns metrics of root mean squared error by horizon, and of the members' disagreement.
 
     Args:
-      episodes: `types.Episode`s that the ensemble was not fitted to.
+      episodes: `types.Episode`s that the ensemble was not fitted to; where there are more than are compared, evenly
+        spaced ones from the shortest to the longest, for the first to end would be the worst.
 
     Returns:
       A dict with `model/error_horizon_<h>` for each horizon that an episode reaches, and
@@ -39,7 +40,7 @@ class OpenLoop:
     actions = np.zeros(shape + np.shape(episodes[0].action)[1:], episodes[0].action.dtype)
     observations = np.zeros((shape[0], shape[1] + 1) + np.shape(episodes[0].observation)[1:], np.float32)
     mask = np.zeros(shape, np.float32)
-    for row, episode in enumerate(episodes[:self._episodes]):
+    for row, episode in enumerate(_evenly(episodes, self._episodes)):
       steps = min(len(episode.reward), self._horizon)
       actions[row, :steps] = episode.action[:steps]
       observations[row, :steps + 1] = episode.observation[:steps + 1]
@@ -69,3 +70,11 @@ class OpenLoop:
     weights = tf.transpose(mask)
     weights /= tf.maximum(tf.reduce_sum(weights, -1, keepdims=True), 1)
     return tf.sqrt(tf.reduce_sum(squared * weights, -1)), tf.sqrt(tf.reduce_sum(variance * weights, -1))
+
+
+def _evenly(episodes, count):
+  """At most `count` of the episodes, evenly spaced by length."""
+  by_length = sorted(episodes, key=lambda episode: len(episode.reward))
+  if len(by_length) <= count:
+    return by_length
+  return [by_length[i] for i in np.linspace(0, len(by_length) - 1, count).round().astype(int)]

@@ -40,27 +40,37 @@ def of_updates(updates):
   """Imagined returns by member and by meta-update, and what the outer steps tell.
 
   Imagined returns are also given under the names that RLlib's published curves have:
-  `MAMLIter{i}_DynaTrajInner_{j}_episode_reward_{mean,min,max}` for meta-update i, before (j = 0) and after (j = 1)
-  adaptation.
+  `MAMLIter{i}_DynaTrajInner_{j}_episode_reward_{mean,min,max}` for meta-update i, after j inner steps.
   """
   updates = [{name: np.asarray(value) for name, value in update.items()} for update in updates]
+  _require_finite(updates)
   metrics, last = {}, updates[-1]
   for index, update in enumerate(updates):
-    for inner, phase in enumerate(('before', 'after')):
+    for inner in range(len(update['return_mean'])):
       prefix = f'MAMLIter{index}_DynaTrajInner_{inner}_episode_reward'
-      metrics[f'{prefix}_mean'] = update[f'return_{phase}_mean'].mean()
-      metrics[f'{prefix}_min'] = update[f'return_{phase}_min'].min()
-      metrics[f'{prefix}_max'] = update[f'return_{phase}_max'].max()
-  for phase in ('before', 'after'):
-    metrics[f'imagine/return_{phase}_mean'] = last[f'return_{phase}_mean'].mean()
-    metrics[f'imagine/length_{phase}_mean'] = last[f'length_{phase}'].mean()
-    for member, value in enumerate(last[f'return_{phase}_mean']):
+      metrics[f'{prefix}_mean'] = update['return_mean'][inner].mean()
+      metrics[f'{prefix}_min'] = update['return_min'][inner].min()
+      metrics[f'{prefix}_max'] = update['return_max'][inner].max()
+  for inner, phase in ((0, 'before'), (-1, 'after')):
+    metrics[f'imagine/return_{phase}_mean'] = last['return_mean'][inner].mean()
+    metrics[f'imagine/length_{phase}_mean'] = last['length'][inner].mean()
+    for member, value in enumerate(last['return_mean'][inner]):
       metrics[f'imagine/return_{phase}_mean_member_{member}'] = value
-  metrics['imagine/adaptation_gain'] = np.mean([(u['return_after_mean'] - u['return_before_mean']).mean() for u in updates])
+  metrics['imagine/adaptation_gain'] = np.mean([(u['return_mean'][-1] - u['return_mean'][0]).mean() for u in updates])
   for name in ('loss', 'surrogate', 'inner_kl', 'outer_kl', 'kl_coefficient', 'gradient_norm', 'gradient_norm_max'):
     metrics[f'meta/{name}'] = np.mean([update[name].mean() for update in updates])
   metrics['meta/policy_std'] = last['policy_std'].mean()
   return {name: float(value) for name, value in metrics.items()}
+
+
+def _require_finite(updates):
+  """Raises where a meta-update's loss or gradient is not finite: the meta-policy is lost, and must not be saved."""
+  for index, update in enumerate(updates):
+    for name in ('loss', 'gradient_norm_max'):
+      if not np.isfinite(update[name]).all():
+        raise FloatingPointError(
+            f'The {name} of a meta-update is not finite; a lower meta.outer_lr or a meta.gradient_clip may help. '
+            f'Received: {name}={update[name]} in meta-update {index}')
 
 
 def histograms(parts):

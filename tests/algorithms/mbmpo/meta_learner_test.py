@@ -81,9 +81,10 @@ def test_adapted_policies_took_their_steps_each_on_rollouts_of_the_step_before()
   for own, expected in zip(adapted, parameters):
     np.testing.assert_allclose(own, expected, atol=1e-6)
     assert not np.allclose(own[0], own[1], atol=1e-5)  # each task went its own way
-  np.testing.assert_array_equal(batches[0].observation, tf.reshape(rollouts.observation, [K, -1, cases.O]))
+  np.testing.assert_array_equal(batches[0].observation, tf.reshape(rollouts[0].observation, [K, -1, cases.O]))
+  assert len(rollouts) == 2
   assert not np.isclose(batches[0].action, batches[1].action).any()
-  advantages = imagination.advantages(rollouts)
+  advantages = imagination.advantages(rollouts[0])
   np.testing.assert_array_equal(batches[0].advantage, tf.reshape(advantages, [K, -1]))
 
 
@@ -97,16 +98,17 @@ def test_the_outer_data_come_from_the_adapted_policies():
 
   learner._outer_steps = outer_steps
   told = learner.meta_update(starts(), SEED)
-  adapted, _, _ = learner.adapt(starts()[0], tf.random.experimental.stateless_split(SEED, 2)[0])
+  adapted, _, first = learner.adapt(starts()[0], tf.random.experimental.stateless_split(SEED, 2)[0])
   for own, expected in zip(seen['after'].old_parameters, adapted):
     np.testing.assert_allclose(own, expected, atol=1e-6)
   again = imagination.rollouts(adapted, starts()[1], tf.random.experimental.stateless_split(SEED, 2)[1])
   np.testing.assert_allclose(seen['after'].action, tf.reshape(again.action, [K, -1, cases.A]), atol=1e-5)
-  totals = again.reward.numpy().sum(-1)
-  np.testing.assert_allclose(told['return_after_mean'], totals.mean(-1), rtol=1e-4, atol=1e-5)
-  np.testing.assert_allclose(told['return_after_min'], totals.min(-1), rtol=1e-4, atol=1e-5)
-  np.testing.assert_allclose(told['return_after_max'], totals.max(-1), rtol=1e-4, atol=1e-5)
-  np.testing.assert_array_equal(told['length_after'], [6., 6.])
+  for row, rollouts in enumerate((first[0], again)):
+    totals = rollouts.reward.numpy().sum(-1)
+    np.testing.assert_allclose(told['return_mean'][row], totals.mean(-1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(told['return_min'][row], totals.min(-1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(told['return_max'][row], totals.max(-1), rtol=1e-4, atol=1e-5)
+  np.testing.assert_array_equal(told['length'], [[6., 6.], [6., 6.]])
 
 
 def test_one_outer_step_is_adam_on_the_meta_gradient():

@@ -42,8 +42,8 @@ def test_errors_are_the_loop(num_values):
   ensemble = cases.make_ensemble(K, num_values or cases.A)
   imagination = cases.make_imagination(ensemble, cases.make_policy(num_values), cases.make_spec(num_values=num_values))
   features = (lambda a: np.clip(a, -1, 1)) if num_values is None else (lambda a: np.eye(num_values)[a])
-  # The second episode ends early, the third is one too many.
-  episodes = [episode(12, 1, num_values), episode(7, 2, num_values), episode(12, 3, num_values)]
+  # The second episode is the shortest and the first the longest; the third is one too many.
+  episodes = [episode(12, 1, num_values), episode(7, 2, num_values), episode(9, 3, num_values)]
   loop = open_loop.OpenLoop(ensemble, imagination.action_features, 2, 11)
   metrics = loop.errors(episodes)
   assert set(metrics) == {f'model/{kind}_horizon_{h}' for kind in ('error', 'disagreement') for h in (1, 5, 10)}

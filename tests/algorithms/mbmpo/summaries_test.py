@@ -9,20 +9,17 @@ import tensorflow as tf
 from mbrl_tf.algorithms.mbmpo import ensemble_fit
 from mbrl_tf.algorithms.mbmpo import summaries
 
-REST = {'length_before': tf.constant([5., 7.]), 'length_after': tf.constant([6., 6.]), 'loss': tf.constant(1.),
+REST = {'length': tf.constant([[5., 7.], [6., 6.]]), 'loss': tf.constant(1.),
         'surrogate': tf.constant([1., 3.]), 'inner_kl': tf.constant([0.1, 0.3]), 'outer_kl': tf.constant([0., 0.]),
         'kl_coefficient': tf.constant([1., 1.]), 'gradient_norm': tf.constant(2.), 'gradient_norm_max': tf.constant(4.),
         'policy_std': tf.constant([0.5, 0.7])}
 
 
-def update(before, after):
-  """What a meta-update tells of two tasks with the mean returns given."""
-  told = dict(REST)
-  for phase, mean in (('before', before), ('after', after)):
-    mean = np.array(mean)
-    told.update({f'return_{phase}_mean': tf.constant(mean), f'return_{phase}_min': tf.constant(mean - 10),
-                 f'return_{phase}_max': tf.constant(mean + 10)})
-  return told
+def update(*means, **others):
+  """What a meta-update tells of two tasks with the mean returns given, after 0, 1, ... inner steps."""
+  means = np.array(means)
+  return {**REST, 'return_mean': tf.constant(means), 'return_min': tf.constant(means - 10),
+          'return_max': tf.constant(means + 10), **others}
 
 
 def test_imagined_returns_have_the_published_names():
@@ -32,6 +29,19 @@ def test_imagined_returns_have_the_published_names():
     told = [metrics[f'MAMLIter{i}_DynaTrajInner_{j}_episode_reward_{what}'] for what in ('mean', 'min', 'max')]
     np.testing.assert_allclose(told, numbers)
   assert sum(name.startswith('MAMLIter') for name in metrics) == 12
+
+
+def test_each_inner_step_has_its_name():
+  metrics = summaries.of_updates([update([1., 3.], [2., 6.], [3., 9.])])
+  assert [metrics[f'MAMLIter0_DynaTrajInner_{j}_episode_reward_mean'] for j in range(3)] == [2, 4, 6]
+  assert metrics['imagine/return_after_mean'] == 6 and metrics['imagine/adaptation_gain'] == 4
+
+
+@pytest.mark.parametrize('name', ['loss', 'gradient_norm_max'])
+def test_a_lost_meta_update_is_named(name):
+  lost = update([1., 3.], [2., 6.], **{name: tf.constant(np.nan)})
+  with pytest.raises(FloatingPointError, match=f'The {name} of a meta-update.*nan in meta-update 1'):
+    summaries.of_updates([update([1., 3.], [2., 6.]), lost])
 
 
 def test_imagined_returns_are_told_by_member_for_the_last_update():
