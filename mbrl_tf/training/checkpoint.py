@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 from mbrl_tf import errors
 
@@ -55,7 +56,8 @@ class Checkpointer:
     """Writes a checkpoint and removes the oldest beyond `keep`.
 
     Raises:
-      FloatingPointError: where a variable is not finite. The checkpoints written before stay as they are.
+      FloatingPointError: where a variable that would be saved is not finite, an optimizer's moments included. The
+        checkpoints written before stay as they are.
     """
     self._require_finite()
     path = self._checkpoint.write(str(self._folder / f'{_NAME}-{int(self.progress.env_steps)}'))
@@ -95,7 +97,19 @@ class Checkpointer:
     return sorted(paths, key=lambda path: int(path.name.split('-')[1]))
 
   def _require_finite(self):
-    """Raises where a variable of the algorithm is not finite."""
-    for variable in getattr(self._state, 'variables', ()):
+    """Raises where a variable that would be saved is not finite."""
+    for variable in _variables(self._checkpoint):
       if variable.dtype.is_floating and not bool(tf.reduce_all(tf.math.is_finite(variable))):
         raise FloatingPointError(f'{variable.name} is not finite, so training stops and keeps the checkpoints before.')
+
+
+def _variables(root):
+  """Yields all variables that a checkpoint of `root` holds.
+
+  `tf.Module.variables` misses those of a `tf.train.Checkpoint`, of an optimizer, and of a model inside a list.
+  """
+  for trackable in tf.train.TrackableView(root).descendants():
+    if isinstance(trackable, tf.Variable):
+      yield trackable
+    elif isinstance(trackable, tf_keras.optimizers.legacy.Optimizer):
+      yield from trackable.variables()  # the slots hang on the graph's edges only, so no walk over its nodes meets them

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 from mbrl_tf import errors
 from mbrl_tf.training import checkpoint
@@ -98,3 +99,31 @@ def test_a_state_that_is_not_finite_is_not_saved(tmp_path):
     checkpoint.Checkpointer(tmp_path, state, 2).save()
   assert restored(tmp_path)[1] == 1
   assert checkpointer.restore()
+
+
+def optimizer_with_a_moment_that_is_not_finite(optimizer):
+  weight = tf.Variable([1.])
+  optimizer.apply_gradients([(tf.constant([np.inf]), weight)])
+  weight.assign([1.])
+  state = tf.Module()
+  state.optimizer, state.weight = optimizer, weight
+  return state
+
+
+def model_in_a_list_in_a_checkpoint():
+  model = tf_keras.layers.Dense(1)
+  model.build((None, 2))
+  model.kernel.assign([[1.], [np.nan]])
+  return tf.train.Checkpoint(models=[model])
+
+
+@pytest.mark.parametrize('make', [
+    lambda: tf.train.Checkpoint(weight=tf.Variable(np.nan)),
+    model_in_a_list_in_a_checkpoint,
+    lambda: optimizer_with_a_moment_that_is_not_finite(tf_keras.optimizers.Adam()),
+    lambda: optimizer_with_a_moment_that_is_not_finite(tf_keras.optimizers.legacy.Adam())],
+    ids=['checkpoint', 'model', 'adam', 'legacy_adam'])
+def test_whatever_would_be_saved_must_be_finite(tmp_path, make):
+  with pytest.raises(FloatingPointError, match='not finite'):
+    checkpoint.Checkpointer(tmp_path, make(), 2).save()
+  assert not list(tmp_path.iterdir())
