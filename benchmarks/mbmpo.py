@@ -81,9 +81,9 @@ def fit(run, config) -> Benchmark:
 
 
 def collect(run, config) -> Benchmark:
-  """Real steps with the adapted policies, as many as an iteration collects."""
+  """Real steps with the adapted policies, as many as an iteration collects, and their episodes on disk."""
   parts, steps = run.algorithm.state, config.collect.env_steps_per_iteration
-  driver = episode_driver.EpisodeDriver(run.environment)
+  driver = episode_driver.EpisodeDriver(run.environment, observers=(run.store.append,))
   taken = driver.collect(parts.adapted, steps).env_steps  # whole episodes: it may be more than was asked for
   return Benchmark(lambda: driver.collect(parts.adapted, steps), taken, 'env steps', None, {
       'environment': config.environment.name, 'num_envs': config.environment.num_envs,

@@ -43,7 +43,7 @@ def assemble(config, directory, num_envs=None) -> Run:
   environment = make_environment(config, num_envs or config.environment.num_envs, config.run.seed)
   try:
     store = episodes.EpisodeStore(directory.episodes)
-    driver = episode_driver.EpisodeDriver(environment)
+    driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))
     return Run(environment, store, algorithms.build(config, environment.spec, driver, store, config.run.seed))
   except BaseException:
     environment.close()

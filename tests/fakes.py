@@ -26,13 +26,14 @@ class CountingEnvironment(py_environment.PyEnvironment):
 
   The episode e of environment i lasts `lengths[i][e % len(lengths[i])]` decisions. An episode as long as the time
   limit is truncated, a shorter one terminates. Follows the batched contract: after its last step an environment is
-  reset alone at the next call.
+  reset alone at the next call, and `env_steps` tells the simulator steps of the last call.
   """
 
   def __init__(self, lengths, time_limit=5, action_repeat=1):
     super().__init__()
     self.spec = vector_spec(time_limit, action_repeat)
     self.episode_counters = np.zeros(len(lengths), np.int64)
+    self.env_steps = np.zeros(len(lengths), np.int64)
     self._lengths = lengths
     self._episode = np.full(len(lengths), -1)
     self._step_number = np.zeros(len(lengths), int)
@@ -71,7 +72,10 @@ class CountingEnvironment(py_environment.PyEnvironment):
     self._start(fresh)
     length = np.array([row[episode % len(row)] for row, episode in zip(self._lengths, self._episode)])
     self._last = self._step_number >= length
-    terminated = self._last & (self._step_number * self.spec.action_repeat < self.spec.time_limit)
+    repeat = self.spec.action_repeat
+    terminated = self._last & (self._step_number * repeat < self.spec.time_limit)
+    left = self.spec.time_limit - (self._step_number - 1) * repeat
+    self.env_steps = np.where(fresh, 0, np.where(self._last & ~terminated, np.clip(left, 1, repeat), repeat))
     step_type = np.where(fresh, ts.StepType.FIRST, np.where(self._last, ts.StepType.LAST, ts.StepType.MID))
     return ts.TimeStep(
         step_type.astype(np.int32), self._step_number.astype(np.float32), 1 - terminated.astype(np.float32), self._observation())
@@ -115,7 +119,7 @@ class CountingModel(tf.Module):
 
 
 class CountingAlgorithm:
-  """Collects at random; its state is a counter, a random generator and a sum over all data.
+  """Collects at random; its state is a counter, a random generator and a sum over all data, which the driver stores.
 
   What it reports depends on every earlier random number and on every episode in the store, so that a resumed run that
   forgot anything reports other numbers.
@@ -138,8 +142,6 @@ class CountingAlgorithm:
   def iterations(self):
     while True:
       collected = self._driver.collect(self.policy, self._steps)
-      for episode in collected.episodes:
-        self._store.append(episode)
       actions = sum(float(np.sum(episode.action)) for _, episode in self._store.episodes())
       self.state.total.assign(0.9 * self.state.total + actions + self.state.generator.normal([]))
       self.state.counter.assign_add(collected.env_steps)

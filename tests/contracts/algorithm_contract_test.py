@@ -48,8 +48,9 @@ def build(name, folder, seed):
   config.validate()
   settings = config.environment
   environment = environments.make(settings.name, settings.num_envs, 3, settings.kwargs, settings.time_limit, settings.action_repeat)
-  driver = episode_driver.EpisodeDriver(environment)
-  return Run(catalog.build(config, environment.spec, driver, episodes.EpisodeStore(folder), seed), driver, config)
+  store = episodes.EpisodeStore(folder)
+  driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))
+  return Run(catalog.build(config, environment.spec, driver, store, seed), driver, config)
 
 
 @pytest.fixture(scope='module', params=catalog.names())

@@ -13,3 +13,22 @@ def test_a_task_without_a_reward_function_is_refused_with_how_to_write_one(tmp_p
   config.environment.name = 'gym:Acrobot-v1'
   with pytest.raises(errors.UserError, match=r"(?s)def reward_function\(observation.*Received: environment='gym:Acrobot-v1'"):
     assembly.assemble(config, run_directory.RunDirectory(tmp_path))
+
+
+def test_an_episode_is_on_disk_before_the_next_one_ends(tmp_path):
+  config = point_mass_config.get_config()
+  config.collect.random_env_steps = 150
+  directory = run_directory.RunDirectory(tmp_path)
+  run = assembly.assemble(config, directory, num_envs=1)
+  stored, step = [], run.environment.step
+
+  def watched(action):
+    stored.append(len(list(directory.episodes.glob('*.npz'))))
+    return step(action)
+
+  run.environment.step = watched
+  next(run.algorithm.iterations())
+  run.environment.close()
+  # Three episodes of 50 steps, and one call before the second and the third that resets.
+  assert stored == [0] * 50 + [1] * 51 + [2] * 51
+  assert len(run.store) == 3

@@ -22,8 +22,9 @@ def learning_curve(folder, seed):
       meta=mbmpo.MetaConfig(updates_per_iteration=15, inner_lr=0.02, outer_lr=1e-2, kl_target=0.03, kl_coefficient=0.01))
   config.validate()
   environment = environments.make(config.environment.name, config.environment.num_envs, seed)
-  driver = episode_driver.EpisodeDriver(environment)
-  algorithm = catalog.build(config, environment.spec, driver, episodes.EpisodeStore(folder), seed)
+  store = episodes.EpisodeStore(folder)
+  driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))
+  algorithm = catalog.build(config, environment.spec, driver, store, seed)
   return [report.metrics['collect/return_mean'] for report in itertools.islice(algorithm.iterations(), 1 + ITERATIONS)]
 
 

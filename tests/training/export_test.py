@@ -33,7 +33,8 @@ print(json.dumps({
 @pytest.fixture
 def algorithm(tmp_path):
   environment = fakes.CountingEnvironment([[5]] * 2)
-  algorithm = fakes.CountingAlgorithm(driver.EpisodeDriver(environment), episodes.EpisodeStore(tmp_path / 'episodes'))
+  store = episodes.EpisodeStore(tmp_path / 'episodes')
+  algorithm = fakes.CountingAlgorithm(driver.EpisodeDriver(environment, [store.append]), store)
   next(algorithm.iterations())
   return algorithm
 

@@ -30,7 +30,7 @@ def run(path, env_steps=60, stop_at=None, crash_at=None, spoil_at=None, **change
   with run_directory.RunDirectory(path) as directory:
     store = episodes.EpisodeStore(directory.episodes)
     environment = fakes.CountingEnvironment(_LENGTHS)
-    algorithm = fakes.CountingAlgorithm(driver.EpisodeDriver(environment), store, seed=4, spoil_at=spoil_at)
+    algorithm = fakes.CountingAlgorithm(driver.EpisodeDriver(environment, [store.append]), store, seed=4, spoil_at=spoil_at)
     iterations = algorithm.iterations
 
     def watched():
