@@ -41,7 +41,8 @@ class EpisodeDriver:
 
     Every environment starts a fresh episode. One that ends is followed by another only while fewer than `env_steps`
     were taken by all environments together; then the running ones are completed. So with episodes of one length L
-    the number of steps is exact where `env_steps` is a multiple of N * L.
+    the number of steps is exact where `env_steps` is a multiple of N * L. Simulator steps are those that were taken: an
+    action is not repeated beyond the end of an episode.
 
     Args:
       policy: a `TFPolicy`. Where it has `member_of_env(N) -> int [N]`, that is written into the episodes' `member`.
@@ -56,9 +57,8 @@ class EpisodeDriver:
     """
     if env_steps < 1:
       raise errors.UserError(f'Collecting needs at least one step. Received: env_steps={env_steps}')
-    decisions_wanted = -(-env_steps // self.spec.action_repeat)
     size = self.environment.batch_size
-    return self._run(policy, seed, lambda ended, decisions: np.full(size, decisions < decisions_wanted))
+    return self._run(policy, seed, lambda ended, taken: np.full(size, taken < env_steps))
 
   def collect_episodes(self, policy, count: int, seed=None, on_step=None) -> types.Collected:
     """Takes `count` episodes, as evenly spread over the environments as possible.
@@ -82,10 +82,10 @@ class EpisodeDriver:
       raise errors.UserError(f'Collecting needs at least one episode. Received: count={count}')
     size = self.environment.batch_size
     quota = count // size + (np.arange(size) < count % size)
-    return self._run(policy, seed, lambda ended, decisions: ended < quota, on_step)
+    return self._run(policy, seed, lambda ended, taken: ended < quota, on_step)
 
   def _run(self, policy, seed, wants_more, on_step=None):
-    """Runs episodes; `wants_more(episodes ended [N], decisions) -> bool [N]` says which environments may start another."""
+    """Runs episodes; `wants_more(episodes ended [N], env steps) -> bool [N]` says which environments may start another."""
     begin = time.monotonic()
     act = self._compile(policy)
     size = self.environment.batch_size
@@ -101,19 +101,18 @@ class EpisodeDriver:
       following = self.environment.step(action)
       # After its last step an environment is reset by the next one, which therefore is no transition.
       begins = time_step.step_type == ts.StepType.LAST
-      recorder.record(time_step.observation, action, following, running & ~begins)
+      recorder.record(time_step.observation, action, following, self.environment.env_steps, running & ~begins)
       ends = running & ~begins & (following.step_type == ts.StepType.LAST)
       for env in np.flatnonzero(ends):
         episodes.append(self._observed(recorder.finish(env, following.observation)))
       ended += ends
-      running &= ~(ends | begins) | wants_more(ended, recorder.decisions)
+      running &= ~(ends | begins) | wants_more(ended, recorder.env_steps)
       time_step = following
       step += 1
     if on_step:
       on_step()
-    env_steps = recorder.decisions * self.spec.action_repeat
-    metrics = statistics.collection_statistics(episodes, env_steps, time.monotonic() - begin)
-    return types.Collected(tuple(episodes), env_steps, recorder.decisions, metrics)
+    metrics = statistics.collection_statistics(episodes, recorder.env_steps, time.monotonic() - begin)
+    return types.Collected(tuple(episodes), recorder.env_steps, recorder.decisions, metrics)
 
   def _observed(self, episode):
     """Shows the episode to the observers and returns it."""
@@ -154,6 +153,7 @@ class _Recorder:
 
   Attributes:
     decisions: recorded so far, in all environments.
+    env_steps: simulator steps of these decisions; fewer than the action repeat in one within which its episode ended.
   """
 
   def __init__(self, spec, size, members):
@@ -169,9 +169,10 @@ class _Recorder:
     self._reward = np.empty(shape, np.float32)
     self._terminated = np.empty(shape, bool)
     self.decisions = 0
+    self.env_steps = 0
 
-  def record(self, observation, action, following, active):
-    """Writes one transition of each environment; `active` (bool [N]) says which of them count."""
+  def record(self, observation, action, following, env_steps, active):
+    """Writes one transition of each environment, of `env_steps` (int [N]); `active` (bool [N]) says which of them count."""
     at = (self._position, self._rows)
     for key, buffer in self._observation.items():
       buffer[at] = observation[key] if self._is_dict else observation
@@ -180,6 +181,7 @@ class _Recorder:
     self._terminated[at] = (following.step_type == ts.StepType.LAST) & (following.discount == 0)
     self._position[active] += 1
     self.decisions += int(active.sum())
+    self.env_steps += int(env_steps[active].sum())
     if self._position.max() >= len(self._reward):
       self._grow()
 

@@ -12,6 +12,7 @@ from mbrl_tf import errors
 from mbrl_tf import types
 from mbrl_tf.drivers import driver
 from mbrl_tf.drivers import policies
+from mbrl_tf.environments import catalog
 from tests import fakes
 
 
@@ -101,6 +102,20 @@ def test_action_repeat_counts_simulator_steps():
   collected = driver.EpisodeDriver(environment).collect(policies.UniformRandomPolicy(environment.spec), 24)
   assert (collected.decisions, collected.env_steps) == (6, 24)
   assert not collected.episodes[0].terminated.any()
+
+
+def test_steps_beyond_the_end_of_an_episode_are_not_counted():
+  # Each episode has three decisions of 2, 2 and 1 simulator steps. With 11 wanted, two episodes (10) are not enough.
+  environment = fakes.CountingEnvironment([[3]], time_limit=5, action_repeat=2)
+  collected = driver.EpisodeDriver(environment).collect(policies.UniformRandomPolicy(environment.spec), 11)
+  assert (len(collected.episodes), collected.decisions, collected.env_steps) == (3, 9, 15)
+
+
+def test_steps_are_those_that_the_simulators_took():
+  # Episodes of 5 steps in decisions of 2, 2 and 1; the step that begins an episode is none.
+  environment = catalog.make('toy:point_mass', num_envs=2, time_limit=5, action_repeat=2)
+  collected = driver.EpisodeDriver(environment).collect(policies.UniformRandomPolicy(environment.spec), 20)
+  assert (len(collected.episodes), collected.decisions, collected.env_steps) == (4, 12, 20)
 
 
 def test_an_episode_longer_than_announced_is_kept_whole():
