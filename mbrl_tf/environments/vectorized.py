@@ -113,9 +113,10 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
     """Returns `action` as `[N, A]` float32 clipped to [-1, 1], or as `[N]` int64."""
     action = np.asarray(action)
     expected = (self._num_envs,) + self.spec.action.shape
-    if action.shape != expected or not np.isfinite(action).all():
-      raise errors.UserError(
-          f'Actions for {self.spec.name} must be finite and have the shape {list(expected)}. Received: action={action}')
+    if action.shape != expected:
+      raise errors.UserError(f'Actions for {self.spec.name} must have the shape {list(expected)}. Received: action={action}')
+    if not np.isfinite(action).all():  # no mistake of the user's: learning diverged
+      raise FloatingPointError(f'The policy acts with numbers that are not finite. Received: action={action}')
     if self.spec.action.num_values is None:
       return np.clip(action, -1.0, 1.0).astype(np.float32)
     if action.dtype.kind not in 'iu' or (action < 0).any() or (action >= self.spec.action.num_values).any():
