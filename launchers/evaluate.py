@@ -15,7 +15,6 @@ from mbrl_tf.training import run_directory
 
 _EPISODES = flags.DEFINE_integer('episodes', 10, 'how many', lower_bound=1)
 _VIDEO = flags.DEFINE_bool('video', False, 'render one more episode, and write it as an animated GIF into the run directory')
-_VIDEO_FRAMES_PER_SECOND = 20
 
 
 def main():
@@ -39,7 +38,7 @@ def main():
   told = {'run_dir': str(directory.path), 'env_steps': env_steps, 'episodes': len(result.episodes), **result.metrics}
   if _VIDEO.value:
     path = directory.path / f'evaluate-{env_steps}.gif'
-    path.write_bytes(metrics.encode_gif(result.frames, _VIDEO_FRAMES_PER_SECOND))
+    path.write_bytes(metrics.encode_gif(result.frames, result.frames_per_second))
     told['video'] = str(path)
   print(json.dumps(told))
 

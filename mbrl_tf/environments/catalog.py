@@ -36,7 +36,7 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
   gl = rendering.back_end() if render_mode and simulators.needs_gl(name) else None
   recipes = [simulators.Recipe(name, recipe.kwargs, time_limit, action_repeat, seed, index, render_mode, gl)
              for index in range(num_envs)]
-  return vectorized.VectorizedEnvironment(spec, kind(recipes), num_envs, render_mode)
+  return vectorized.VectorizedEnvironment(spec, kind(recipes), num_envs, render_mode, example.metadata.get('render_fps'))
 
 
 def _choose(parallel, name, render_mode):

@@ -9,6 +9,8 @@ from tf_agents.trajectories import time_step as ts
 
 from mbrl_tf import errors
 
+_RENDER_FPS = 20  # of simulators whose metadata does not tell
+
 
 class VectorizedEnvironment(py_environment.PyEnvironment):
   """N simulators of one task, stepped together.
@@ -20,14 +22,24 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
   Attributes:
     spec: the `types.EnvironmentSpec`.
     simulators: what steps them, `parallel.InProcess` or `parallel.Processes`.
+    frames_per_second: of decisions, at which rendered frames play in real time.
     env_steps: int64 `[N]`, simulator steps taken in the last `step` (0 where an episode began; fewer than the action
       repeat where an episode ended).
   """
 
-  def __init__(self, spec, simulators, num_envs, render_mode=None):
-    """Takes ownership of `simulators`, made for this `render_mode`."""
+  def __init__(self, spec, simulators, num_envs, render_mode=None, render_fps=None):
+    """Takes ownership of `simulators`, made for this `render_mode`.
+
+    Args:
+      spec: of the task.
+      simulators: `parallel.InProcess` or `parallel.Processes`.
+      num_envs: how many there are.
+      render_mode: None or `rgb_array`.
+      render_fps: simulator steps in a second of the simulator's own time; None where it does not tell.
+    """
     super().__init__()
     self.spec = spec
+    self.frames_per_second = (render_fps or _RENDER_FPS) / spec.action_repeat
     self.env_steps = np.zeros(num_envs, np.int64)
     self.simulators = simulators
     self._num_envs = num_envs

@@ -18,6 +18,7 @@ class Evaluation(NamedTuple):
   metrics: Dict[str, float]   # `evaluate/return_mean`, `_min`, `_max`, `_std`, `evaluate/episode_length_mean`
   episodes: tuple
   frames: List[np.ndarray]    # uint8 [height, width, 3]; empty where none were asked for
+  frames_per_second: float = 0.0   # at which the frames play in real time; 0 where there are none
 
 
 class Evaluator:
@@ -52,13 +53,11 @@ class Evaluator:
     collected = self._collect(policy, env_steps, self._episodes, render=False)
     metrics = observers.return_statistics(collected.episodes, 'evaluate')
     metrics['evaluate/episode_length_mean'] = collected.decisions / len(collected.episodes)
-    return Evaluation(metrics, collected.episodes, self.frames(policy, env_steps) if self._video else [])
-
-  def frames(self, policy, env_steps: int) -> List[np.ndarray]:
-    """Returns the frames of one more episode, `[T + 1]` of uint8 `[height, width, 3]`."""
-    frames = []
+    if not self._video:
+      return Evaluation(metrics, collected.episodes, [])
+    frames = []  # of one more episode, [T + 1]
     self._collect(policy, env_steps, 1, render=True, on_step=lambda driver: frames.append(driver.environment.render()[0]))
-    return frames
+    return Evaluation(metrics, collected.episodes, frames, self._drivers[True].environment.frames_per_second)
 
   def close(self):
     """Ends the environments."""

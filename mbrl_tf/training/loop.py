@@ -10,8 +10,6 @@ from mbrl_tf.training import checkpoint
 from mbrl_tf.training import metrics as run_metrics
 from mbrl_tf.training import schedule as run_schedule
 
-_VIDEO_FRAMES_PER_SECOND = 20
-
 
 def restore(algorithm, config, directory, store, environment) -> checkpoint.Checkpointer:
   """Brings algorithm, store and environment to where the newest checkpoint is; to the beginning where there is none.
@@ -98,7 +96,7 @@ def _write(outputs, report, algorithm, evaluator, now, clock):
     evaluation = evaluator.evaluate(algorithm.evaluation_policy(), now)
     metrics.update(evaluation.metrics)
     if evaluation.frames:
-      outputs.tensorboard.write_video('evaluate/episode', now, evaluation.frames, _VIDEO_FRAMES_PER_SECOND)
+      outputs.tensorboard.write_video('evaluate/episode', now, evaluation.frames, evaluation.frames_per_second)
   seconds = clock.seconds()
   outputs.file.write(now, seconds, metrics)
   outputs.tensorboard.write(now, metrics, report.histograms)

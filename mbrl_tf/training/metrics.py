@@ -20,6 +20,7 @@ from mbrl_tf.training import run_directory
 
 _GIF_FRAMES = 100   # at most in one animation
 _GIF_PIXELS = 256   # at most along the longer side
+_GIF_MILLISECONDS = 20   # at least for one frame: browsers slow down what is faster
 
 
 class MetricsFile:
@@ -82,7 +83,7 @@ class TensorBoard:
         tf.summary.histogram(name, values)
     self._writer.flush()
 
-  def write_video(self, name: str, env_steps: int, frames, frames_per_second: int):
+  def write_video(self, name: str, env_steps: int, frames, frames_per_second: float):
     """Writes frames uint8 `[T, height, width, 3]` as an animated GIF, which TensorBoard plays as an image."""
     gif = encode_gif(frames, frames_per_second)
     width, height = Image.open(io.BytesIO(gif)).size
@@ -128,17 +129,17 @@ class Terminal:
     self._bar.close()
 
 
-def encode_gif(frames, frames_per_second: int = 20) -> bytes:
+def encode_gif(frames, frames_per_second: float) -> bytes:
   """Returns frames uint8 `[T, height, width, 3]` as the bytes of an animated GIF that plays in real time.
 
-  Long episodes are thinned out to 100 frames, and large frames shrunk to 256 pixels.
+  Long episodes are thinned out to 100 frames, fast ones to what browsers show, and large frames shrunk to 256 pixels.
   """
-  every = -(-len(frames) // _GIF_FRAMES)
+  every = max(-(-len(frames) // _GIF_FRAMES), math.ceil(frames_per_second * _GIF_MILLISECONDS / 1000))
   images = [Image.fromarray(np.asarray(frame)) for frame in frames[::every]]
   for image in images:
     image.thumbnail((_GIF_PIXELS, _GIF_PIXELS))
   content = io.BytesIO()
-  milliseconds = max(20, round(1000 * every / frames_per_second))  # browsers slow down anything below 20
+  milliseconds = round(1000 * every / frames_per_second)
   images[0].save(content, format='GIF', save_all=True, append_images=images[1:], duration=milliseconds, loop=0)
   return content.getvalue()
 

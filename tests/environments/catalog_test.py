@@ -54,6 +54,12 @@ def test_time_limit_and_action_repeat_reach_the_spec():
   assert catalog.make(USER + 'scripted').spec.time_limit == 5
 
 
+@pytest.mark.parametrize('name, action_repeat, rate', [
+    ('gym:Pendulum-v1', 1, 30), ('gym:Pendulum-v1', 2, 15), ('gym:Hopper-v5', 5, 25), (USER + 'scripted', 4, 5)])
+def test_frames_play_at_the_rate_that_the_simulator_tells_and_at_20_steps_a_second_where_it_does_not(name, action_repeat, rate):
+  assert catalog.make(name, action_repeat=action_repeat).frames_per_second == rate
+
+
 @pytest.mark.parametrize('name', ['gym:Humanoid-v5', 'gym:HumanoidStandup-v5'])
 def test_mujoco_tasks_without_known_functions_still_run(name):
   environment = catalog.make(name)

@@ -52,6 +52,7 @@ def test_frames_of_one_episode():
   result = evaluator.evaluate(policy, 100)
   evaluator.close()
   assert len(result.frames) > len(result.episodes[0].reward) > 1
+  assert result.frames_per_second == 20  # as the metadata of the point mass says
   assert result.frames[0].dtype == np.uint8 and result.frames[0].ndim == 3
   assert any((frame != result.frames[0]).any() for frame in result.frames)
 
