@@ -62,9 +62,10 @@ class TensorBoard:
     Args:
       folder: of the run.
       config: the dataclass tree.
-      env_steps: of the checkpoint from which the run goes on. TensorBoard forgets what was written after it.
+      env_steps: of the checkpoint from which the run goes on, 0 where there is none. TensorBoard forgets what was
+        written after it, also by a run that was killed before its first checkpoint.
     """
-    if env_steps:
+    if any(pathlib.Path(folder).glob('events.out.tfevents.*')):
       _forget_after(pathlib.Path(folder), env_steps)
     self._writer = tf.summary.create_file_writer(str(folder))
     values = run_directory.config_to_dict(config)

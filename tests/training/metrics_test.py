@@ -67,17 +67,18 @@ def test_tensorboard_reads_scalars_histograms_text_and_video(tmp_path):
   assert start.hparams['part.sizes'].string_value == '[3, 4]'
 
 
-def test_tensorboard_forgets_what_came_after_the_checkpoint(tmp_path):
+@pytest.mark.parametrize('checkpoint, kept', [(10, [10, 25]), (0, [25])])
+def test_tensorboard_forgets_what_came_after_the_checkpoint(tmp_path, checkpoint, kept):
   board = metrics.TensorBoard(tmp_path, fakes.CountingConfig())
   for env_steps in (10, 20, 30):
     board.write(env_steps, {'room/what': env_steps}, {})
   board.close()
   time.sleep(2)  # event files are named by the second
-  board = metrics.TensorBoard(tmp_path, fakes.CountingConfig(), env_steps=10)
+  board = metrics.TensorBoard(tmp_path, fakes.CountingConfig(), env_steps=checkpoint)
   board.write(25, {'room/what': 0}, {})
   board.close()
   read = plugin_event_accumulator.EventAccumulator(str(tmp_path)).Reload()  # what TensorBoard itself reads with
-  assert [event.step for event in read.Tensors('room/what')] == [10, 25]
+  assert [event.step for event in read.Tensors('room/what')] == kept
 
 
 # 125 frames a second are 8 ms each, of which a browser shows every third; GIF counts in hundredths of a second.
