@@ -1,7 +1,6 @@
 """A trained policy and its model as SavedModels that plain TensorFlow loads."""
 
 import contextlib
-import json
 import os
 import pathlib
 import shutil
@@ -56,7 +55,7 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
     model = algorithm.model_module()  # kept by name here, for its functions refer to it weakly
     functions = _functions(model)
     tf.saved_model.save(functions, str(temporary / 'model'), signatures=functions.by_name)
-  (temporary / _METADATA).write_text(json.dumps(_metadata(algorithm, spec, config), indent=2) + '\n')
+  (temporary / _METADATA).write_text(run_directory.to_json(_metadata(algorithm, spec, config)))
   _replace(temporary, destination)
   return destination
 

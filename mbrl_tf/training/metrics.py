@@ -71,7 +71,7 @@ class TensorBoard:
     values = run_directory.config_to_dict(config)
     flat = run_directory.flatten(values)
     with self._writer.as_default(step=0):
-      tf.summary.text('config', '\n'.join(f'    {line}' for line in json.dumps(values, indent=2).splitlines()))
+      tf.summary.text('config', '\n'.join(f'    {line}' for line in run_directory.to_json(values).splitlines()))
       hparams.hparams({name: value if isinstance(value, (bool, int, float, str)) else json.dumps(value)
                        for name, value in flat.items()}, trial_id=str(folder))
 

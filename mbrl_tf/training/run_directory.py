@@ -4,6 +4,7 @@ import dataclasses
 import fcntl
 import importlib.metadata
 import json
+import math
 import os
 import pathlib
 import platform
@@ -15,11 +16,30 @@ from mbrl_tf import errors
 _PACKAGES = ('tensorflow', 'tf-keras', 'tensorflow-probability', 'tf-agents', 'numpy', 'gymnasium', 'mujoco')
 _MAY_CHANGE = ('run.', 'environment.parallel')  # without making it another run; `run.seed` may not
 _SEED = 'run.seed'
+_NOT_FINITE = '$float'  # see `to_json`
+
+
+def to_json(content) -> str:
+  """Returns content as JSON that any reader takes.
+
+  JSON has no numbers that are not finite: infinity, its negative and NaN are written as `{"$float": "inf"}`, `"-inf"`
+  and `"nan"`. `from_json` gives the numbers back.
+  """
+  return json.dumps(_encoded(content), indent=2, allow_nan=False) + '\n'
+
+
+def from_json(text: str):
+  """Returns the content of which `to_json` made this text.
+
+  Raises:
+    ValueError: where it is no JSON.
+  """
+  return json.loads(text, object_hook=lambda value: float(value[_NOT_FINITE]) if value.keys() == {_NOT_FINITE} else value)
 
 
 def config_to_dict(config) -> dict:
-  """Returns a dataclass tree as dicts, lists and plain values: what JSON holds."""
-  return json.loads(json.dumps(dataclasses.asdict(config)))
+  """Returns a dataclass tree as dicts, lists and plain values: what JSON holds, and numbers that are not finite."""
+  return from_json(to_json(dataclasses.asdict(config)))
 
 
 def config_from_dict(config_class, values: dict):
@@ -104,7 +124,7 @@ class RunDirectory:
       UserError: where there is none.
     """
     try:
-      return json.loads(self.config_file.read_text())['config']
+      return from_json(self.config_file.read_text())['config']
     except FileNotFoundError as error:
       raise errors.UserError(f'There is no run here: config.json is missing. Received: run_dir={str(self.path)!r}') from error
     except (ValueError, KeyError) as error:
@@ -125,7 +145,7 @@ class RunDirectory:
       _check_same(stored, values, self.path)
     content = {'algorithm': config.algorithm, 'config': values, 'versions': versions()}
     temporary = self.config_file.with_suffix('.partial')
-    temporary.write_text(json.dumps(content, indent=2) + '\n')
+    temporary.write_text(to_json(content))
     os.replace(temporary, self.config_file)
 
 
@@ -150,6 +170,15 @@ def _check_same(old, new, path):
     raise errors.UserError(
         f'The run directory holds a run with another config ({changes}); continue it with its own config, or choose another '
         f'--run_dir. Received: run_dir={str(path)!r}')
+
+
+def _encoded(value):
+  """Returns content with what JSON has no number for as `to_json` tells."""
+  if isinstance(value, dict):
+    return {name: _encoded(item) for name, item in value.items()}
+  if isinstance(value, (list, tuple)):
+    return [_encoded(item) for item in value]
+  return {_NOT_FINITE: repr(float(value))} if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _as_tuples(value):

@@ -40,7 +40,9 @@ def algorithm(tmp_path):
 
 
 def test_both_load_where_nothing_of_ours_is_installed(tmp_path, algorithm):
-  path = export.export(algorithm, fakes.vector_spec(), fakes.CountingConfig(), tmp_path / 'exported')
+  config = fakes.CountingConfig()
+  config.environment.kwargs = {'healthy_z_range': (0.7, float('inf'))}
+  path = export.export(algorithm, fakes.vector_spec(), config, tmp_path / 'exported')
   said = subprocess.run([sys.executable, '-c', _LOAD, str(path)], capture_output=True, text=True, cwd=tmp_path, check=True)
   loaded = json.loads(said.stdout)
   action = np.array(loaded['action'])
@@ -49,6 +51,7 @@ def test_both_load_where_nothing_of_ours_is_installed(tmp_path, algorithm):
   assert loaded['sum'] == loaded['signature'] == [21, 22]
   metadata = json.loads((path / 'export.json').read_text())
   assert metadata['environment']['observation'] == {'shape': [3], 'dtype': 'float32'}
+  assert metadata['config']['environment']['kwargs']['healthy_z_range'] == [0.7, {'$float': 'inf'}]
   assert metadata['config']['part']['rate'] == 0.5 and metadata['versions']['tensorflow']
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import subprocess
 import sys
 
@@ -28,6 +29,33 @@ def test_a_config_comes_back_from_its_file(tmp_path):
     content = json.loads(directory.config_file.read_text())
   assert content['algorithm'] == 'counting'
   assert content['versions']['tensorflow'].startswith('2.')
+
+
+def strict(text):
+  """Reads JSON as a reader that knows no more than the standard does."""
+  def refuse(name):
+    raise AssertionError(name)
+  return json.loads(text, parse_constant=refuse)
+
+
+def test_infinite_numbers_come_back_from_a_file_that_any_reader_takes(tmp_path):
+  config = fakes.CountingConfig()
+  config.environment.kwargs = {'healthy_z_range': (float('-inf'), float('inf')), 'inf': {'deep': [1.5, [float('inf')]]}}
+  directory = run_directory.RunDirectory(tmp_path)
+  directory.write_config(config)
+  written = strict(directory.config_file.read_text())
+  assert written['config']['environment']['kwargs']['healthy_z_range'] == [{'$float': '-inf'}, {'$float': 'inf'}]
+  assert directory.read_config()['environment']['kwargs'] == {
+      'healthy_z_range': [float('-inf'), float('inf')], 'inf': {'deep': [1.5, [float('inf')]]}}
+  directory.write_config(config)  # still the same run
+  config.environment.kwargs = {**config.environment.kwargs, 'healthy_z_range': (0., float('inf'))}
+  with pytest.raises(errors.UserError, match='healthy_z_range'):
+    directory.write_config(config)
+
+
+def test_a_number_that_is_none_comes_back():
+  assert math.isnan(run_directory.from_json(run_directory.to_json({'a': [float('nan')]}))['a'][0])
+  strict(run_directory.to_json({'a': float('nan')}))
 
 
 def test_an_unknown_field_is_named():
