@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 
+from mbrl_tf import errors
 from mbrl_tf.training import checkpoint
 from mbrl_tf.training import metrics as run_metrics
 from mbrl_tf.training import schedule as run_schedule
@@ -23,11 +24,16 @@ def restore(algorithm, config, directory, store, environment) -> checkpoint.Chec
 
   Returns:
     The `Checkpointer`, for `train`.
+
+  Raises:
+    UserError: where the checkpoints that the run must have written are gone: its episodes are not dropped then.
   """
   checkpointer = checkpoint.Checkpointer(
       directory.checkpoints, algorithm.state, environment.batch_size, config.run.keep_checkpoints)
   if checkpointer.restore():
     environment.episode_counters = checkpointer.progress.episode_counters.numpy()
+  elif len(store):
+    _require_beginning(config, directory)
   store.truncate(int(checkpointer.progress.episodes))
   return checkpointer
 
@@ -64,6 +70,20 @@ def train(algorithm, config, directory, store, environment, evaluator, checkpoin
     if saved != before:  # the signal came while this iteration was written
       _save(checkpointer, store, environment, before, clock)
   return schedule.ended(before)
+
+
+def _require_beginning(config, directory):
+  """Raises where a run without a checkpoint is not one that was stopped hard before the first.
+
+  An iteration is written to `metrics.jsonl` just before its checkpoint, so the last line alone may have been due.
+  """
+  schedule = run_schedule.Schedule.from_config(config.run)
+  steps = [0, *run_metrics.recorded_env_steps(directory.metrics)]
+  if any(schedule.checkpoints(before, now) for before, now in zip(steps, steps[1:-1])):
+    raise errors.UserError(
+        f'The run reached {steps[-1]} env steps and its checkpoints are gone. Put them back into {directory.checkpoints.name}/ '
+        f'to go on, or begin anew in another --run_dir (or without {directory.episodes.name}/ and {directory.metrics.name}, which '
+        f'would be overwritten). Received: run_dir={str(directory.path)!r}')
 
 
 class _Outputs:

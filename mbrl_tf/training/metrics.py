@@ -36,7 +36,8 @@ class MetricsFile:
     """
     path = pathlib.Path(path)
     if path.exists():
-      kept = [line for line in path.read_bytes().splitlines(keepends=True) if _is_until(line, env_steps)]
+      lines = path.read_bytes().splitlines(keepends=True)
+      kept = [line for line in lines if (found := _env_steps(line)) is not None and found <= env_steps]
       temporary = path.with_suffix('.partial')
       temporary.write_bytes(b''.join(kept))
       os.replace(temporary, path)
@@ -157,12 +158,19 @@ def _forget_after(folder, env_steps):
       writer.write(event_pb2.Event(wall_time=time.time(), step=env_steps + 1, session_log=start).SerializeToString())
 
 
-def _is_until(line: bytes, env_steps: int) -> bool:
-  """Says whether a line is whole and not later than `env_steps`."""
+def recorded_env_steps(path) -> list:
+  """Returns the env steps of all whole lines of a `MetricsFile`, in order; nothing where there is no file."""
+  path = pathlib.Path(path)
+  found = map(_env_steps, path.read_bytes().splitlines(keepends=True) if path.exists() else ())
+  return [env_steps for env_steps in found if env_steps is not None]
+
+
+def _env_steps(line: bytes):
+  """Returns the env steps of a line, None where it is not whole."""
   try:
-    return line.endswith(b'\n') and json.loads(line)['env_steps'] <= env_steps
+    return int(json.loads(line)['env_steps']) if line.endswith(b'\n') else None
   except (ValueError, KeyError, TypeError):
-    return False
+    return None
 
 
 def _plain(value):

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
 import pytest
 
+from mbrl_tf import errors
 from mbrl_tf.data import episodes
 from mbrl_tf.drivers import driver
 from mbrl_tf.training import evaluation
@@ -92,6 +94,33 @@ def test_killed_before_the_first_checkpoint_it_begins_anew(tmp_path, whole):
   with pytest.raises(Interrupted):
     run(tmp_path, env_steps=110, crash_at=1, evaluate_every_env_steps=40)
   assert run(tmp_path, env_steps=110, evaluate_every_env_steps=40) is True
+  assert record(tmp_path) == whole
+
+
+@pytest.mark.parametrize('checkpoint_every', [0, 45])
+def test_checkpoints_that_were_moved_away_do_not_cost_the_episodes(tmp_path, whole, checkpoint_every):
+  changes = {'evaluate_every_env_steps': 40, 'checkpoint_every_env_steps': checkpoint_every}
+  run(tmp_path, env_steps=80, **changes)
+  stored = sorted(path.name for path in (tmp_path / 'episodes').iterdir())
+  recorded = record(tmp_path)
+  (tmp_path / 'checkpoints').rename(tmp_path / 'moved')
+  with pytest.raises(errors.UserError, match=f"checkpoints are gone.*Received: run_dir='{tmp_path}'"):
+    run(tmp_path, env_steps=110, **changes)
+  assert sorted(path.name for path in (tmp_path / 'episodes').iterdir()) == stored and record(tmp_path) == recorded
+  (tmp_path / 'moved').rename(tmp_path / 'checkpoints')
+  assert run(tmp_path, env_steps=110, **changes) is True
+  assert [line['counting/total'] for line in record(tmp_path)] == [line['counting/total'] for line in whole]
+
+
+@pytest.mark.parametrize('lines', [1, 2])
+def test_killed_while_the_first_checkpoint_is_written_it_begins_anew(tmp_path, whole, lines):
+  # The checkpoint is due at the line at which the writing stops, and at none before it.
+  changes = {'evaluate_every_env_steps': 40, 'checkpoint_every_env_steps': whole[lines - 1]['env_steps']}
+  with pytest.raises(Interrupted):
+    run(tmp_path, env_steps=110, crash_at=whole[lines - 1]['env_steps'] + 1, **changes)
+  shutil.rmtree(tmp_path / 'checkpoints')
+  assert len(record(tmp_path)) == lines
+  assert run(tmp_path, env_steps=110, **changes) is True
   assert record(tmp_path) == whole
 
 
