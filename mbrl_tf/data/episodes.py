@@ -1,7 +1,7 @@
 """The durable store of real episodes: one file per episode, shared by all algorithms.
 
-A file is an `.npz` read without pickle. Its name holds the episode's index and its number of decisions, so that a
-store opens without reading any file: `00000012-200.npz`.
+A file is an `.npz` read without pickle. Its name holds the episode's index, so that a store opens without reading
+any file, and for people its number of decisions: `00000012-200.npz`.
 """
 
 import io
@@ -18,7 +18,7 @@ import numpy as np
 from mbrl_tf import errors
 from mbrl_tf import types
 
-_FILE_NAME = re.compile(r'^(\d{8})-(\d+)\.npz$')
+_FILE_NAME = re.compile(r'^(\d{8})-\d+\.npz$')
 _TEMPORARY = '.partial'
 _OBSERVATION = 'observation'
 _READ_ERRORS = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -54,11 +54,6 @@ class EpisodeStore:
 
   def __len__(self):
     return self._count
-
-  @property
-  def decisions(self) -> int:
-    """The number of decisions in all episodes, read from the file names."""
-    return sum(int(_FILE_NAME.match(path.name).group(2)) for path in self._files.values())
 
   def append(self, episode: types.Episode) -> int:
     """Writes one episode durably.

@@ -5,8 +5,6 @@ import numbers
 from mbrl_tf import errors
 from mbrl_tf.environments import base, parallel as parallel_simulators, rendering, simulators, vectorized
 
-names = simulators.names
-
 
 def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, parallel='auto', render_mode=None):
   """Returns N simulators of one task as a `vectorized.VectorizedEnvironment`.

@@ -107,10 +107,6 @@ class Processes:
     """The worker processes."""
     return self._vector.processes
 
-  def call(self, name):
-    """Returns the attribute (or the method's result) of this name of each simulator."""
-    return self._ask('call', self._vector.call, name)
-
   def _ask(self, method, function, *args):
     try:
       return function(*args)

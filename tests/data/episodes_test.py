@@ -43,13 +43,12 @@ def test_an_episode_comes_back_as_it_was_after_a_restart(tmp_path, image):
   assert loaded.member == 3
 
 
-def test_order_and_number_of_decisions(tmp_path):
+def test_order(tmp_path):
   store = episodes.EpisodeStore(tmp_path)
   for decisions in (4, 2, 7):
     store.append(make_episode(decisions))
   assert [len(episode.reward) for _, episode in store.episodes()] == [4, 2, 7]
   assert [index for index, _ in store.episodes(first=1)] == [1, 2]
-  assert store.decisions == 13
 
 
 def test_truncate_drops_the_newest_and_appending_continues_there(tmp_path):

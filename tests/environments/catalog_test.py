@@ -3,13 +3,13 @@
 import pytest
 
 from mbrl_tf import errors
-from mbrl_tf.environments import catalog, parallel
+from mbrl_tf.environments import catalog, parallel, simulators
 
 USER = 'tests.environments.user_environments:'
 
 
 def test_known_names_are_listed():
-  assert {'gym:HalfCheetah-v5', 'gym:Pendulum-v1', 'toy:point_mass'} <= set(catalog.names())
+  assert {'gym:HalfCheetah-v5', 'gym:Pendulum-v1', 'toy:point_mass'} <= set(simulators.names())
 
 
 @pytest.mark.parametrize('name, near', [

@@ -41,6 +41,8 @@ class Scripted(gymnasium.Env):
     if self._steps == self._fail_at:
       if self._failure == 'raise':
         raise RuntimeError('the gearbox broke')
+      if self._failure == 'raise_beside_tensorflow' and 'tensorflow' in sys.modules:
+        raise RuntimeError('TensorFlow is here')
       if self._failure == 'die':
         os._exit(3)
       if self._failure == 'nan_reward':
@@ -53,9 +55,6 @@ class Scripted(gymnasium.Env):
 
   def render(self):
     return np.full((8, 8, 3), self._steps, np.uint8)
-
-  def tensorflow_is_loaded(self):
-    return 'tensorflow' in sys.modules
 
   def _observation(self):
     vector = np.array([self._steps, self._draw])

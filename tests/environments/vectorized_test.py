@@ -229,10 +229,15 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
 
 
 def test_a_worker_never_imports_tensorflow():
-  environment = catalog.make(NAME, parallel='processes')
-  assert 'tensorflow' in sys.modules
-  assert environment.simulators.call('tensorflow_is_loaded') == (False,)
+  kwargs = {'fail_at': 1, 'failure': 'raise_beside_tensorflow'}
+  environment = catalog.make(NAME, parallel='processes', kwargs=kwargs)
+  environment.reset()
+  environment.step(zeros(environment))
   environment.close()
+  beside = catalog.make(NAME, parallel='in_process', kwargs=kwargs)  # so that the above says something
+  beside.reset()
+  with pytest.raises(errors.SimulatorError, match='TensorFlow is here'):
+    beside.step(zeros(beside))
 
 
 def test_frames_come_from_each_simulator(make):
