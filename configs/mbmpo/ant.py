@@ -1,4 +1,7 @@
-"""Ant without contact forces in the observation: 27 numbers that a model can learn instead of 105. Settings of halfcheetah.py, horizon 200."""
+"""Ant without contact forces in the observation: 27 numbers that a model can learn instead of 105.
+
+Settings of halfcheetah.py, horizon 200.
+"""
 
 from configs.mbmpo import halfcheetah
 

@@ -1,4 +1,7 @@
-"""Hopper at horizon 200 without early termination, with the settings of halfcheetah.py, which says how they differ from the published ones."""
+"""Hopper at horizon 200 without early termination.
+
+Settings of halfcheetah.py, which says how they differ from the published ones.
+"""
 
 from configs.mbmpo import halfcheetah, hopper_published
 

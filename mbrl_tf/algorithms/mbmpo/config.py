@@ -113,7 +113,7 @@ class MetaConfig:
     outer_epochs: Adam steps on the same imagined data.
     clip: PPO's clipping range of the likelihood ratio after adaptation.
     kl_target: wanted mean KL from the sampling policy to the current one, before adaptation, in nats.
-    kl_coefficient: initial weight of that KL; halved where the KL is below target / 1.5, doubled above 1.5 target.
+    kl_coefficient: initial and least weight of that KL; halved where the KL is below target / 1.5, doubled above 1.5 target.
     gradient_clip: global norm to which the meta-gradient is clipped; 0 for no clipping, as published.
   """
   updates_per_iteration: int = 15

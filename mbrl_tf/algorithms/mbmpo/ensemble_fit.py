@@ -89,7 +89,7 @@ class EnsembleFit(tf.Module):
     members = np.arange(self._ensemble.members)
     stopping = EarlyStopping(len(members), self._config.persistence, self._config.min_epochs)
     current = self._current_state()
-    kept, train_loss = tf.nest.map_structure(np.array, current), np.full(len(members), np.nan)
+    kept, train_loss = current, np.full(len(members), np.nan)
     while len(members) and stopping.epochs.max() < self._config.max_epochs:
       orders, num_batches = self._batches(train[members], rng)
       current, losses = self.compiled_epoch(current, inputs, targets, orders, num_batches, *self._padded(validation[members]))
@@ -98,7 +98,7 @@ class EnsembleFit(tf.Module):
       _require_finite(all_losses, members)
       improved = stopping.update(all_losses[1])
       train_loss[improved] = all_losses[0][improved]
-      self._keep(kept, current, members, improved)
+      kept = self._keep(kept, current, members, improved)
       members, current = self._drop_stopped(members, current, stopping.stopped)
     self._restore(kept)
     return FitResult(stopping.epochs, stopping.best_loss, train_loss)
@@ -190,11 +190,12 @@ class EnsembleFit(tf.Module):
 
   @staticmethod
   def _keep(kept, current, members, improved):
-    """Copies the members whose validation loss is their best so far from `current` into `kept` (numpy, in place)."""
+    """`kept` of all members, with those of `current` whose validation loss is their best so far."""
     rows = np.flatnonzero(improved[members])
-    if len(rows):
-      for store, value in zip(tf.nest.flatten(kept), tf.nest.flatten(current)):
-        store[members[rows]] = value.numpy()[rows]
+    if not len(rows):
+      return kept
+    return tf.nest.map_structure(
+        lambda best, value: tf.tensor_scatter_nd_update(best, members[rows][:, None], tf.gather(value, rows)), kept, current)
 
   @staticmethod
   def _drop_stopped(members, current, stopped):

@@ -9,7 +9,6 @@ from mbrl_tf.ops import masks, objectives
 
 tfd = tfp.distributions
 
-SMALLEST_KL_COEFFICIENT = 1e-10
 
 
 class TaskBatch(NamedTuple):
@@ -119,18 +118,19 @@ def meta_loss(policy, parameters, before, after, kl_coefficients, inner_lr, clip
   return MetaLoss(loss, surrogate, inner_kl, kl_from_sampling_policy(policy, adapted, after))
 
 
-def adjusted_kl_coefficients(coefficients, divergences, target):
+def adjusted_kl_coefficients(coefficients, divergences, target, least):
   """Halves a task's coefficient where its KL is below target / 1.5, doubles it above 1.5 target (arXiv:1707.06347, sec. 4).
 
-  Halving ends at `SMALLEST_KL_COEFFICIENT`: a coefficient that has underflowed to 0 would never come back.
+  Halving ends at `least`: from far below it a coefficient comes back too late for a policy whose deviation has shrunk.
 
   Args:
     coefficients: `[K]`.
     divergences: `[K]`, in nats.
     target: in nats.
+    least: lower bound of the coefficients, above 0.
 
   Returns:
     `[K]`.
   """
-  lower = tf.where(divergences < target / 1.5, tf.maximum(coefficients / 2, SMALLEST_KL_COEFFICIENT), coefficients)
+  lower = tf.where(divergences < target / 1.5, tf.maximum(coefficients / 2, least), coefficients)
   return tf.where(divergences > target * 1.5, coefficients * 2, lower)

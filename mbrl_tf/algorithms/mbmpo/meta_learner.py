@@ -94,8 +94,8 @@ class MetaLearner(tf.Module):
       self.optimizer.apply_gradients(zip(gradients, self._policy.parameters))
     parts = losses.meta_loss(self._policy, [tf.convert_to_tensor(p) for p in self._policy.parameters],
                              before, after, self.kl_coefficients, config.inner_lr, config.clip)
-    self.kl_coefficients.assign(
-        losses.adjusted_kl_coefficients(self.kl_coefficients, parts.inner_kl, config.kl_target))
+    self.kl_coefficients.assign(losses.adjusted_kl_coefficients(
+        self.kl_coefficients, parts.inner_kl, config.kl_target, config.kl_coefficient))
     return {'loss': parts.loss, 'surrogate': parts.surrogate, 'inner_kl': parts.inner_kl, 'outer_kl': parts.outer_kl,
             'kl_coefficient': tf.convert_to_tensor(self.kl_coefficients), 'gradient_norm': norm,
             'gradient_norm_max': largest, 'policy_std': self._policy_std()}
