@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -17,27 +18,31 @@ from launchers import export
 from launchers import train
 from mbrl_tf import errors
 
+_ROOT = pathlib.Path(__file__).parent.parent.parent
 _CONFIG = str(pathlib.Path(__file__).parent / 'point_mass_config.py')
+# The smoke config in little: most of such a run compiles, a program for each number of members that still learn.
+_SMOKE = [
+    f'--config={_ROOT / "configs" / "mbmpo" / "smoke.py"}', '--seed=3', '--config.run.evaluate_every_env_steps=150',
+    '--config.ensemble.max_epochs=3', '--config.ensemble.persistence=1', '--config.imagination.horizon=3',
+    '--config.meta.updates_per_iteration=2', '--config.meta.outer_epochs=1']
 _TIMED = ('seconds', 'collect/seconds', 'collect/env_steps_per_second')
+
+
+def train_command(path, *arguments):
+  return [sys.executable, '-m', 'launchers.train', f'--run_dir={path}', *arguments]
 
 
 @pytest.fixture(scope='module')
 def run_dir(tmp_path_factory):
-  """A run that was stopped by Ctrl-C after its first iteration, and continued by the same command."""
-  path = tmp_path_factory.mktemp('runs') / 'point_mass'
-  arguments = [sys.executable, '-m', 'launchers.train', f'--config={_CONFIG}', f'--run_dir={path}', '--seed=3']
-  process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
-  deadline = time.monotonic() + 120
-  while not (path / 'metrics.jsonl').exists() or not (path / 'metrics.jsonl').read_text():
-    assert process.poll() is None and time.monotonic() < deadline
-    time.sleep(0.05)
-  process.send_signal(signal.SIGINT)
-  said = process.communicate(timeout=120)[1]
-  assert process.returncode == 0 and 'Stopped with a checkpoint' in said or 'Finished' in said
-  done = subprocess.run(arguments, capture_output=True, text=True, check=True)
-  assert f'Finished. env_steps=200 run_dir={path}' in done.stderr
-  noise = [line for line in done.stderr.splitlines() if not line.startswith(('Finished', '200/200', '100/200'))]
-  assert noise == [] and done.stdout == ''
+  """A run of 600 env steps that was prolonged to 800, which its episodes round up to 900."""
+  path = tmp_path_factory.mktemp('runs') / 'smoke'
+  for env_steps, reached in ((600, 600), (800, 900)):
+    command_line = train_command(path, *_SMOKE, f'--config.run.env_steps={env_steps}')
+    done = subprocess.run(command_line, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f'Finished. env_steps={reached} run_dir={path}' in done.stderr
+    noise = [line for line in done.stderr.splitlines() if not re.match(rf'Finished|\d+/{env_steps} env steps', line)]
+    assert noise == [] and done.stdout == ''
   return path
 
 
@@ -55,21 +60,53 @@ def record(path):
 def test_a_run_holds_what_is_promised(run_dir):
   assert {'checkpoints', 'episodes', 'config.json', 'metrics.jsonl'} < {path.name for path in run_dir.iterdir()}
   assert list(run_dir.glob('events.out.tfevents.*'))
-  first, second = map(json.loads, (run_dir / 'metrics.jsonl').read_text().splitlines())
-  for line, env_steps in ((first, 100), (second, 200)):
-    assert line['env_steps'] == env_steps and line['seconds'] > 0
-    assert {'collect/return_mean', 'evaluate/return_mean', 'collect/env_steps_per_second'} < line.keys()
+  lines = [json.loads(line) for line in (run_dir / 'metrics.jsonl').read_text().splitlines()]
+  assert [line['env_steps'] for line in lines] == [450, 600, 750, 900]
+  assert all({'collect/return_mean', 'evaluate/return_mean', 'collect/env_steps_per_second'} < line.keys() for line in lines)
+  seconds = [line['seconds'] for line in lines]
+  assert seconds == sorted(seconds) and seconds[0] > 0
   config = json.loads((run_dir / 'config.json').read_text())
   assert config['algorithm'] == 'mbmpo' and config['config']['run']['seed'] == 3
 
 
-def test_stopped_and_resumed_equals_never_stopped(run_dir, tmp_path, monkeypatch):
-  monkeypatch.setattr(sys, 'argv', ['launcher', f'--config={_CONFIG}', '--config.run.seed=3'])
+def test_prolonged_equals_never_stopped(run_dir, tmp_path, monkeypatch):
+  monkeypatch.setattr(sys, 'argv', ['launcher', *_SMOKE, '--config.run.env_steps=800'])
   monkeypatch.chdir(tmp_path)
   with flagsaver.flagsaver():
     parse(*sys.argv[1:])
     train.main()
-  assert record(tmp_path / 'runs' / 'point_mass_config-3') == record(run_dir)
+  never_stopped = record(tmp_path / 'runs' / 'smoke-3')
+  assert len(never_stopped) == 4 and 'imagine/return_after_mean' in never_stopped[1]
+  assert never_stopped == record(run_dir)
+
+
+def stop(process, ready):
+  """Sends Ctrl-C as soon as `ready()`, for which the run must not end; returns what the process said."""
+  deadline = time.monotonic() + 240
+  while not ready():
+    assert process.poll() is None and time.monotonic() < deadline
+    time.sleep(0.05)
+  process.send_signal(signal.SIGINT)
+  said = process.communicate(timeout=240)[1]
+  assert process.returncode == 0, said
+  assert 'Stopped with a checkpoint; the same command goes on' in said
+  return said
+
+
+def test_ctrl_c_stops_with_a_checkpoint_and_the_same_command_goes_on(tmp_path):
+  # Too many steps to end by itself, however long the signal takes.
+  command_line = train_command(tmp_path, f'--config={_CONFIG}', '--config.run.env_steps=100000000')
+  start = lambda: subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True)
+  checkpoints = lambda: {int(path.stem.split('-')[1]) for path in tmp_path.glob('checkpoints/*.index')}
+  # Episodes appear while the first iteration collects, when signals are heeded already.
+  stop(start(), lambda: any(tmp_path.glob('episodes/*.npz')))
+  before = record(tmp_path)
+  reached = before[-1]['env_steps']
+  assert max(checkpoints()) == reached
+  said = stop(start(), lambda: len((tmp_path / 'metrics.jsonl').read_text().splitlines()) > len(before))
+  after = record(tmp_path)
+  assert after[:len(before)] == before and after[len(before)]['env_steps'] == reached + 100
+  assert max(checkpoints()) == after[-1]['env_steps'] and f'env_steps={after[-1]["env_steps"]}' in said
 
 
 def test_evaluate_prints_one_object_and_draws(run_dir, capsys):
@@ -77,7 +114,7 @@ def test_evaluate_prints_one_object_and_draws(run_dir, capsys):
     parse(f'--run_dir={run_dir}', '--episodes=3', '--video')
     evaluate.main()
   told = json.loads(capsys.readouterr().out)
-  assert told['env_steps'] == 200 and told['episodes'] == 3
+  assert told['env_steps'] == 900 and told['episodes'] == 3
   assert told['evaluate/return_min'] <= told['evaluate/return_mean'] <= told['evaluate/return_max']
   assert pathlib.Path(told['video']).read_bytes()[:6] == b'GIF89a'
 
@@ -87,7 +124,7 @@ def test_export_writes_both(run_dir, tmp_path, capsys):
     parse(f'--run_dir={run_dir}', f'--export_dir={tmp_path / "exported"}')
     export.main()
   told = json.loads(capsys.readouterr().out)
-  assert told == {'export_dir': str(tmp_path / 'exported'), 'env_steps': 200}
+  assert told == {'export_dir': str(tmp_path / 'exported'), 'env_steps': 900}
   assert (tmp_path / 'exported' / 'policy' / 'saved_model.pb').exists()
   assert (tmp_path / 'exported' / 'model' / 'saved_model.pb').exists()
 
@@ -101,7 +138,7 @@ def test_a_run_without_a_checkpoint_is_told(run_dir, tmp_path):
 
 def test_the_stored_config_is_the_resolved_one(run_dir):
   config = command.resolved_config(None, run_dir)
-  assert config.run.seed == 3 and config.ensemble.hidden_sizes == (8,) and config.meta.outer_epochs == 1
+  assert config.run.seed == 3 and config.ensemble.hidden_sizes == (32, 32) and config.meta.outer_epochs == 1
 
 
 def test_workers_of_a_launcher_never_load_tensorflow(tmp_path):
