@@ -20,7 +20,7 @@ from mbrl_tf.training import export
 
 
 # Changes to the smoke configurations that save time here: each number of members still learning is compiled anew.
-SMALLER = {'mbmpo': {'ensemble.members': 2, 'ensemble.max_epochs': 3, 'ensemble.persistence': 1., 'imagination.horizon': 10,
+SMALLER = {'mbmpo': {'ensemble.max_epochs': 3, 'ensemble.persistence': 1., 'imagination.horizon': 10,
                      'meta.updates_per_iteration': 2}}
 
 
