@@ -80,7 +80,9 @@ class TensorBoard:
     """Writes scalars and histograms."""
     with self._writer.as_default(step=env_steps):
       for name, value in metrics.items():
-        tf.summary.scalar(name, float(value))
+        # TensorBoard makes a group of each first part, in alphabetical order: names without a room would be a group each,
+        # above the returns that people look for.
+        tf.summary.scalar(name if '/' in name else f'published_names/{name}', float(value))
       for name, values in histograms.items():
         tf.summary.histogram(name, values)
     self._writer.flush()

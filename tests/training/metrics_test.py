@@ -47,12 +47,13 @@ def test_resuming_drops_a_torn_line_and_what_is_later_than_the_checkpoint(tmp_pa
 
 def test_tensorboard_reads_scalars_histograms_text_and_video(tmp_path):
   board = metrics.TensorBoard(tmp_path, fakes.CountingConfig())
-  board.write(7, {'room/what': 1.5}, {'room/values': np.arange(10.)})
+  board.write(7, {'room/what': 1.5, 'MAMLIter0_reward': 2.0}, {'room/values': np.arange(10.)})
   frames = np.random.default_rng(0).integers(0, 255, (5, 32, 48, 3)).astype(np.uint8)
   board.write_video('evaluate/episode', 7, frames, 20)
   board.close()
 
   read = event_accumulator.EventAccumulator(str(tmp_path), size_guidance={'tensors': 0}).Reload()
+  assert 'published_names/MAMLIter0_reward' in read.Tags()['tensors']
   scalar, = read.Tensors('room/what')
   assert scalar.step == 7 and tf.make_ndarray(scalar.tensor_proto) == 1.5
   assert 'room/values' in read.Tags()['tensors']
