@@ -55,7 +55,7 @@ def build(config, spec, driver, store, seed):
   Args:
     config: `MBMPOConfig`.
     spec: `types.EnvironmentSpec` of the task.
-    driver: collects real episodes.
+    driver: collects real episodes, and hands each to the store as it ends.
     store: where they are kept.
     seed: an integer.
 
@@ -75,7 +75,7 @@ def build(config, spec, driver, store, seed):
         'its factory) an attribute reward_function, and terminated_function(next_observation) if episodes can terminate:'
         f'{EXAMPLE}Received: environment={spec.name!r}')
   view = transitions_lib.TransitionView(store, config.collect.capacity)
-  return iteration.MBMPO(Parts(config, spec, seed), config, driver, store, view)
+  return iteration.MBMPO(Parts(config, spec, seed), config, driver, view)
 
 
 def _make_ensemble(config, spec, seed):

@@ -11,11 +11,11 @@ from mbrl_tf.ops import seeds
 class MBMPO:
   """The algorithm with everything it owns; `build.py` puts the parts together."""
 
-  def __init__(self, parts, config, driver, store, transitions):
-    """Only keeps its arguments: `parts` is a `build.Parts`, driver and data are handed in from outside."""
+  def __init__(self, parts, config, driver, transitions):
+    """Only keeps its arguments: `parts` is a `build.Parts`, driver and transitions are handed in from outside."""
     self.state = parts
     self._config = config
-    self._driver, self._store, self._transitions = driver, store, transitions
+    self._driver, self._transitions = driver, transitions
 
   def iterations(self):
     """Trains for ever; yields a `types.Report` after each iteration."""
