@@ -64,20 +64,21 @@ class DynamicsEnsemble(tf.keras.Model):
   def unpack(self, parameters):
     """Turns a flat list of parameters into the layers that a forward pass uses.
 
-    Done once before a scan, so that weight normalisation costs nothing per step.
+    Done once before a scan, so that neither weight normalisation nor taking the members apart costs anything per step.
 
     Args:
       parameters: as in `parameters`, or those of some of the members.
 
     Returns:
-      A list of `mlp.Layer`, and the log-variance bounds `[K, O]` (empty for deterministic members).
+      For each member its list of `mlp.Layer`, and the log-variance bounds `[K, O]` (empty for deterministic members).
     """
     n = self._num_layers
     kernels, biases, rest = parameters[:n], parameters[n:2 * n], parameters[2 * n:]
     if self.lengths:
       kernels = [v * (g / tf.norm(v, axis=1))[:, None, :] for v, g in zip(kernels, rest[:n])]
       rest = rest[n:]
-    return [mlp.Layer(tf.convert_to_tensor(k), tf.convert_to_tensor(b)) for k, b in zip(kernels, biases)], rest
+    layers = [[mlp.Layer(*member) for member in zip(tf.unstack(k), tf.unstack(b))] for k, b in zip(kernels, biases)]
+    return [list(member) for member in zip(*layers)], rest
 
   def fit_normalizers(self, observations, actions, next_observations):
     """Sets normalizers and limits to those of the data: `[M, O]`, action features `[M, A]`, `[M, O]`."""
@@ -108,8 +109,9 @@ class DynamicsEnsemble(tf.keras.Model):
     Returns:
       Mean `[K, M, O]` and log-variance `[K, M, O]`; None for the latter with deterministic members.
     """
-    layers, bounds = unpacked
-    outputs = mlp.apply(layers, inputs, self._activation)
+    members, bounds = unpacked
+    # One product after the other: XLA runs K products on the CPU a third faster than one product with a batch axis.
+    outputs = tf.stack([mlp.apply(layers, x, self._activation) for layers, x in zip(members, tf.unstack(inputs))])
     if not self.probabilistic:
       return outputs, None
     mean, log_variance = tf.split(outputs, 2, -1)
@@ -137,7 +139,7 @@ class DynamicsEnsemble(tf.keras.Model):
   def bounds_penalty(self, unpacked):
     """Pulls the learned log-variance bounds towards each other, `[K]`; without it they would never tighten."""
     if not self.probabilistic:
-      return tf.zeros([unpacked[0][0].kernel.shape[0]])
+      return tf.zeros([len(unpacked[0])])
     lower, upper = unpacked[1]
     return 0.01 * tf.reduce_sum(upper - lower, -1)
 
