@@ -87,6 +87,14 @@ class Rollouts(NamedTuple):
   mask: Any                # [K, B, H]
 
 
+class LatentState(NamedTuple):
+  """A state of the RSSM, with the Gaussian that its stochastic part was drawn from."""
+  deterministic: Any       # [..., D]
+  stochastic: Any          # [..., S]
+  mean: Any                # [..., S]
+  std: Any                 # [..., S]
+
+
 class Collected(NamedTuple):
   """What one call of a driver brought: whole episodes only."""
   episodes: Tuple[Episode, ...]

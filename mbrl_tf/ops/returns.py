@@ -1,4 +1,4 @@
-"""Discounted sums over a finite horizon, as one matrix product each instead of a scan over time."""
+"""Sums of rewards over a finite horizon: discounted, generalised advantages, and lambda-returns."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,7 +7,7 @@ from mbrl_tf.ops import masks
 
 
 def discounted_sum(values, discount):
-  """For each step t, the sum over s >= t of discount^(s - t) values[s].
+  """For each step t, the sum over s >= t of discount^(s - t) values[s]; one matrix product instead of a scan.
 
   Args:
     values: `[..., H]`; entries after the end of a rollout must be 0.
@@ -46,3 +46,28 @@ def generalized_advantages(rewards, values, mask, discount, gae_lambda):
   next_values = tf.concat([values[..., 1:], tf.zeros_like(values[..., :1])], -1)
   errors = rewards + discount * next_values - values
   return mask * discounted_sum(errors, discount * gae_lambda)
+
+
+def lambda_returns(rewards, values, discounts, bootstrap, lambda_):
+  """The exponentially weighted average of n-step returns (Hafner et al. 2019, arXiv:1912.01603, eq. 5 and 6).
+
+  A state's value counts the state's own reward, as in the paper: V(t) = r(t) + d(t) ((1 - lambda) v(t + 1) + lambda V(t + 1)),
+  with V(H) = v(H) the bootstrap.
+
+  Args:
+    rewards: `[H, ...]`, of states 0 to H - 1. Time leads.
+    values: `[H, ...]`, v of the same states.
+    discounts: `[H, ...]`, of what follows each state: gamma times the probability that the episode goes on from it.
+    bootstrap: `[...]`, v of state H.
+    lambda_: in [0, 1]; 0 looks one step ahead, 1 as far as there are steps.
+
+  Returns:
+    `[H, ...]`.
+  """
+  following = tf.concat([values[1:], bootstrap[None]], 0)
+  inputs = rewards + discounts * following * (1 - lambda_)
+  result, last = [], bootstrap
+  for reward, discount in zip(reversed(tf.unstack(inputs)), reversed(tf.unstack(discounts))):
+    last = reward + discount * lambda_ * last
+    result.append(last)
+  return tf.stack(result[::-1])

@@ -69,3 +69,32 @@ def test_a_rollout_that_terminates_has_the_advantages_of_the_shorter_one():
 def test_masked_rewards_and_values_are_never_seen(value):
   spoil = lambda x: np.where(MASK > 0, x, value)
   np.testing.assert_array_equal(advantages(spoil(REWARDS), spoil(VALUES)), advantages())
+
+
+def reference_lambda_returns(rewards, values, discounts, bootstrap, lambda_):
+  """The paper's definition: a weighted average of n-step returns, with a discount of its own for each state."""
+  horizon = len(rewards)
+  values = np.concatenate([values, bootstrap[None]])
+
+  def n_step(start, n):
+    end = min(start + n, horizon)
+    total, weight = 0.0, 1.0
+    for t in range(start, end):
+      total, weight = total + weight * rewards[t], weight * discounts[t]
+    return total + weight * values[end]
+
+  result = []
+  for start in range(horizon):
+    last = horizon - start
+    total = sum((1 - lambda_) * lambda_ ** (n - 1) * n_step(start, n) for n in range(1, last))
+    result.append(total + lambda_ ** (last - 1) * n_step(start, last))
+  return np.array(result)
+
+
+@pytest.mark.parametrize('lambda_', [0.0, 0.3, 0.95, 1.0])
+def test_lambda_returns_average_n_step_returns(lambda_):
+  generator = np.random.default_rng(1)
+  rewards, values, discounts = (generator.uniform(0, 1, (6, 4)) for _ in range(3))
+  bootstrap = generator.normal(size=4)
+  found = returns.lambda_returns(*(tf.constant(x) for x in (rewards, values, discounts, bootstrap)), lambda_)
+  np.testing.assert_allclose(found, reference_lambda_returns(rewards, values, discounts, bootstrap, lambda_), rtol=1e-10)

@@ -1,0 +1,55 @@
+"""Actors on latent features: tanh-normal for continuous actions, one-hot for discrete ones."""
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from mbrl_tf.models import heads
+from mbrl_tf.ops import distributions
+
+tfd = tfp.distributions
+
+
+class TanhNormalActor(heads.Perceptron):
+  """Continuous actions in (-1, 1) (Hafner et al. 2019, arXiv:1912.01603, appendix A)."""
+
+  def __init__(self, features_size, action_size, layers=4, units=400, activation='elu', precision='float32',
+               mean_scale=5.0, initial_std=5.0, least_std=1e-4):
+    """Makes the variables.
+
+    Args:
+      features_size: `F`.
+      action_size: `A`.
+      layers, units, activation, precision: as for `Perceptron`.
+      mean_scale: the mean before the tanh stays within +- this.
+      initial_std: standard deviation before the tanh where the network gives 0.
+      least_std: its lower bound.
+    """
+    super().__init__(features_size, 2 * action_size, layers, units, activation, precision, 'actor')
+    self._mean_scale, self._least_std = mean_scale, least_std
+    self._raw_std = float(np.log(np.expm1(initial_std)))
+
+  def call(self, features):
+    """The distribution of the action at features `[..., F]`; event shape `[A]`."""
+    mean, std = tf.split(super().call(features), 2, -1)
+    mean = self._mean_scale * tf.tanh(mean / self._mean_scale)
+    return distributions.TanhNormal(mean, tf.nn.softplus(std + self._raw_std) + self._least_std)
+
+  def sample(self, features, seed):
+    """A sample `[..., A]` that lets gradients through."""
+    return self(features).sample(seed=seed)
+
+
+class OneHotActor(heads.Perceptron):
+  """One of `num_values` choices, one-hot."""
+
+  def __init__(self, features_size, num_values, layers=4, units=400, activation='elu', precision='float32'):
+    super().__init__(features_size, num_values, layers, units, activation, precision, 'actor')
+
+  def call(self, features):
+    """The distribution of the one-hot action at features `[..., F]`."""
+    return tfd.OneHotCategorical(logits=super().call(features), dtype=tf.float32)
+
+  def sample(self, features, seed):
+    """A one-hot sample `[..., num_values]` with straight-through gradients."""
+    return distributions.straight_through(self(features), seed)

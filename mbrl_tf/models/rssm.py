@@ -1,0 +1,169 @@
+"""The recurrent state-space model of PlaNet (Hafner et al. 2018, arXiv:1811.04551, section 3).
+
+      prior:      s', a' -> dense -> GRU(d') = d -> dense -> dense -> p(s)        what the model expects
+      posterior:  d, e   -> dense -> dense -> q(s)                                what it infers, seeing the embedding e
+
+with d the deterministic and s the stochastic part of the state, and ' the step before.
+"""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from mbrl_tf import types
+from mbrl_tf.ops import unroll
+
+tfd = tfp.distributions
+
+
+def features(state):
+  """What heads and actor read of a `types.LatentState`: `[..., S + D]`."""
+  return tf.concat([state.stochastic, state.deterministic], -1)
+
+
+def gaussian(state):
+  """The distribution that a state's stochastic part was drawn from; event shape `[S]`."""
+  return tfd.Independent(tfd.Normal(state.mean, state.std), 1)
+
+
+class RSSM(tf.keras.Model):
+  """A GRU with a Gaussian stochastic state.
+
+  A state and what is computed from it are float32, whatever the precision of the layers is.
+  """
+
+  def __init__(self, action_size, embedding_size, deterministic=200, stochastic=30, hidden=200, activation='elu',
+               least_std=0.1, precision='float32', loop=False):
+    """Makes the variables.
+
+    Args:
+      action_size: `A`, or the number of choices of a discrete action, which is given one-hot.
+      embedding_size: `E`, of what the encoder makes of an observation.
+      deterministic: `D`, size of the GRU.
+      stochastic: `S`.
+      hidden: width of the dense layers.
+      activation: of the dense layers.
+      least_std: lower bound of the standard deviations.
+      precision: of the layers, a Keras policy such as `mixed_bfloat16`.
+      loop: see `unroll.scan`.
+    """
+    super().__init__(name='rssm')
+    self._sizes, self._least_std, self._loop = (deterministic, stochastic), least_std, loop
+    # A dense layer of two inputs, in two halves: the half that does not depend on the state is computed for all steps
+    # at once, outside the recurrence. Together they have the initial range of one layer.
+    self._prior_stochastic, self._prior_action = _halves(stochastic, action_size, hidden, precision, 'prior_input')
+    self._cell = tf.keras.layers.GRUCell(deterministic, dtype=precision, name='cell')
+    self._prior_hidden = tf.keras.layers.Dense(hidden, activation, dtype=precision, name='prior_hidden')
+    self._prior_moments = tf.keras.layers.Dense(2 * stochastic, dtype=precision, name='prior_moments')
+    self._posterior_deterministic, self._posterior_embedding = _halves(
+        deterministic, embedding_size, hidden, precision, 'posterior_input')
+    self._posterior_moments = tf.keras.layers.Dense(2 * stochastic, dtype=precision, name='posterior_moments')
+    self._activation = tf.keras.activations.get(activation)
+    self.posterior(self.prior(self.initial(1), tf.zeros([1, action_size]), tf.zeros([1, stochastic])),
+                   tf.zeros([1, embedding_size]), tf.zeros([1, stochastic]))
+
+  def initial(self, batch):
+    """The state before an episode's first observation: zeros, `[B, ...]`."""
+    deterministic, stochastic = self._sizes
+    zeros = tf.zeros([batch, stochastic])
+    return types.LatentState(tf.zeros([batch, deterministic]), zeros, zeros, zeros)
+
+  def prior(self, state, action, noise):
+    """One step without an observation.
+
+    Args:
+      state: `types.LatentState` `[..., D]` and so on, of which the moments are not read.
+      action: `[..., A]`, taken in that state.
+      noise: standard normal `[..., S]`, to sample with.
+
+    Returns:
+      The next `types.LatentState`.
+    """
+    deterministic = self._transition(state.deterministic, state.stochastic, self._prior_action(action))
+    return self._expected(deterministic, noise)
+
+  def posterior(self, prior, embedding, noise):
+    """Corrects a state that `prior` gave by an observation's embedding `[..., E]`; noise `[..., S]`."""
+    return self._inferred(prior.deterministic, self._posterior_embedding(embedding), noise)
+
+  def observe(self, embeddings, actions, is_first, seed, state=None):
+    """Infers the states along sequences of real data.
+
+    Args:
+      embeddings: `[B, T, E]`.
+      actions: `[B, T, A]`; action t led to observation t.
+      is_first: bool `[B, T]`, where an episode begins: there the state is forgotten, and the action is not read.
+      seed: int32 `[2]`.
+      state: `types.LatentState` `[B, ...]` before the first step; None for `initial`.
+
+    Returns:
+      Posterior and prior states, both `types.LatentState` of `[B, T, ...]`. Those of one step share the deterministic part.
+    """
+    batch, length = embeddings.shape[:2]
+    stochastic = self._sizes[1]
+    noise = tf.random.stateless_normal([2, length, batch, stochastic], seed)
+    going = 1 - tf.cast(is_first, tf.float32)[..., None]
+    inputs = (self._prior_action(actions * going), self._posterior_embedding(embeddings), going)
+    inputs = (*(_time_first(value) for value in inputs), noise[0])
+
+    def step(state, row):
+      action_half, embedding_half, going, noise = row
+      deterministic = self._transition(state.deterministic * going, state.stochastic * going, action_half)
+      posterior = self._inferred(deterministic, embedding_half, noise)
+      return posterior, posterior
+
+    _, posteriors = unroll.scan(step, self.initial(batch) if state is None else state, inputs, length, self._loop)
+    # What is expected does not enter the recurrence, so it is computed for all steps at once.
+    priors = self._expected(posteriors.deterministic, noise[1])
+    return tf.nest.map_structure(_time_first, posteriors), tf.nest.map_structure(_time_first, priors)
+
+  def imagine(self, actions, state, seed):
+    """Predicts without observations.
+
+    Args:
+      actions: `[B, H, A]`, the first of which is taken in `state`.
+      state: `types.LatentState` `[B, ...]`.
+      seed: int32 `[2]`.
+
+    Returns:
+      The states after each action, `types.LatentState` of `[B, H, ...]`.
+    """
+    batch, horizon = actions.shape[:2]
+    noise = tf.random.stateless_normal([horizon, batch, self._sizes[1]], seed)
+
+    def step(state, row):
+      state = self.prior(state, *row)
+      return state, state
+
+    _, states = unroll.scan(step, state, (_time_first(actions), noise), horizon, self._loop)
+    return tf.nest.map_structure(_time_first, states)
+
+  def _transition(self, deterministic, stochastic, action_half):
+    """The next deterministic part."""
+    hidden = self._activation(self._prior_stochastic(stochastic) + action_half)
+    return tf.cast(self._cell(hidden, [tf.cast(deterministic, hidden.dtype)])[0], tf.float32)
+
+  def _expected(self, deterministic, noise):
+    return self._sampled(deterministic, self._prior_moments(self._prior_hidden(deterministic)), noise)
+
+  def _inferred(self, deterministic, embedding_half, noise):
+    hidden = self._activation(self._posterior_deterministic(deterministic) + embedding_half)
+    return self._sampled(deterministic, self._posterior_moments(hidden), noise)
+
+  def _sampled(self, deterministic, moments, noise):
+    mean, std = tf.split(tf.cast(moments, tf.float32), 2, -1)
+    std = tf.nn.softplus(std) + self._least_std
+    return types.LatentState(deterministic, mean + std * noise, mean, std)
+
+
+def _halves(first, second, units, precision, name):
+  """Two layers whose sum is a dense layer on inputs of sizes `first` and `second`, without its activation."""
+  limit = (6 / (first + second + units))**0.5
+  initial = tf.keras.initializers.RandomUniform(-limit, limit)
+  return (tf.keras.layers.Dense(units, kernel_initializer=initial, dtype=precision, name=f'{name}_0'),
+          tf.keras.layers.Dense(units, kernel_initializer=initial.__class__(-limit, limit), use_bias=False, dtype=precision,
+                                name=f'{name}_1'))
+
+
+def _time_first(value):
+  """Swaps `[B, T, ...]` and `[T, B, ...]`."""
+  return tf.transpose(value, [1, 0, *range(2, value.shape.rank)])

@@ -1,0 +1,101 @@
+"""Convolutional encoder and decoder of images (Ha and Schmidhuber 2018, arXiv:1803.10122, in the sizes of Dreamer).
+
+All convolutions have stride 2 and no padding. Encoder kernels are 4 wide: 64 -> 31 -> 14 -> 6 -> 2. Decoder kernels are what
+leads from one pixel to the image's size: 1 -> 5 -> 13 -> 30 -> 64. Other sizes get as many layers as they need.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from mbrl_tf import errors
+
+_ENCODER_KERNEL = 4
+
+
+class ConvEncoder(tf.keras.Model):
+  """Images uint8 `[..., height, width, channels]` to vectors `[..., E]`, 1024 for 64 x 64 images at depth 32."""
+
+  def __init__(self, shape, depth=32, activation='relu', precision='float32'):
+    """Makes the variables.
+
+    Args:
+      shape: of one image; height and width are equal and at least 8.
+      depth: channels of the first layer; each later one has twice as many.
+      activation: of all layers.
+      precision: a Keras policy.
+    """
+    super().__init__(name='conv_encoder')
+    _check(shape)
+    self._shape = tuple(shape)
+    size, self._layers = shape[0], []
+    while size >= _ENCODER_KERNEL:
+      self._layers.append(tf.keras.layers.Conv2D(
+          depth * 2**len(self._layers), _ENCODER_KERNEL, 2, activation=activation, dtype=precision,
+          name=f'conv_{len(self._layers)}'))
+      size = (size - _ENCODER_KERNEL) // 2 + 1
+    self.output_size = size * size * depth * 2**(len(self._layers) - 1)
+    self(tf.zeros([1, *shape], tf.uint8))
+
+  def call(self, images):
+    lead = images.shape[:-3]
+    hidden = preprocess(tf.reshape(images, [-1, *self._shape]))
+    for layer in self._layers:
+      hidden = layer(hidden)
+    return tf.reshape(hidden, [*_known(lead, images), self.output_size])
+
+
+class ConvDecoder(tf.keras.Model):
+  """Features `[..., F]` to the means of preprocessed images, float32 `[..., height, width, channels]`."""
+
+  def __init__(self, shape, features_size, depth=32, activation='relu', precision='float32'):
+    """Makes the variables; arguments as for `ConvEncoder`, and the size of the features `F`."""
+    super().__init__(name='conv_decoder')
+    _check(shape)
+    self._shape, kernels = tuple(shape), decoder_kernels(shape[0])
+    channels = [depth * 2**i for i in reversed(range(len(kernels) - 1))] + [shape[-1]]
+    self._units = 32 * depth
+    self._dense = tf.keras.layers.Dense(self._units, dtype=precision, name='dense')
+    self._layers = [
+        tf.keras.layers.Conv2DTranspose(
+            filters, kernel, 2, activation=None if index == len(kernels) - 1 else activation, dtype=precision,
+            name=f'deconv_{index}')
+        for index, (filters, kernel) in enumerate(zip(channels, kernels))]
+    self(tf.zeros([1, features_size]))
+
+  def call(self, features):
+    hidden = tf.reshape(self._dense(features), [-1, 1, 1, self._units])
+    for layer in self._layers:
+      hidden = layer(hidden)
+    return tf.cast(tf.reshape(hidden, [*_known(features.shape[:-1], features), *self._shape]), tf.float32)
+
+
+def preprocess(images):
+  """uint8 images to float32 in [-0.5, 0.5]."""
+  return tf.cast(images, tf.float32) / 255 - 0.5
+
+
+def postprocess(values):
+  """The inverse of `preprocess` for what a decoder gives: clipped, and uint8."""
+  return tf.cast(tf.round(tf.clip_by_value(values + 0.5, 0, 1) * 255), tf.uint8)
+
+
+def decoder_kernels(size):
+  """The widths of the kernels that lead from one pixel to `size` pixels, first layer first: (5, 5, 6, 6) for 64."""
+  kernels = []
+  while size > 1:
+    # A width of the output's parity, so that strides of 2 fit without a rest.
+    kernel = size if size <= 6 else 6 - size % 2
+    kernels.append(kernel)
+    size = (size - kernel) // 2 + 1
+  return tuple(reversed(kernels))
+
+
+def _known(lead, tensor):
+  """Leading axes for a reshape; only the first may be unknown."""
+  return [tf.shape(tensor)[0] if length is None else length for length in lead]
+
+
+def _check(shape):
+  if len(shape) != 3 or shape[0] != shape[1] or shape[0] < 8:
+    raise errors.UserError('Images must be square, with channels last, and at least 8 pixels wide, for the '
+                           f'convolutions halve them. Received: shape={tuple(np.asarray(shape).tolist())}')

@@ -1,0 +1,62 @@
+"""Perceptrons and what they return."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mbrl_tf.models import heads, latent_actor
+
+F = 10
+
+
+def count(model):
+  return sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+
+
+def test_published_sizes():
+  assert count(heads.NormalHead(230, 3, 400)) == 413_601
+  assert count(latent_actor.TanhNormalActor(230, 6)) == 578_412
+  assert count(heads.NormalHead(230, 2, 400)) == 230 * 400 + 400 + 400 * 400 + 400 + 401
+
+
+def test_a_perceptron_is_dense_layers_with_elu_and_a_linear_one():
+  model = heads.Perceptron(F, 3, 1, 5)
+  inputs = np.random.default_rng(0).normal(size=(2, 4, F)).astype(np.float32)
+  kernel, bias, last, last_bias = (v.numpy() for v in model.trainable_variables)
+  hidden = inputs @ kernel + bias
+  hidden = np.where(hidden > 0, hidden, np.expm1(hidden))
+  np.testing.assert_allclose(model(inputs), hidden @ last + last_bias, rtol=1e-4, atol=1e-5)
+  assert model.output_size == 3 and heads.Perceptron(F, 0, 2, 7).output_size == 7 and heads.Perceptron(F, 0, 0, 7).output_size == F
+
+
+def test_heads_have_the_event_shapes_that_losses_expect():
+  features = tf.ones([2, 3, F])
+  number, vector, going = heads.NormalHead(F, 1, 8)(features), heads.NormalHead(F, 1, 8, size=4)(features), heads.BernoulliHead(
+      F, 1, 8)(features)
+  assert number.log_prob(tf.zeros([2, 3])).shape == (2, 3)
+  assert vector.log_prob(tf.zeros([2, 3, 4])).shape == (2, 3)
+  assert going.log_prob(tf.ones([2, 3])).shape == (2, 3)
+  expected = -0.5 * np.square(1.0 - number.mean().numpy()) - 0.5 * np.log(2 * np.pi)
+  np.testing.assert_allclose(number.log_prob(tf.ones([2, 3])), expected, rtol=1e-5)
+
+
+def test_a_new_tanh_normal_actor_is_broad_and_bounded():
+  distribution = latent_actor.TanhNormalActor(F, 2, 2, 16)(tf.random.stateless_normal([50, F], [1, 2]) * 100)
+  assert np.abs(distribution.distribution.mean().numpy()).max() <= 5.0
+  at_zero = latent_actor.TanhNormalActor(F, 2, 2, 16)(tf.zeros([1, F]))
+  np.testing.assert_allclose(at_zero.distribution.stddev(), [[5.0, 5.0]], rtol=1e-3)
+
+
+@pytest.mark.parametrize('actor', [latent_actor.TanhNormalActor(F, 3, 1, 8), latent_actor.OneHotActor(F, 3, 1, 8)])
+def test_samples_let_gradients_into_the_actor(actor):
+  with tf.GradientTape() as tape:
+    value = tf.reduce_sum(actor.sample(tf.ones([4, F]), tf.constant([1, 2]))[:, 0])
+  gradients = tape.gradient(value, actor.trainable_variables)
+  assert all(gradient is not None for gradient in gradients)
+  assert any(np.abs(gradient).max() > 0 for gradient in gradients)
+
+
+def test_a_one_hot_actor_has_a_one_hot_mode():
+  actor = latent_actor.OneHotActor(F, 3, 1, 8)
+  mode = actor(tf.random.stateless_normal([20, F], [1, 2])).mode().numpy()
+  assert mode.shape == (20, 3) and (mode.sum(-1) == 1).all() and set(np.unique(mode)) == {0, 1}
