@@ -136,3 +136,50 @@ def test_twenty_episodes_are_written_quickly(tmp_path):
       store.append(episode)
     seconds.append(time.monotonic() - begin)
   assert min(seconds) < 0.5  # measured: 0.03; generous for a machine that is busy
+
+
+@pytest.mark.parametrize('decisions', [1, 23, 24, 25, 49, 50, 130])
+def test_images_are_read_in_blocks(tmp_path, decisions):
+  store = episodes.EpisodeStore(tmp_path)
+  episode = make_episode(decisions, image=True)
+  store.append(episode)
+  store.append(episode._replace(observation=episode.observation['image']))
+  rows = episodes.BLOCK_ROWS
+  blocks = list(range(-(-(decisions + 1) // rows)))
+  for index, image in ((0, lambda observation: observation['image']), (1, lambda observation: observation)):
+    np.testing.assert_array_equal(image(store.load(index).observation), episode.observation['image'])
+    assert not blocks or [len(image(read)) for read in store.load_images(index, blocks[:-1])] == [rows] * (len(blocks) - 1)
+    for block, read in zip(blocks[::-1], store.load_images(index, blocks[::-1])):
+      np.testing.assert_array_equal(image(read), episode.observation['image'][block * rows:(block + 1) * rows])
+  vectors = store.load_vectors(0)
+  assert list(vectors.observation) == ['state']
+  np.testing.assert_array_equal(vectors.observation['state'], episode.observation['state'])
+  np.testing.assert_array_equal(vectors.action, episode.action)
+  assert store.load_vectors(1).observation is None
+
+
+def test_decisions_are_known_without_reading(tmp_path):
+  store = episodes.EpisodeStore(tmp_path)
+  for decisions in (4, 2, 7):
+    store.append(make_episode(decisions))
+  sorted(tmp_path.iterdir())[1].unlink()
+  for path in tmp_path.iterdir():
+    path.write_bytes(b'')
+  assert episodes.EpisodeStore(tmp_path).decisions() == {0: 4, 2: 7}
+
+
+def test_a_name_that_tells_another_length_is_damage(tmp_path):
+  store = episodes.EpisodeStore(tmp_path)
+  store.append(make_episode(4))
+  path = next(tmp_path.iterdir())
+  path.rename(path.with_name('00000000-5.npz'))
+  with pytest.raises(errors.UserError, match='it holds 4 decisions where its name says 5'):
+    episodes.EpisodeStore(tmp_path).load(0)
+
+
+def test_images_take_less_room_than_they_show(tmp_path):
+  store = episodes.EpisodeStore(tmp_path)
+  image = np.zeros((501, 64, 64, 3), np.uint8)
+  image[:, ::2] = np.arange(501)[:, None, None, None] % 200
+  store.append(make_episode(500)._replace(observation=image))
+  assert next(tmp_path.iterdir()).stat().st_size < image.nbytes / 20
