@@ -79,6 +79,23 @@ class Transitions(NamedTuple):
   terminated: Any          # bool [M]
 
 
+class Sequences(NamedTuple):
+  """Real sequences, `T` rows in the order in which the simulator showed them.
+
+  Row t holds an observation and what led to it: the action that was taken before it, the reward that came with it, and
+  whether the episode terminated there. So an episode of L decisions has L + 1 rows, and no row stands for an action
+  that was not taken. The first row of an episode has nothing before it: there `is_first` is true, action and reward are
+  0 and `terminated` is false; what a model remembers is reset before that row. It may stand anywhere in a sequence,
+  because a sequence runs on into another episode where one ends. The row after one with `terminated` is always a
+  first row; a first row without it follows a truncation.
+  """
+  observation: Any         # [B, T, O], or a mapping from key to [B, T, ...]; uint8 as stored, all else float32
+  action: Any              # float32 [B, T, A] or int64 [B, T]
+  reward: Any              # float32 [B, T]
+  terminated: Any          # bool [B, T]
+  is_first: Any            # bool [B, T]
+
+
 class Rollouts(NamedTuple):
   """Imagined rollouts. `mask` is 1 for a step that was taken and 0 for all steps after a termination."""
   observation: Any         # [K, B, H, O]
