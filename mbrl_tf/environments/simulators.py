@@ -1,9 +1,9 @@
 """From a name to one simulator, as a picklable recipe that a worker process can follow without TensorFlow."""
 
 import dataclasses
+import functools
 import importlib
 import inspect
-import logging
 import multiprocessing
 import os
 import sys
@@ -13,7 +13,9 @@ import gymnasium
 from gymnasium import spaces, wrappers as gym_wrappers
 
 from mbrl_tf import errors
-from mbrl_tf.environments import toy, wrappers
+from mbrl_tf.environments import dm_control, mujoco_setup, toy, wrappers
+
+_KINDS = ('gym', 'dmc', 'toy')  # before the colon of a name; anything else is a user's module
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Recipe:
 
   def _prepare_rendering(self):
     """Makes sure that TensorFlow is not here, and then chooses the OpenGL back end, before mujoco is imported."""
-    if not self.name.startswith(('gym:', 'toy:')):
+    if is_users(self.name):
       factory(self.name)
     if 'tensorflow' in sys.modules:
       raise errors.UserError(
@@ -92,7 +94,7 @@ def build(name, kwargs, render_mode=None):
   """Returns the bare `gymnasium.Env` that `name` stands for.
 
   Args:
-    name: `gym:<id>`, `toy:<name>` or `my.module:factory`.
+    name: `gym:<id>`, `dmc:<domain>_<task>`, `toy:<name>` or `my.module:factory`.
     kwargs: keyword arguments of the simulator.
     render_mode: handed to the simulator when not None.
 
@@ -104,8 +106,8 @@ def build(name, kwargs, render_mode=None):
     kwargs['render_mode'] = render_mode
   kind, _, rest = name.partition(':')
   if kind == 'gym':
-    return _build_gym(name, rest, kwargs)
-  maker = toy.TOYS.get(rest) if kind == 'toy' else factory(name)
+    return _build_gym(name, rest, kwargs, bool(render_mode))
+  maker = _dmc_maker(rest, bool(render_mode)) if kind == 'dmc' else toy.TOYS.get(rest) if kind == 'toy' else factory(name)
   if maker is None:
     raise errors.unknown_name('environment', name, names())
   _check_kwargs(name, maker, kwargs)
@@ -117,8 +119,13 @@ def build(name, kwargs, render_mode=None):
 
 def names():
   """Returns all names that are known without importing the user's modules, sorted."""
-  toys = [f'toy:{name}' for name in toy.TOYS]
-  return sorted(toys + [f'gym:{name}' for name in gymnasium.registry])
+  kinds = {'gym': gymnasium.registry, 'dmc': dm_control.tasks(), 'toy': toy.TOYS}
+  return sorted(f'{kind}:{name}' for kind, known in kinds.items() for name in known)
+
+
+def is_users(name):
+  """Whether `name` is a user's `my.module:factory`."""
+  return name.partition(':')[0] not in _KINDS
 
 
 def factory(name):
@@ -132,8 +139,8 @@ def factory(name):
     if error.name and not (module_name + '.').startswith(error.name + '.'):
       raise
     raise errors.UserError(
-        f'A name that does not begin with gym: or toy: is a module and a factory in it, and this module cannot be found on '
-        f"Python's path. Received: environment={name!r}") from error
+        f'A name that does not begin with gym:, dmc: or toy: is a module and a factory in it, and this module cannot be found '
+        f"on Python's path. Received: environment={name!r}") from error
   if not callable(getattr(module, attribute, None)):
     known = [f'{module_name}:{key}' for key, value in vars(module).items() if callable(value) and not key.startswith('_')]
     raise errors.unknown_name('environment', name, known or names())
@@ -156,11 +163,11 @@ def own_time_limit(name, env):
   return 0 if kind == 'toy' else int(getattr(factory(name), 'time_limit', 0))
 
 
-def _build_gym(name, gym_id, kwargs):
+def _build_gym(name, gym_id, kwargs, renders):
   if gym_id not in gymnasium.registry:
     raise errors.unknown_name('environment', name, names())
   if _is_mujoco(gym_id):
-    _route_mujoco_warnings()
+    mujoco_setup.load('mujoco', renders)
   try:
     # The time limit is a wrapper of our own; gymnasium's checker and order enforcement cost more than a cheap simulator.
     env = gymnasium.make(gym_id, max_episode_steps=-1, disable_env_checker=True, **kwargs)
@@ -173,15 +180,9 @@ def _is_mujoco(gym_id):
   return 'mujoco' in str(gymnasium.spec(gym_id).entry_point)
 
 
-def _route_mujoco_warnings():
-  """Sends MuJoCo's warnings to `logging`; by itself it prints them and writes MUJOCO_LOG.TXT where one happens to be.
-
-  Dropped: deprecation notes on the model files that come with gymnasium, which nobody here can change.
-  """
-  import mujoco  # Only where a task needs it: MUJOCO_GL must be set before.
-  logger = logging.getLogger(__name__)
-  mujoco.set_mju_user_warning(
-      lambda message: None if 'is deprecated' in message else logger.warning('MuJoCo: %s', message))
+def _dmc_maker(name, renders):
+  """Returns the callable that builds a task of the DM Control suite, or None where there is none of this name."""
+  return functools.partial(dm_control.SuiteTask, name) if name in dm_control.tasks(renders) else None
 
 
 def _check_kwargs(name, maker, kwargs):
@@ -196,4 +197,4 @@ def needs_gl(name):
   kind, _, gym_id = name.partition(':')
   if kind == 'gym':
     return _is_mujoco(gym_id)
-  return not renders_without_gl(name) and 'mujoco' in sys.modules
+  return kind == 'dmc' or not renders_without_gl(name) and 'mujoco' in sys.modules
