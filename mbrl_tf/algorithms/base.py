@@ -11,12 +11,15 @@ class EnvironmentConfig:
   """The task.
 
   Attributes:
-    name: `gym:<id>`, `toy:<name>`, or `my.module:factory`.
+    name: `gym:<id>`, `dmc:<domain>_<task>`, `toy:<name>`, or `my.module:factory`.
     kwargs: keyword arguments of the simulator.
     time_limit: env steps per episode; 0 keeps the simulator's own limit.
     action_repeat: env steps per decision.
     num_envs: simulators that run in parallel.
     parallel: `processes`, `in_process`, or `auto` (what is faster for the task).
+    observation: `vectors` (what the simulator observes by itself), `pixels` (an image alone), or `both`.
+    image_size: of the square images, in pixels.
+    camera: number of the camera that draws, in MuJoCo tasks; -1 is the task's own choice.
   """
   name: str = ''
   kwargs: Dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -24,6 +27,9 @@ class EnvironmentConfig:
   action_repeat: int = 1
   num_envs: int = 1
   parallel: str = 'auto'
+  observation: str = 'vectors'
+  image_size: int = 64
+  camera: int = -1
 
 
 @dataclasses.dataclass
@@ -56,9 +62,12 @@ def validate_common(config):
   if environment.parallel not in ('auto', 'processes', 'in_process'):
     raise errors.UserError("config.environment.parallel must be 'auto', 'processes' or 'in_process'. "
                            f'Received: parallel={environment.parallel!r}')
-  lowest = {'environment.num_envs': 1, 'environment.action_repeat': 1, 'environment.time_limit': 0, 'run.env_steps': 1,
-            'run.seed': 0, 'run.evaluate_every_env_steps': 0, 'run.evaluate_episodes': 1,
-            'run.checkpoint_every_env_steps': 0, 'run.keep_checkpoints': 1}
+  if environment.observation not in ('vectors', 'pixels', 'both'):
+    raise errors.UserError("config.environment.observation must be 'vectors', 'pixels' or 'both'. "
+                           f'Received: observation={environment.observation!r}')
+  lowest = {'environment.num_envs': 1, 'environment.action_repeat': 1, 'environment.time_limit': 0,
+            'environment.image_size': 1, 'environment.camera': -1, 'run.env_steps': 1, 'run.seed': 0,
+            'run.evaluate_every_env_steps': 0, 'run.evaluate_episodes': 1, 'run.checkpoint_every_env_steps': 0, 'run.keep_checkpoints': 1}
   for path, least in lowest.items():
     part, name = path.split('.')
     value = getattr(getattr(config, part), name)

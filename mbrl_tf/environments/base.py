@@ -17,7 +17,8 @@ def read_spec(env, recipe):
   Reward and termination come from the first place that has them: attributes `reward_function` and `terminated_function`
   of the simulator, the same attributes of the factory, the table of known tasks. Each is a callable, or a string
   `'module:function'` that is imported here, in the process that has TensorFlow. They describe one env step and take
-  actions in the simulator's own units; the spec's functions take the agent's.
+  actions in the simulator's own units; the spec's functions take the agent's. Where images are observed there are none,
+  because all of them read the simulator's own observation.
 
   Args:
     env: the simulator as its recipe built it.
@@ -26,9 +27,7 @@ def read_spec(env, recipe):
   Raises:
     UserError: a function that cannot be imported.
   """
-  known = mujoco_tasks.functions(env)
-  reward = _find('reward_function', env, recipe.name) or known.reward
-  terminated = _find('terminated_function', env, recipe.name) or known.terminated
+  reward, terminated = _functions(env, recipe)
   return types.EnvironmentSpec(
       name=recipe.name,
       observation=_observation_spec(env.observation_space),
@@ -37,6 +36,15 @@ def read_spec(env, recipe):
       action_repeat=recipe.action_repeat,
       reward=None if reward is None else _agent_reward(reward, env, recipe.action_repeat),
       terminated=None if terminated is None else _agent_terminated(terminated))
+
+
+def _functions(env, recipe):
+  """Returns (reward, terminated) as the simulator's task defines them, None where unknown."""
+  if recipe.observation != 'vectors':
+    return None, None
+  known = mujoco_tasks.functions(env)
+  return (_find('reward_function', env, recipe.name) or known.reward,
+          _find('terminated_function', env, recipe.name) or known.terminated)
 
 
 def _find(attribute, env, name):

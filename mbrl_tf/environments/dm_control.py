@@ -13,8 +13,8 @@ from mbrl_tf import errors
 from mbrl_tf.environments import mujoco_setup
 
 _ALIASES = {'cup_catch': ('ball_in_cup', 'catch')}
-# Where the suite's first camera is far away (quadruped) or looks at the ball alone (dog_fetch): one that follows the body.
-_CAMERAS = {'dog': 'y-axis', 'quadruped': 'y'}
+# Where the suite's first camera is far away (quadruped), looks at the ball alone (dog_fetch) or past the bodies (lqr).
+_CAMERAS = {'dog': 'y-axis', 'lqr': 'cam1', 'quadruped': 'y'}
 
 
 def tasks(renders=False):
@@ -63,9 +63,9 @@ class SuiteTask(gymnasium.Env):
     self.observation_space = _observation_space(self._environment)
     self.action_space = _action_space(self._environment)
     self._size = _checked_size(width, height)
-    mujoco_setup.check_camera(camera_id, self._physics.model.ncam)
+    mujoco_setup.prepare_model(self._physics.model, camera_id)
     self._camera = _CAMERAS.get(domain, 0) if camera_id is None else camera_id
-    self._prepare_drawing()
+    self._prepare_buffers()
 
   def reset(self, *, seed=None, options=None):
     """Begins an episode; `seed` decides all of it."""
@@ -81,7 +81,8 @@ class SuiteTask(gymnasium.Env):
       logging.getLogger(__name__).warning('The simulation diverged, and the episode ends here: %s', error)
       return self._observation, 0.0, False, True, {}
     self._observation = _vector(step.observation)
-    return self._observation, float(step.reward), step.discount == 0, step.last(), {}
+    terminated = step.discount == 0
+    return self._observation, float(step.reward), terminated, step.last() and not terminated, {}
 
   def render(self):
     """Returns uint8 [height, width, 3]."""
@@ -91,12 +92,10 @@ class SuiteTask(gymnasium.Env):
   def close(self):
     self._physics.free()
 
-  def _prepare_drawing(self):
+  def _prepare_buffers(self):
     """Sizes what is allocated with the first frame; or, where nothing is drawn, keeps it from being allocated."""
-    visual = self._physics.model.vis
-    visual.quality.shadowsize = mujoco_setup.SHADOW_SIZE
-    visual.global_.offwidth = max(visual.global_.offwidth, self._size[0])
-    visual.global_.offheight = max(visual.global_.offheight, self._size[1])
+    buffer = self._physics.model.vis.global_
+    buffer.offwidth, buffer.offheight = self._size
     if self.render_mode is None:
       # quadruped_escape asks for it at each reset, to send the new terrain there.
       self._physics._make_rendering_contexts = lambda: None

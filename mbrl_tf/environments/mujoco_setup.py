@@ -6,9 +6,9 @@ import os
 
 from mbrl_tf import errors
 
-# Of the shadow map, in pixels; must be set before the first frame. At 64x64 pixels, drawn in software, the usual 2048
-# takes half as much time again, for a mean difference of 0.008 grey levels.
-SHADOW_SIZE = 1024
+# Of the shadow map, in pixels. With the usual 2048, drawing 64x64 pixels in software takes half as much time again, for
+# a mean difference of 0.008 grey levels.
+_SHADOW_SIZE = 1024
 
 
 def load(module, renders):
@@ -36,10 +36,19 @@ def load(module, renders):
   return loaded
 
 
-def check_camera(camera, count):
-  """Raises a UserError where a model with `count` cameras has no camera of this number; None is always fine."""
-  if camera is not None and not (isinstance(camera, int) and 0 <= camera < count):
-    raise errors.UserError(f'The cameras of this task are numbered from 0 to {count - 1}. Received: camera={camera!r}')
+def prepare_model(model, camera):
+  """Sets what must be set before the first frame.
+
+  Args:
+    model: of `mujoco`, or dm_control's of the same attributes.
+    camera: number of the camera that will draw, or None for the task's own.
+
+  Raises:
+    UserError: the model has no such camera.
+  """
+  model.vis.quality.shadowsize = _SHADOW_SIZE
+  if camera is not None and not (isinstance(camera, int) and 0 <= camera < model.ncam):
+    raise errors.UserError(f'The cameras of this task are numbered from 0 to {model.ncam - 1}. Received: camera={camera!r}')
 
 
 def _route_warnings(mujoco):

@@ -5,6 +5,7 @@ is tried in a child process, before any worker imports mujoco.
 """
 
 import functools
+import logging
 import os
 import subprocess
 import sys
@@ -39,6 +40,7 @@ def back_end():
 def _find(wanted):
   for name in (wanted,) if wanted else _BACK_ENDS:
     if renders(name):
+      logging.getLogger(__name__).info('MuJoCo renders with MUJOCO_GL=%s.', name)
       return name
   raise errors.UserError(
       'MuJoCo cannot render here, with none of EGL and OSMesa. On Debian or Ubuntu install one of them: '

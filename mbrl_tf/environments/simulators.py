@@ -13,7 +13,7 @@ import gymnasium
 from gymnasium import spaces, wrappers as gym_wrappers
 
 from mbrl_tf import errors
-from mbrl_tf.environments import dm_control, mujoco_setup, toy, wrappers
+from mbrl_tf.environments import dm_control, mujoco_setup, pixels, toy, wrappers
 
 _KINDS = ('gym', 'dmc', 'toy')  # before the colon of a name; anything else is a user's module
 
@@ -30,6 +30,9 @@ class Recipe:
     seed: of the whole group of simulators.
     index: which simulator of the group this is.
     render_mode: None or `rgb_array`.
+    observation: `vectors` (what the simulator observes by itself), `pixels` or `both`.
+    image_size: of square images, in pixels.
+    camera: number of the camera that draws, in MuJoCo tasks; -1 is the task's own choice.
     gl: value of MUJOCO_GL for a worker that renders; None leaves the variable alone.
   """
   name: str
@@ -39,12 +42,20 @@ class Recipe:
   seed: int = 0
   index: int = 0
   render_mode: Optional[str] = None
+  observation: str = 'vectors'
+  image_size: int = 64
+  camera: int = -1
   gl: Optional[str] = None
+
+  @property
+  def renders(self):
+    """Whether frames are drawn, to be observed or to be shown."""
+    return self.render_mode is not None or self.observation != 'vectors'
 
   def __call__(self):
     """Returns the wrapped `gymnasium.Env`."""
     in_worker = multiprocessing.parent_process() is not None
-    render_mode = self.render_mode
+    render_mode = 'rgb_array' if self.renders else None
     if render_mode and not renders_without_gl(self.name):
       # gymnasium's vector builds one simulator in the calling process too, only to read its spaces: that one must not
       # load a software renderer beside TensorFlow.
@@ -52,7 +63,20 @@ class Recipe:
         self._prepare_rendering()
       else:
         render_mode = None
-    return self._wrap(build(self.name, self.kwargs, render_mode))
+    return self._wrap(build(self.name, self._simulator_kwargs(), render_mode))
+
+  def _simulator_kwargs(self):
+    """Returns the user's keyword arguments, after those that size and aim what MuJoCo draws."""
+    drawing = {}
+    if self.observation != 'vectors' and is_mujoco(self.name):
+      drawing = {'width': self.image_size, 'height': self.image_size}
+    if self.camera >= 0:
+      if not is_mujoco(self.name):
+        raise errors.UserError(
+            f'Cameras can be chosen in the MuJoCo tasks of gym: and dmc: alone, so not in {self.name}. '
+            f'Received: camera={self.camera}')
+      drawing['camera_id'] = self.camera
+    return {**drawing, **self.kwargs}
 
   def _prepare_rendering(self):
     """Makes sure that TensorFlow is not here, and then chooses the OpenGL back end, before mujoco is imported."""
@@ -63,7 +87,7 @@ class Recipe:
           f'A process that renders {self.name} has imported TensorFlow, and the two in one process crash. Keep TensorFlow '
           'out of the module of the simulator and out of the top of the main script (import it inside a function), and '
           "name functions that need it as strings: reward_function = 'my.functions:reward'. "
-          f'Received: render_mode={self.render_mode!r}')
+          f'Received: render_mode={self.render_mode!r}, observation={self.observation!r}')
     # Frames come back as arrays: Gymnasium's classic tasks need neither window nor sound to draw them.
     os.environ.setdefault('SDL_VIDEODRIVER', 'dummy')
     os.environ.setdefault('SDL_AUDIODRIVER', 'dummy')
@@ -86,6 +110,8 @@ class Recipe:
           f'Received: action_space={env.action_space}')
     env = wrappers.LimitTime(env, time_limit)
     env = wrappers.RepeatActions(env, self.action_repeat)
+    if self.observation != 'vectors':
+      env = pixels.AddImages(env, self.name, self.observation, self.image_size)
     env = wrappers.CheckObservations(env, self.name)
     return wrappers.SeedEpisodes(env, self.name, self.seed, self.index)
 
@@ -166,18 +192,16 @@ def own_time_limit(name, env):
 def _build_gym(name, gym_id, kwargs, renders):
   if gym_id not in gymnasium.registry:
     raise errors.unknown_name('environment', name, names())
-  if _is_mujoco(gym_id):
+  if is_mujoco(name):
     mujoco_setup.load('mujoco', renders)
   try:
     # The time limit is a wrapper of our own; gymnasium's checker and order enforcement cost more than a cheap simulator.
     env = gymnasium.make(gym_id, max_episode_steps=-1, disable_env_checker=True, **kwargs)
   except TypeError as error:
     raise errors.UserError(f'{name} does not take these keyword arguments ({error}). Received: kwargs={kwargs}') from error
+  if is_mujoco(name) and hasattr(env.unwrapped, 'model'):
+    mujoco_setup.prepare_model(env.unwrapped.model, kwargs.get('camera_id'))
   return env.env if isinstance(env, gym_wrappers.OrderEnforcing) else env
-
-
-def _is_mujoco(gym_id):
-  return 'mujoco' in str(gymnasium.spec(gym_id).entry_point)
 
 
 def _dmc_maker(name, renders):
@@ -194,7 +218,12 @@ def _check_kwargs(name, maker, kwargs):
 
 def needs_gl(name):
   """Whether rendering `name` needs an OpenGL back end for MuJoCo."""
-  kind, _, gym_id = name.partition(':')
+  return is_mujoco(name) or (is_users(name) and 'mujoco' in sys.modules)
+
+
+def is_mujoco(name):
+  """Whether `name` is a MuJoCo task that is registered with Gymnasium, or one of the DM Control suite."""
+  kind, _, rest = name.partition(':')
   if kind == 'gym':
-    return _is_mujoco(gym_id)
-  return kind == 'dmc' or not renders_without_gl(name) and 'mujoco' in sys.modules
+    return rest in gymnasium.registry and 'mujoco' in str(gymnasium.spec(rest).entry_point)
+  return kind == 'dmc'

@@ -5,6 +5,9 @@ import numpy as np
 from gymnasium import spaces
 
 
+_GREEN, _RED = (60, 160, 60), (200, 40, 40)
+
+
 class PointMass(gymnasium.Env):
   """A mass in the plane is pushed to the origin.
 
@@ -46,14 +49,61 @@ class PointMass(gymnasium.Env):
     return self._observation(), float(reward), False, False, {}
 
   def render(self):
-    """Returns uint8 [64, 64, 3]: the plane within 2 of the origin, the goal in green and the mass in red."""
+    """Returns uint8 [64, 64, 3]: the plane within 2 of the origin, the goal in green and the mass in red.
+
+    The discs are large enough to be seen in 16x16 pixels; a mass that is farther away is drawn at the edge.
+    """
     frame = np.full((64, 64, 3), 255, np.uint8)
-    _draw_disc(frame, np.zeros(2), 0.15, (60, 160, 60))
-    _draw_disc(frame, self._position, 0.12, (200, 40, 40))
+    _draw_disc(frame, np.zeros(2), 0.3, _GREEN)
+    _draw_disc(frame, np.clip(self._position, -1.8, 1.8), 0.25, _RED)
     return frame
 
   def _observation(self):
     return np.concatenate([self._position, self._velocity]).astype(np.float32)
+
+
+class Corridor(gymnasium.Env):
+  """A walker in a corridor of cells goes to the end that is the goal in this episode; the other end is a pit.
+
+  Observation: a dict of `position` `[1]` in [-1, 1] and `goal` `[1]`, -1 or 1. Action: 0 left, 1 stay, 2 right. It starts
+  in the middle. Reward: 1 at the goal, -1 in the pit, 0 elsewhere; both ends terminate. So a uniformly random policy
+  returns 0 on average, and the best one 1.
+  """
+
+  metadata = {'render_modes': ['rgb_array'], 'render_fps': 5}
+  time_limit = 20
+
+  def __init__(self, render_mode=None, half_length=3):
+    """The ends are `half_length` cells from the middle."""
+    self.render_mode = render_mode
+    self.observation_space = spaces.Dict({key: spaces.Box(-1.0, 1.0, (1,), np.float32) for key in ('position', 'goal')})
+    self.action_space = spaces.Discrete(3)
+    self._half_length = half_length
+    self._cell = 0
+    self._goal = 1
+
+  def reset(self, *, seed=None, options=None):
+    super().reset(seed=seed)
+    self._cell = 0
+    self._goal = int(self.np_random.choice([-1, 1]))
+    return self._observation(), {}
+
+  def step(self, action):
+    self._cell += int(action) - 1
+    ended = abs(self._cell) == self._half_length
+    reward = float(np.sign(self._cell) * self._goal) if ended else 0.0
+    return self._observation(), reward, ended, False, {}
+
+  def render(self):
+    """Returns uint8 [64, 64, 3]: the walker in red and the goal in green, on a line."""
+    frame = np.full((64, 64, 3), 255, np.uint8)
+    _draw_disc(frame, np.array([1.5 * self._goal, 0.0]), 0.4, _GREEN)
+    _draw_disc(frame, np.array([1.5 * self._cell / self._half_length, 0.0]), 0.25, _RED)
+    return frame
+
+  def _observation(self):
+    position = np.array([self._cell / self._half_length], np.float32)
+    return {'position': position, 'goal': np.array([self._goal], np.float32)}
 
 
 def _draw_disc(frame, center, radius, color, half_width=2.0):
@@ -64,4 +114,4 @@ def _draw_disc(frame, center, radius, color, half_width=2.0):
   frame[np.square(x - center[0]) + np.square(y - center[1]) <= radius ** 2] = color
 
 
-TOYS = {'point_mass': PointMass}
+TOYS = {'point_mass': PointMass, 'corridor': Corridor}

@@ -49,8 +49,9 @@ TASKS = [
     Task('gym:Pendulum-v1'),
     Task('gym:CartPole-v1'),
     Task('gym:CartPole-v1', kwargs={'sutton_barto_reward': True}),
-] + [Task(f'toy:{name}') for name in toy.TOYS]
-NAMES = sorted({task.name for task in TASKS})
+    Task('toy:point_mass'),
+]
+NAMES = sorted({task.name for task in TASKS} | {f'toy:{name}' for name in toy.TOYS})
 
 
 def actions_of(spec, generator, count, num_envs):
@@ -151,14 +152,15 @@ def test_spec_and_steps_agree(name):
   assert spec.name == name and spec.time_limit > 0 and environment.batch_size == 2
   generator = np.random.default_rng(0)
   for step in [environment.reset()] + [environment.step(action) for action in actions_of(spec, generator, 3, 2)]:
-    assert step.observation.shape == (2,) + spec.observation.shape and step.observation.dtype == spec.observation.dtype
+    for part, observed in zip(tf.nest.flatten(spec.observation), tf.nest.flatten(step.observation), strict=True):
+      assert observed.shape == (2,) + part.shape and observed.dtype == part.dtype
     assert step.reward.dtype == np.float32 and step.discount.dtype == np.float32 and step.step_type.dtype == np.int32
   if spec.action.num_values is None:
     assert (spec.action.minimum == -1).all() and (spec.action.maximum == 1).all() and spec.action.dtype == 'float32'
   environment.close()
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', [name for name in NAMES if name != 'toy:corridor'])  # which begins in two ways only
 def test_a_seed_brings_back_the_same_run_and_another_does_not(name):
   def run(seed):
     environment = catalog.make(name, num_envs=2, seed=seed, time_limit=4)

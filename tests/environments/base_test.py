@@ -51,10 +51,17 @@ def test_discrete_actions_reach_the_function_in_native_numbers():
   np.testing.assert_array_equal(spec.reward(zeros, np.array([[2]]), zeros), [6])
 
 
+@pytest.mark.parametrize('kwargs', [{'render_mode': 'rgb_array'}, {'observation': 'pixels'}])
 @pytest.mark.filterwarnings('ignore:.*ERROR')
-def test_a_rendering_worker_refuses_a_simulator_that_imports_tensorflow():
+def test_a_rendering_worker_refuses_a_simulator_that_imports_tensorflow(kwargs):
   with pytest.raises(errors.UserError, match="imported TensorFlow.*crash.*reward_function = 'my.functions:reward'"):
-    catalog.make(__name__ + ':OnTheClass', render_mode='rgb_array')
+    catalog.make(__name__ + ':OnTheClass', **kwargs)
+
+
+@pytest.mark.parametrize('observation', ['pixels', 'both'])
+def test_functions_of_the_simulators_own_observation_do_not_serve_for_images(observation):
+  spec = catalog.make('toy:point_mass', observation=observation).spec
+  assert spec.reward is None and spec.terminated is None
 
 
 def test_a_wrapped_task_does_not_take_the_functions_of_the_bare_one():

@@ -31,11 +31,8 @@ def test_a_back_end_that_hangs_does_not_work(monkeypatch):
   assert not rendering.renders('egl')
 
 
+@pytest.mark.usefixtures('gl')
 def test_a_mujoco_task_renders_beside_compiled_tensorflow():
-  try:
-    rendering.back_end()
-  except errors.UserError as error:
-    pytest.skip(str(error))
   tf.function(lambda x: x @ x, jit_compile=True)(tf.ones((4, 4)))
   environment = catalog.make('gym:Hopper-v5', render_mode='rgb_array', kwargs={'width': 64, 'height': 48})
   environment.reset()

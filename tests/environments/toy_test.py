@@ -27,3 +27,35 @@ def test_point_mass_is_drawn_where_it_is():
   # The frame shows [-2, 2] in 64 pixels: x = 1 is column 48, and y = 1, upwards, is row 16.
   assert red == pytest.approx([15.5, 47.5], abs=0.51)
   assert (frame == (60, 160, 60)).all(-1).any()
+
+
+def test_a_point_mass_beyond_the_frame_is_drawn_at_its_edge():
+  env = toy.PointMass('rgb_array')
+  env.reset(seed=0)
+  env._position = np.array([-5.0, 0.0])
+  red = np.argwhere((env.render() == (200, 40, 40)).all(-1)).mean(0)
+  assert red == pytest.approx([31.5, 3.0], abs=0.6)
+
+
+def test_a_corridor_ends_at_the_goal_or_in_the_pit():
+  env = toy.Corridor(half_length=2)
+  goals = set()
+  for seed in range(8):
+    observation, _ = env.reset(seed=seed)
+    goal = int(observation['goal'][0])
+    goals.add(goal)
+    assert observation['position'].tolist() == [0]
+    assert env.step(1)[1:3] == (0.0, False)
+    observation, reward, terminated, _, _ = env.step(2)
+    assert (observation['position'].tolist(), reward, terminated) == ([0.5], 0.0, False)
+    observation, reward, terminated, _, _ = env.step(2)
+    assert (observation['position'].tolist(), reward, terminated) == ([1.0], float(goal), True)
+  assert goals == {-1, 1}
+
+
+def test_a_corridor_shows_walker_and_goal():
+  env = toy.Corridor('rgb_array')
+  goal = env.reset(seed=0)[0]['goal'][0]
+  frame = env.render()
+  red, green = (np.argwhere((frame == color).all(-1)).mean(0) for color in ((200, 40, 40), (60, 160, 60)))
+  assert red == pytest.approx([31.5, 31.5], abs=0.51) and green == pytest.approx([31.5, 31.5 + 24 * goal], abs=0.51)

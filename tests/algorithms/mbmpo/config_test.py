@@ -23,7 +23,8 @@ def test_the_defaults_can_be_used():
     ('policy', 'initial_std', 0.), ('imagination', 'horizon', 0), ('imagination', 'discount', 1.01),
     ('imagination', 'gae_lambda', -0.1), ('imagination', 'start', 'somewhere'), ('imagination', 'member_noise', True),
     ('meta', 'inner_steps', 0), ('meta', 'clip', 0.), ('meta', 'gradient_clip', -1.), ('run', 'keep_checkpoints', 0),
-    ('environment', 'num_envs', 0), ('environment', 'parallel', 'threads'), ('environment', 'name', '')])
+    ('environment', 'num_envs', 0), ('environment', 'parallel', 'threads'), ('environment', 'observation', 'images'),
+    ('environment', 'image_size', 0), ('environment', 'camera', -2), ('environment', 'name', '')])
 def test_what_cannot_be_used_is_named(part, field, value):
   config = make()
   setattr(getattr(config, part), field, value)
