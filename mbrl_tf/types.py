@@ -124,3 +124,4 @@ class Report(NamedTuple):
   """What an algorithm tells after one iteration."""
   metrics: Mapping[str, float]         # named `room/what`
   histograms: Mapping[str, Any] = {}   # name to array
+  videos: Mapping[str, Callable[[], Any]] = {}   # name to what draws frames uint8 [T, height, width, 3]

@@ -4,7 +4,10 @@ import importlib
 
 from mbrl_tf import errors
 
-_PACKAGES = {'mbmpo': ('mbrl_tf.algorithms.mbmpo', 'MBMPOConfig')}
+_PACKAGES = {
+    'dreamer': ('mbrl_tf.algorithms.dreamer', 'DreamerConfig'),
+    'mbmpo': ('mbrl_tf.algorithms.mbmpo', 'MBMPOConfig'),
+}
 
 
 def names():

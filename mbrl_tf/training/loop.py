@@ -60,7 +60,11 @@ def train(algorithm, config, directory, store, environment, evaluator, checkpoin
     for report in iterations:
       now = int(algorithm.env_steps)
       stops = stopping.is_set() or schedule.ended(now)
-      _write(outputs, report, algorithm, evaluator if schedule.evaluates(before, now) else None, now, clock)
+      evaluates = schedule.evaluates(before, now)
+      _write(outputs, report, algorithm, evaluator if evaluates else None, now, clock)
+      if evaluates:
+        for name, draw in report.videos.items():
+          outputs.tensorboard.write_video(name, now, draw(), environment.frames_per_second)
       if stops or schedule.checkpoints(before, now):
         _save(checkpointer, store, environment, now, clock)
         saved = now

@@ -21,7 +21,9 @@ from mbrl_tf.training import export
 
 # Changes to the smoke configurations that save time here: each number of members still learning is compiled anew.
 SMALLER = {'mbmpo': {'ensemble.max_epochs': 3, 'ensemble.persistence': 1., 'imagination.horizon': 10,
-                     'meta.updates_per_iteration': 2}}
+                     'meta.updates_per_iteration': 2},
+           'dreamer': {'learner.gradient_steps_per_iteration': 2, 'learner.first_gradient_steps': 2, 'replay.batch_size': 2,
+                       'behavior.horizon': 3}}
 
 
 class Run(NamedTuple):
@@ -47,10 +49,18 @@ def build(name, folder, seed):
     setattr(getattr(config, part), field, value)
   config.validate()
   settings = config.environment
-  environment = environments.make(settings.name, settings.num_envs, 3, settings.kwargs, settings.time_limit, settings.action_repeat)
+  environment = environments.make(
+      settings.name, settings.num_envs, 3, settings.kwargs, settings.time_limit, settings.action_repeat,
+      observation=settings.observation, image_size=settings.image_size)
   store = episodes.EpisodeStore(folder)
   driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))
   return Run(catalog.build(config, environment.spec, driver, store, seed), driver, config)
+
+
+def first_time_step(run):
+  """Of all the run's environments, as tensors."""
+  environment = run.driver.environment
+  return ts.restart(tf.nest.map_structure(tf.constant, environment.reset().observation), environment.batch_size)
 
 
 @pytest.fixture(scope='module', params=catalog.names())
@@ -114,8 +124,8 @@ def test_all_that_is_random_is_in_the_state(trained):
 def test_the_evaluation_policy_acts_alike_after_a_resume(trained):
   policy, other = trained.run.algorithm.evaluation_policy(), trained.resumed.algorithm.evaluation_policy()
   assert isinstance(policy, tf_policy.TFPolicy)
-  time_step = ts.restart(trained.run.driver.environment.reset().observation, 4)
-  actions = [p.action(time_step, p.get_initial_state(4)).action.numpy() for p in (policy, policy, other)]
+  time_step = first_time_step(trained.run)
+  actions = [p.action(time_step, p.get_initial_state(time_step.reward.shape[0])).action.numpy() for p in (policy, policy, other)]
   np.testing.assert_array_equal(actions[0], actions[1])
   np.testing.assert_allclose(actions[0], actions[2], rtol=1e-5)
   policy.action_spec.is_compatible_with(tf.constant(actions[0][0]))
@@ -125,9 +135,10 @@ def test_policy_and_model_are_exported(trained, tmp_path):
   run = trained.run
   path = export.export(run.algorithm, run.driver.spec, run.config, tmp_path / 'exported')
   assert isinstance(run.algorithm.model_module(), tf.Module)
-  time_step = ts.restart(tf.constant(run.driver.environment.reset().observation), 4)
+  time_step = first_time_step(run)
+  batch = time_step.reward.shape[0]
   loaded = tf.saved_model.load(str(path / 'policy'))
   policy = run.algorithm.evaluation_policy()
-  np.testing.assert_allclose(loaded.action(time_step, loaded.get_initial_state(4)).action,
-                             policy.action(time_step, policy.get_initial_state(4)).action, atol=1e-5)
+  np.testing.assert_allclose(loaded.action(time_step, loaded.get_initial_state(batch)).action,
+                             policy.action(time_step, policy.get_initial_state(batch)).action, atol=1e-5)
   assert tf.saved_model.load(str(path / 'model')).signatures

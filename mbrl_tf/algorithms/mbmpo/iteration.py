@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from mbrl_tf import types
+from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.mbmpo import summaries
 from mbrl_tf.ops import seeds
 
@@ -19,7 +20,7 @@ class MBMPO:
 
   def iterations(self):
     """Trains for ever; yields a `types.Report` after each iteration."""
-    parts, clock = self.state, summaries.PhaseClock()
+    parts, clock = self.state, clocks.PhaseClock()
     if self.env_steps == 0:
       collected = self._collect(parts.random_policy, self._config.collect.random_env_steps, clock)
       yield types.Report({**collected.metrics, **clock.read()})

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mbrl_tf.algorithms import clock as clock_lib
 from mbrl_tf.algorithms.mbmpo import ensemble_fit
 from mbrl_tf.algorithms.mbmpo import summaries
 
@@ -63,7 +64,7 @@ def test_a_fit_is_told_for_each_member():
 
 
 def test_the_clock_sums_each_phase_and_starts_anew():
-  clock = summaries.PhaseClock()
+  clock = clock_lib.PhaseClock()
   for _ in range(2):
     with clock('wait'):
       time.sleep(0.02)

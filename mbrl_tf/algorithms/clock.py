@@ -1,0 +1,23 @@
+"""How long the phases of an iteration take."""
+
+import contextlib
+import time
+
+
+class PhaseClock:
+  """Seconds spent in each named phase since they were last read."""
+
+  def __init__(self):
+    self._seconds = {}
+
+  @contextlib.contextmanager
+  def __call__(self, phase):
+    """Adds the time spent in the `with` block to the phase."""
+    start = time.perf_counter()
+    yield
+    self._seconds[phase] = self._seconds.get(phase, 0.0) + time.perf_counter() - start
+
+  def read(self):
+    """Returns `seconds/<phase>` and starts anew."""
+    seconds, self._seconds = self._seconds, {}
+    return {f'seconds/{phase}': value for phase, value in seconds.items()}

@@ -1,0 +1,71 @@
+"""Puts Dreamer together from its config."""
+
+import tensorflow as tf
+
+from mbrl_tf.algorithms.dreamer import config as dreamer_config
+from mbrl_tf.algorithms.dreamer import exported_model, iteration, learner, open_loop, policy, world_model
+from mbrl_tf.data import sequences as sequences_lib
+from mbrl_tf.drivers import policies as driver_policies
+from mbrl_tf.models import heads, latent_actor
+from mbrl_tf.ops import seeds
+
+_MIB = 2**20
+
+
+class Parts(tf.Module):
+  """All that influences the future of a run, besides the episodes: what a checkpoint holds.
+
+  Attributes:
+    env_steps: simulator steps so far, a variable.
+    gradient_steps: taken so far, a variable.
+    generator: the run's random generator.
+    world_model, actor, value: the models.
+    learner: their optimizers.
+    random_policy, exploring_policy, policy: for the first data, to collect, to evaluate.
+  """
+
+  def __init__(self, config, spec, seed):
+    """Makes all variables.
+
+    Args:
+      config: `DreamerConfig`.
+      spec: `types.EnvironmentSpec`.
+      seed: an integer.
+    """
+    super().__init__(name='dreamer')
+    precision, behavior = dreamer_config.PRECISIONS[config.learner.precision], config.behavior
+    self.env_steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='env_steps')
+    self.gradient_steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='gradient_steps')
+    self.generator = tf.random.Generator.from_seed(seed)
+    self.world_model = world_model.WorldModel(spec, config)
+    features = self.world_model.features_size
+    kind = latent_actor.TanhNormalActor if spec.action.num_values is None else latent_actor.OneHotActor
+    self.actor = kind(features, self.world_model.action_size, behavior.actor_layers, behavior.units, precision=precision)
+    self.value = heads.NormalHead(features, behavior.value_layers, behavior.units, precision=precision, name='value')
+    self.learner = learner.Learner(self.world_model, self.actor, self.value, config)
+    self.random_policy = driver_policies.UniformRandomPolicy(spec, seeds.next_integer(self.generator))
+    self.exploring_policy, self.policy = (
+        policy.DreamerPolicy(self.world_model, self.actor, spec, seeds.next_integer(self.generator), noise)
+        for noise in (config.collect.exploration_noise, None))
+    self.open_loop = open_loop.OpenLoop(self.world_model, spec)
+    self.exported_model = exported_model.ExportedModel(self.world_model, spec)
+
+
+def build(config, spec, driver, store, seed):
+  """Builds the algorithm.
+
+  Args:
+    config: `DreamerConfig`.
+    spec: `types.EnvironmentSpec` of the task.
+    driver: collects real episodes, and hands each to the store as it ends.
+    store: where they are kept.
+    seed: an integer.
+
+  Returns:
+    An `algorithms.base.Algorithm`.
+
+  Raises:
+    UserError: images that the convolutions cannot take.
+  """
+  view = sequences_lib.SequenceView(store, config.replay.capacity, config.replay.cache_mib * _MIB)
+  return iteration.Dreamer(Parts(config, spec, seed), config, driver, view)

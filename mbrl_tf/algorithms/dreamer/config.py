@@ -1,0 +1,166 @@
+"""The settings of Dreamer: what each one means, in what unit, and where the default comes from.
+
+Defaults are those of the authors' code for DM Control from pixels (Hafner et al. 2019, arXiv:1912.01603, and their TensorFlow 2
+code). Fields that it does not have say so.
+"""
+
+import dataclasses
+
+from mbrl_tf import errors
+from mbrl_tf.algorithms import base
+
+PRECISIONS = {'float32': 'float32', 'bfloat16': 'mixed_bfloat16', 'float16': 'mixed_float16'}
+
+
+@dataclasses.dataclass
+class CollectConfig:
+  """Real data.
+
+  Attributes:
+    random_env_steps: env steps of uniformly random actions before anything is learned.
+    env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
+    exploration_noise: deviation of the noise on continuous actions; probability of a random choice of discrete ones.
+  """
+  random_env_steps: int = 5000
+  env_steps_per_iteration: int = 1000
+  exploration_noise: float = 0.3
+
+
+@dataclasses.dataclass
+class ReplayConfig:
+  """What is learned from.
+
+  Attributes:
+    batch_size: B, sequences in a gradient step.
+    batch_length: T, decisions in a sequence.
+    capacity: how many of the newest decisions are drawn from; 0 for all.
+    cache_mib: memory for episodes that were read, in MiB; the least recently used are dropped beyond it.
+  """
+  batch_size: int = 50
+  batch_length: int = 50
+  capacity: int = 0
+  cache_mib: int = 2048
+
+
+@dataclasses.dataclass
+class ModelConfig:
+  """The world model.
+
+  Attributes:
+    deterministic: D, size of the GRU.
+    stochastic: S, size of the Gaussian state.
+    hidden: width of the RSSM's dense layers.
+    image_depth: channels of the first convolution.
+    vector_layers: hidden layers of encoder and decoder of vectors (the authors' code has images only).
+    vector_units: their width.
+    vector_symlog: compress vectors by symlog before encoding and as the decoder's target (not published).
+    reward_layers: hidden layers of the reward head.
+    continuation: predict whether an episode goes on; without it, every imagined trajectory does.
+    continuation_layers: hidden layers of that head.
+    units: width of both heads.
+    image_scale, vector_scale, reward_scale, continuation_scale: weights of the log-likelihoods in the loss; 1, not there,
+      1, and 10 as published.
+    kl_scale: weight of the KL from prior to posterior.
+    free_nats: the mean KL below which it is not reduced further.
+    learning_rate: of Adam.
+  """
+  deterministic: int = 200
+  stochastic: int = 30
+  hidden: int = 200
+  image_depth: int = 32
+  vector_layers: int = 3
+  vector_units: int = 400
+  vector_symlog: bool = False
+  reward_layers: int = 2
+  continuation: bool = False
+  continuation_layers: int = 3
+  units: int = 400
+  image_scale: float = 1.0
+  vector_scale: float = 1.0
+  reward_scale: float = 1.0
+  continuation_scale: float = 10.0
+  kl_scale: float = 1.0
+  free_nats: float = 3.0
+  learning_rate: float = 6e-4
+
+
+@dataclasses.dataclass
+class BehaviorConfig:
+  """Actor and value model, learned in imagination.
+
+  Attributes:
+    actor_layers, value_layers: hidden layers.
+    units: their width.
+    horizon: H, imagined steps from each state that was inferred from real data.
+    discount: gamma, for one decision.
+    lambda_: of the lambda-returns.
+    actor_learning_rate, value_learning_rate: of Adam.
+  """
+  actor_layers: int = 4
+  value_layers: int = 3
+  units: int = 400
+  horizon: int = 15
+  discount: float = 0.99
+  lambda_: float = 0.95
+  actor_learning_rate: float = 8e-5
+  value_learning_rate: float = 8e-5
+
+
+@dataclasses.dataclass
+class LearnerConfig:
+  """How much is learned, and how it is computed.
+
+  Attributes:
+    gradient_steps_per_iteration: of each of the three optimizers, between two collections.
+    first_gradient_steps: before the first collection with the policy.
+    gradient_clip: global norm to which each of the three gradients is clipped.
+    precision: of the layers: `float32`, `bfloat16`, or `float16` (with dynamic loss scaling). Variables, states, and losses
+      are float32.
+  """
+  gradient_steps_per_iteration: int = 100
+  first_gradient_steps: int = 100
+  gradient_clip: float = 100.0
+  precision: str = 'float32'
+
+
+@dataclasses.dataclass
+class DreamerConfig:
+  """Everything that a run of Dreamer is made of."""
+  algorithm: str = 'dreamer'
+  environment: base.EnvironmentConfig = dataclasses.field(default_factory=lambda: base.EnvironmentConfig(action_repeat=2))
+  run: base.RunConfig = dataclasses.field(default_factory=base.RunConfig)
+  collect: CollectConfig = dataclasses.field(default_factory=CollectConfig)
+  replay: ReplayConfig = dataclasses.field(default_factory=ReplayConfig)
+  model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+  behavior: BehaviorConfig = dataclasses.field(default_factory=BehaviorConfig)
+  learner: LearnerConfig = dataclasses.field(default_factory=LearnerConfig)
+
+  def validate(self):
+    """Raises `UserError` at the first value that cannot be used."""
+    base.validate_common(self)
+    positive = {
+        'collect': ('random_env_steps', 'env_steps_per_iteration'),
+        'replay': ('batch_size', 'cache_mib'),
+        'model': ('deterministic', 'stochastic', 'hidden', 'image_depth', 'vector_units', 'units', 'learning_rate'),
+        'behavior': ('units', 'horizon', 'actor_learning_rate', 'value_learning_rate'),
+        'learner': ('gradient_steps_per_iteration', 'gradient_clip')}
+    not_negative = {
+        'collect': ('exploration_noise',), 'replay': ('capacity',), 'learner': ('first_gradient_steps',),
+        'model': ('vector_layers', 'reward_layers', 'continuation_layers', 'image_scale', 'vector_scale', 'reward_scale',
+                  'continuation_scale', 'kl_scale', 'free_nats'),
+        'behavior': ('actor_layers', 'value_layers')}
+    for part, names in positive.items():
+      for name in names:
+        _require(getattr(getattr(self, part), name) > 0, 'must be above 0', self, part, name)
+    for part, names in not_negative.items():
+      for name in names:
+        _require(getattr(getattr(self, part), name) >= 0, 'must be 0 or more', self, part, name)
+    for name in ('discount', 'lambda_'):
+      _require(0 <= getattr(self.behavior, name) <= 1, 'must lie between 0 and 1', self, 'behavior', name)
+    _require(self.replay.batch_length >= 2, 'must be 2 or more, for one step shows no change', self, 'replay', 'batch_length')
+    _require(self.learner.precision in PRECISIONS, f'must be one of {sorted(PRECISIONS)}', self, 'learner', 'precision')
+
+
+def _require(holds, expectation, config, part, name):
+  if not holds:
+    raise errors.UserError(f'config.{part}.{name} {expectation}. Received: {name}={getattr(getattr(config, part), name)!r}')

@@ -1,0 +1,71 @@
+"""The world model as it is exported: one step with an observation, one without, and what a state looks like."""
+
+import tensorflow as tf
+
+from mbrl_tf import types
+from mbrl_tf.models import rssm
+
+
+class ExportedModel(tf.Module):
+  """`observe`, `imagine` and `decode`, each for a batch of states.
+
+  A state is a pair of arrays, `deterministic` `[B, D]` and `stochastic` `[B, S]`; zeros before an episode begins. Actions are
+  `[B, A]` in [-1, 1], or int64 `[B]`. Before the first observation of an episode, the action is not read where the state is
+  given as zeros and `is_first` is true.
+  """
+
+  def __init__(self, world_model, spec):
+    """Makes the functions that a SavedModel keeps.
+
+    Args:
+      world_model: `WorldModel`.
+      spec: `types.EnvironmentSpec`.
+    """
+    super().__init__(name='world_model')
+    self.world_model = world_model
+    initial = world_model.rssm.initial(1)
+    state = [tf.TensorSpec([None, part.shape[-1]], tf.float32, name)
+             for name, part in (('deterministic', initial.deterministic), ('stochastic', initial.stochastic))]
+    action = tf.TensorSpec([None, *spec.action.shape], tf.float32 if spec.action.num_values is None else tf.int64, 'action')
+    seed = tf.TensorSpec([2], tf.int32, 'seed')
+    if isinstance(spec.observation, types.ArraySpec):
+      observation = _spec(spec.observation, 'observation')
+    else:
+      observation = {key: _spec(array, key) for key, array in spec.observation.items()}
+    is_first = tf.TensorSpec([None], tf.bool, 'is_first')
+    self.observe = tf.function(self._observe, input_signature=[*state, action, is_first, observation, seed])
+    self.imagine = tf.function(self._imagine, input_signature=[*state, action, seed])
+    self.decode = tf.function(self._decode, input_signature=state)
+
+  def _observe(self, deterministic, stochastic, action, is_first, observation, seed):
+    """The next state, inferred from the observation that followed the action. Returns a dict like a state."""
+    keep = 1 - tf.cast(is_first, tf.float32)[:, None]
+    features = self.world_model.action_features(action) * keep
+    noise = _noise(stochastic, seed)
+    state = types.LatentState(deterministic * keep, stochastic * keep, None, None)
+    prior = self.world_model.rssm.prior(state, features, noise[0])
+    return _named(self.world_model.rssm.posterior(prior, self.world_model.encode(observation), noise[1]))
+
+  def _imagine(self, deterministic, stochastic, action, seed):
+    """The next state as the model expects it. Returns a dict like a state."""
+    state = types.LatentState(deterministic, stochastic, None, None)
+    return _named(self.world_model.rssm.prior(state, self.world_model.action_features(action), _noise(stochastic, seed)[0]))
+
+  def _decode(self, deterministic, stochastic):
+    """A dict of the mean observation (images in [-0.5, 0.5]) under `observation/<key>`, `reward` `[B]`, and `continuation` `[B]`."""
+    features = rssm.features(types.LatentState(deterministic, stochastic, None, None))
+    decoded = {f'observation/{key}': value for key, value in self.world_model.decode(features).items()}
+    return {**decoded, 'reward': self.world_model.reward(features).mean(),
+            'continuation': self.world_model.discount(features, 1.0)}
+
+
+def _noise(stochastic, seed):
+  return tf.random.stateless_normal(tf.concat([[2], tf.shape(stochastic)], 0), seed)
+
+
+def _named(state):
+  return {'deterministic': state.deterministic, 'stochastic': state.stochastic}
+
+
+def _spec(array, name):
+  return tf.TensorSpec([None, *array.shape], tf.as_dtype(array.dtype), name)

@@ -1,0 +1,34 @@
+"""Latent trajectories under the actor, which gradients flow through from returns to actions."""
+
+import tensorflow as tf
+
+from mbrl_tf.models import rssm as rssm_lib
+from mbrl_tf.ops import unroll
+
+
+def imagine(rssm, actor, start, horizon, seed):
+  """Lets the actor act in the model (Hafner et al. 2019, arXiv:1912.01603, section 3).
+
+  The actor reads states without sending gradients into them: it learns from what its actions lead to.
+
+  Args:
+    rssm: `RSSM`.
+    actor: `TanhNormalActor` or `OneHotActor`.
+    start: `types.LatentState` of `[N, ...]`.
+    horizon: H, a Python integer.
+    seed: int32 `[2]`.
+
+  Returns:
+    Features of the start and of the H states after it, `[H + 1, N, F]`. Time leads.
+  """
+  seeds = tf.random.experimental.stateless_split(seed, horizon + 1)
+  noise = tf.random.stateless_normal([horizon, *start.stochastic.shape], seeds[0])
+
+  def step(state, row):
+    noise, action_seed = row
+    action = actor.sample(tf.stop_gradient(rssm_lib.features(state)), action_seed)
+    state = rssm.prior(state, action, noise)
+    return state, rssm_lib.features(state)
+
+  _, imagined = unroll.scan(step, start, (noise, seeds[1:]), horizon)
+  return tf.concat([rssm_lib.features(start)[None], imagined], 0)

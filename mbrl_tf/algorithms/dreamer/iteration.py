@@ -1,0 +1,61 @@
+"""Dreamer on one screen (Hafner et al. 2019, arXiv:1912.01603, algorithm 1)."""
+
+from mbrl_tf import types
+from mbrl_tf.algorithms import clock as clocks
+from mbrl_tf.algorithms.dreamer import summaries
+from mbrl_tf.ops import seeds
+
+
+class Dreamer:
+  """The algorithm with everything it owns; `build.py` puts the parts together."""
+
+  def __init__(self, parts, config, driver, sequences):
+    """Only keeps its arguments: `parts` is a `build.Parts`, driver and sequences are handed in from outside."""
+    self.state = parts
+    self._config = config
+    self._driver, self._sequences = driver, sequences
+
+  def iterations(self):
+    """Trains for ever; yields a `types.Report` after each iteration."""
+    parts, settings, clock = self.state, self._config.learner, clocks.PhaseClock()
+    if self.env_steps == 0:
+      collected = self._collect(parts.random_policy, self._config.collect.random_env_steps, clock)
+      yield types.Report({**collected.metrics, **clock.read()})
+    while True:
+      with clock('learn'):
+        # What a batch taught is imagined from at once: world model, actor and value model step together.
+        steps = settings.gradient_steps_per_iteration if int(parts.gradient_steps) else settings.first_gradient_steps
+        told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator)) for batch in self._batches(steps)]
+        learned = summaries.of_steps(told)  # before the policy collects: raises where it is lost
+      parts.gradient_steps.assign_add(steps)
+      collected = self._collect(parts.exploring_policy, self._config.collect.env_steps_per_iteration, clock)
+      with clock('summaries'):
+        # The newest episodes, which the model has not learned from yet.
+        held_out = parts.open_loop.errors(collected.episodes)
+      metrics = {**collected.metrics, **learned, **held_out, 'learn/gradient_steps': float(parts.gradient_steps)}
+      yield types.Report({**metrics, **clock.read()}, summaries.histograms(parts), parts.open_loop.videos(collected.episodes))
+
+  def _batches(self, count):
+    """Random sequences of real data, drawn while the step before is computed."""
+    replay = self._config.replay
+    return self._sequences.batches(count, replay.batch_size, replay.batch_length, seeds.next_integer(self.state.generator))
+
+  def _collect(self, policy, env_steps, clock):
+    """Collects real episodes, which the driver stores as they end."""
+    with clock('collect'):
+      collected = self._driver.collect(policy, env_steps)
+    self.state.env_steps.assign_add(collected.env_steps)
+    return collected
+
+  @property
+  def env_steps(self):
+    """Simulator steps collected so far."""
+    return int(self.state.env_steps.numpy())
+
+  def evaluation_policy(self):
+    """The actor, acting with its mode."""
+    return self.state.policy
+
+  def model_module(self):
+    """The world model with its `observe`, `imagine` and `decode` signatures."""
+    return self.state.exported_model

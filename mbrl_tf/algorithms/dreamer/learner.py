@@ -1,0 +1,107 @@
+"""One gradient step of world model, actor, and value model."""
+
+import tensorflow as tf
+
+from mbrl_tf.algorithms.dreamer import imagination, losses
+from mbrl_tf.ops import returns
+
+
+class Learner(tf.Module):
+  """Owns the three optimizers; the models are handed in."""
+
+  def __init__(self, world_model, actor, value, config):
+    """Makes the optimizers' variables.
+
+    Args:
+      world_model: `WorldModel`.
+      actor: `TanhNormalActor` or `OneHotActor`.
+      value: `NormalHead`.
+      config: `DreamerConfig`.
+    """
+    super().__init__(name='learner')
+    self._world_model, self._actor, self._value, self._behavior = world_model, actor, value, config.behavior
+    trainer = lambda module, rate: _Trainer(module.trainable_variables, rate, config.learner)
+    # Which loss trains which variables: the model's loss the world model, the actor's loss the actor, the value's the value.
+    self.model_trainer = trainer(world_model, config.model.learning_rate)
+    self.actor_trainer = trainer(actor, config.behavior.actor_learning_rate)
+    self.value_trainer = trainer(value, config.behavior.value_learning_rate)
+    # Not by XLA on the CPU: it slows the convolutions there.
+    self.compiled_step = tf.function(self.step, jit_compile=bool(tf.config.list_physical_devices('GPU')), autograph=False)
+
+  def step(self, batch, seed):
+    """Learns from a batch of real sequences. All three gradients are those at the variables before the step.
+
+    Args:
+      batch: `types.Sequences`.
+      seed: int32 `[2]`.
+
+    Returns:
+      A dict of metrics, each `[]`.
+    """
+    seeds = tf.random.experimental.stateless_split(seed, 2)
+    with tf.GradientTape() as model_tape:
+      model = self._world_model.loss(batch, seeds[0])
+      model_loss = self.model_trainer.scaled(model.loss)
+    start = tf.nest.map_structure(_merged, tf.nest.map_structure(tf.stop_gradient, model.posteriors))
+    start_weights = 1 - tf.reshape(tf.cast(batch.terminated, tf.float32), [-1])
+    with tf.GradientTape() as actor_tape:
+      features, targets, weights = self._imagined_returns(start, start_weights, seeds[1])
+      actor_loss = losses.actor_loss(targets, weights)
+      scaled_actor_loss = self.actor_trainer.scaled(actor_loss)
+    with tf.GradientTape() as value_tape:
+      value_loss = losses.value_loss(self._value(tf.stop_gradient(features[:-1])), targets, weights)
+      scaled_value_loss = self.value_trainer.scaled(value_loss)
+    gradients = (self.model_trainer.gradients(model_tape, model_loss),
+                 self.actor_trainer.gradients(actor_tape, scaled_actor_loss),
+                 self.value_trainer.gradients(value_tape, scaled_value_loss))
+    norms = [trainer.apply(values) for trainer, values in zip(
+        (self.model_trainer, self.actor_trainer, self.value_trainer), gradients)]
+    return {
+        **model.metrics, 'actor/loss': actor_loss, 'value/loss': value_loss, 'model/gradient_norm': norms[0],
+        'actor/gradient_norm': norms[1], 'value/gradient_norm': norms[2],
+        'actor/entropy': tf.reduce_mean(self._actor(features[0]).entropy()),
+        'imagine/return_mean': tf.reduce_mean(targets), 'imagine/weight_mean': tf.reduce_mean(weights)}
+
+  def _imagined_returns(self, start, start_weights, seed):
+    """Features `[H + 1, N, F]`, lambda-returns `[H, N]`, and weights `[H, N]` of imagined trajectories."""
+    behavior = self._behavior
+    features = imagination.imagine(self._world_model.rssm, self._actor, start, behavior.horizon, seed)
+    rewards = self._world_model.reward(features[:-1]).mean()
+    discounts = self._world_model.discount(features[:-1], behavior.discount)
+    values = self._value(features).mean()
+    targets = returns.lambda_returns(rewards, values[:-1], discounts, values[-1], behavior.lambda_)
+    return features, targets, losses.trajectory_weights(discounts, start_weights)
+
+
+class _Trainer(tf.Module):
+  """Adam on some variables, with clipping by global norm, and loss scaling where float16 needs it."""
+
+  def __init__(self, variables, learning_rate, config):
+    super().__init__()
+    self._variables, self._clip = variables, config.gradient_clip
+    optimizer = tf.keras.optimizers.Adam(learning_rate, jit_compile=False)
+    self._scales = config.precision == 'float16'
+    self.optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer) if self._scales else optimizer
+    self.optimizer.build(variables)
+
+  def scaled(self, loss):
+    """The loss to differentiate."""
+    return self.optimizer.get_scaled_loss(loss) if self._scales else loss
+
+  def gradients(self, tape, scaled_loss):
+    """Gradients of the unscaled loss."""
+    gradients = tape.gradient(scaled_loss, self._variables)
+    return self.optimizer.get_unscaled_gradients(gradients) if self._scales else gradients
+
+  def apply(self, gradients):
+    """Clips and applies; returns the global norm before clipping, `[]`."""
+    norm = tf.linalg.global_norm(gradients)
+    gradients, _ = tf.clip_by_global_norm(gradients, self._clip, norm)
+    self.optimizer.apply_gradients(zip(gradients, self._variables))
+    # A loss scale that was too large is lowered, and the step left out; that is no error.
+    return tf.where(tf.math.is_finite(norm), norm, 0.0) if self._scales else norm
+
+
+def _merged(value):
+  """`[B, T, ...]` to `[B T, ...]`."""
+  return tf.reshape(value, [value.shape[0] * value.shape[1], *value.shape[2:]])

@@ -1,0 +1,67 @@
+"""Dreamer's actor as a tf-agents policy: the latent state and the last action ride in the policy state."""
+
+import tensorflow as tf
+from tf_agents.policies import tf_policy
+from tf_agents.trajectories import policy_step
+
+from mbrl_tf import types
+from mbrl_tf.drivers import policies
+from mbrl_tf.models import rssm
+from mbrl_tf.ops import seeds
+
+
+class DreamerPolicy(tf_policy.TFPolicy):
+  """Infers the state from what it sees, and acts: with noise to explore, or with what is most likely."""
+
+  def __init__(self, world_model, actor, spec, seed, exploration_noise=None):
+    """Reads the models' variables at each call.
+
+    Args:
+      world_model: `WorldModel`.
+      actor: `TanhNormalActor` or `OneHotActor`.
+      spec: `types.EnvironmentSpec`.
+      seed: of the policy's own random generator, used where `action` is given no seed.
+      exploration_noise: deviation of the noise on sampled continuous actions, or the probability of a random choice of
+        discrete ones; None for no randomness at all: latent states are the means of their Gaussians, actions the mode.
+    """
+    settings = world_model.rssm.initial(1)
+    state_spec = {
+        'deterministic': tf.TensorSpec(settings.deterministic.shape[1:], tf.float32),
+        'stochastic': tf.TensorSpec(settings.stochastic.shape[1:], tf.float32),
+        'action': tf.TensorSpec([world_model.action_size], tf.float32)}
+    super().__init__(policies.time_step_spec(spec), policies.action_spec(spec), policy_state_spec=state_spec, clip=True,
+                     name='dreamer_policy')
+    self._world_model, self._actor, self._noise = world_model, actor, exploration_noise
+    self._num_values = spec.action.num_values
+    self.generator = tf.random.Generator.from_seed(seed)
+
+  def _action(self, time_step, policy_state, seed):
+    seed = seeds.next_seed(self.generator) if seed is None else seed
+    seed_list = tf.unstack(tf.random.experimental.stateless_split(seed, 4))
+    state = self._inferred(time_step.observation, policy_state, seed_list[:2])
+    distribution = self._actor(rssm.features(state))
+    action = distribution.mode() if self._noise is None else self._explored(distribution, seed_list[2:])
+    action = tf.cast(action, tf.float32)
+    next_state = {'deterministic': state.deterministic, 'stochastic': state.stochastic, 'action': action}
+    chosen = action if self._num_values is None else tf.argmax(action, -1)
+    return policy_step.PolicyStep(tf.cast(chosen, self.action_spec.dtype), next_state)
+
+  def _inferred(self, observation, policy_state, seed_list):
+    """The posterior state, `types.LatentState` of `[N, ...]`."""
+    before = types.LatentState(policy_state['deterministic'], policy_state['stochastic'], None, None)
+    scale = 0.0 if self._noise is None else 1.0
+    noise = [scale * tf.random.stateless_normal(tf.shape(before.stochastic), seed) for seed in seed_list]
+    prior = self._world_model.rssm.prior(before, policy_state['action'], noise[0])
+    return self._world_model.rssm.posterior(prior, self._world_model.encode(observation), noise[1])
+
+  def _explored(self, distribution, seed_list):
+    """A sample with noise on it, `[N, A]`, or one-hot."""
+    action = tf.cast(distribution.sample(seed=seed_list[0]), tf.float32)
+    if self._num_values is None:
+      return tf.clip_by_value(action + self._noise * tf.random.stateless_normal(tf.shape(action), seed_list[1]), -1.0, 1.0)
+    draws = tf.random.stateless_uniform([2, tf.shape(action)[0]], seed_list[1])
+    other = tf.one_hot(tf.cast(draws[1] * self._num_values, tf.int32), self._num_values)
+    return tf.where(draws[0][:, None] < self._noise, other, action)
+
+  def _distribution(self, time_step, policy_state):
+    raise NotImplementedError('DreamerPolicy samples a latent state before it acts; call `action`.')

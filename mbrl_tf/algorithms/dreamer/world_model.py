@@ -1,0 +1,164 @@
+"""The world model: encoder, RSSM, and the heads that read its states."""
+
+from typing import Any, Mapping, NamedTuple
+
+import tensorflow as tf
+
+from mbrl_tf import types
+from mbrl_tf.algorithms.dreamer import config as dreamer_config
+from mbrl_tf.algorithms.dreamer import losses
+from mbrl_tf.models import heads, rssm, vision
+from mbrl_tf.ops import distributions
+
+
+class WorldModelLoss(NamedTuple):
+  """The world model's loss, what it is made of, and the states inferred on the way."""
+  loss: Any                       # []
+  metrics: Mapping[str, Any]      # each []
+  posteriors: Any                 # types.LatentState of [B, T, ...]
+
+
+class WorldModel(tf.Module):
+  """Learns what the world looks like and what it pays (Hafner et al. 2019, arXiv:1912.01603, section 4).
+
+  Observations may be one array or a dict. Arrays `uint8 [height, width, channels]` are images; all others are joined to one vector.
+  """
+
+  def __init__(self, spec, config):
+    """Makes all variables.
+
+    Args:
+      spec: `types.EnvironmentSpec`.
+      config: `DreamerConfig`.
+    """
+    super().__init__(name='world_model')
+    self._spec, self._config = spec, config.model
+    precision, settings = dreamer_config.PRECISIONS[config.learner.precision], config.model
+    observations = _as_dict(spec.observation)
+    self._images = sorted(key for key, array in observations.items() if _is_image(array))
+    self._vectors = {key: array.shape for key, array in sorted(observations.items()) if key not in self._images}
+    self.action_size = spec.action.num_values or spec.action.shape[0]
+    self.features_size = settings.deterministic + settings.stochastic
+    vector_size = sum(_size(shape) for shape in self._vectors.values())
+    self.image_encoders = {
+        key: vision.ConvEncoder(observations[key].shape, settings.image_depth, precision=precision) for key in self._images}
+    self.vector_encoder = heads.Perceptron(
+        vector_size, 0, settings.vector_layers, settings.vector_units, precision=precision, name='vector_encoder'
+    ) if vector_size else None
+    embedding = sum(encoder.output_size for encoder in self.image_encoders.values())
+    embedding += self.vector_encoder.output_size if vector_size else 0
+    self.rssm = rssm.RSSM(self.action_size, embedding, settings.deterministic, settings.stochastic, settings.hidden,
+                          precision=precision)
+    self.image_decoders = {
+        key: vision.ConvDecoder(observations[key].shape, self.features_size, settings.image_depth, precision=precision)
+        for key in self._images}
+    self.vector_decoder = heads.NormalHead(
+        self.features_size, settings.vector_layers, settings.vector_units, vector_size, precision=precision,
+        name='vector_decoder') if vector_size else None
+    self.reward = heads.NormalHead(
+        self.features_size, settings.reward_layers, settings.units, precision=precision, name='reward')
+    self.continuation = heads.BernoulliHead(
+        self.features_size, settings.continuation_layers, settings.units, precision=precision, name='continuation'
+    ) if settings.continuation else None
+
+  def action_features(self, actions):
+    """What the RSSM is given of an action `[..., A]` or `[...]`: itself, or one-hot."""
+    num_values = self._spec.action.num_values
+    return actions if num_values is None else tf.one_hot(actions, num_values)
+
+  def encode(self, observation):
+    """The embedding `[..., E]` of observations `[..., ...]`."""
+    observation = _as_dict(observation)
+    parts = [tf.cast(self.image_encoders[key](observation[key]), tf.float32) for key in self._images]
+    if self.vector_encoder is not None:
+      parts.append(self.vector_encoder(self._joined(observation)))
+    return tf.concat(parts, -1)
+
+  def decode(self, features):
+    """What a state looks like: preprocessed images by key `[..., height, width, channels]`, and the mean of the vectors.
+
+    Returns:
+      A dict like the observation: images in [-0.5, 0.5], vectors in their own units.
+    """
+    decoded = {key: self.image_decoders[key](features) for key in self._images}
+    if self.vector_decoder is not None:
+      mean = self.vector_decoder(features).mean()
+      mean = distributions.symexp(mean) if self._config.vector_symlog else mean
+      sizes = [_size(shape) for shape in self._vectors.values()]
+      for (key, shape), value in zip(self._vectors.items(), tf.split(mean, sizes, -1)):
+        decoded[key] = tf.reshape(value, [*tf.unstack(tf.shape(features)[:-1]), *shape])
+    return decoded
+
+  def discount(self, features, gamma):
+    """gamma times the probability that the episode goes on from each state, `[...]`."""
+    if self.continuation is None:
+      return gamma * tf.ones(tf.shape(features)[:-1])
+    return gamma * self.continuation(features).probs_parameter()
+
+  def observe(self, batch, seed):
+    """Posterior and prior states of `types.Sequences`; see `RSSM.observe`."""
+    return self.rssm.observe(
+        self.encode(batch.observation), self.action_features(batch.action), batch.is_first, seed)
+
+  def loss(self, batch, seed):
+    """The negative evidence bound of a batch of sequences (arXiv:1912.01603, eq. 10), averaged over its steps.
+
+    Args:
+      batch: `types.Sequences`.
+      seed: int32 `[2]`.
+
+    Returns:
+      `WorldModelLoss`.
+    """
+    settings = self._config
+    posteriors, priors = self.observe(batch, seed)
+    features = rssm.features(posteriors)
+    likelihoods = self._log_likelihoods(features, batch)
+    divergence, penalty = losses.kl_with_free_nats(posteriors, priors, settings.free_nats)
+    scales = {'image': settings.image_scale, 'vector': settings.vector_scale, 'reward': settings.reward_scale,
+              'continuation': settings.continuation_scale}
+    loss = settings.kl_scale * penalty - sum(scales[name] * value for name, value in likelihoods.items())
+    metrics = {f'model/{name}_loss': -value for name, value in likelihoods.items()}
+    metrics.update({
+        'model/loss': loss, 'model/kl': divergence,
+        'model/prior_entropy': tf.reduce_mean(rssm.gaussian(priors).entropy()),
+        'model/posterior_entropy': tf.reduce_mean(rssm.gaussian(posteriors).entropy())})
+    return WorldModelLoss(loss, metrics, posteriors)
+
+  def _log_likelihoods(self, features, batch):
+    """Mean log-likelihood of each kind of data, each `[]`, up to constants for images."""
+    observation, result = _as_dict(batch.observation), {}
+    if self._images:
+      result['image'] = sum(
+          losses.image_log_likelihood(self.image_decoders[key](features), vision.preprocess(observation[key]))
+          for key in self._images)
+    if self.vector_decoder is not None:
+      result['vector'] = tf.reduce_mean(self.vector_decoder(features).log_prob(self._joined(observation)))
+    result['reward'] = tf.reduce_mean(self.reward(features).log_prob(batch.reward))
+    if self.continuation is not None:
+      going = 1 - tf.cast(batch.terminated, tf.float32)
+      result['continuation'] = tf.reduce_mean(self.continuation(features).log_prob(going))
+    return result
+
+  def _joined(self, observation):
+    """All vectors of an observation as one, as the encoder and the loss read them."""
+    flat = [tf.reshape(tf.cast(observation[key], tf.float32),
+                       tf.concat([tf.shape(observation[key])[:observation[key].shape.rank - len(shape)], [_size(shape)]], 0))
+            for key, shape in self._vectors.items()]
+    joined = tf.concat(flat, -1)
+    return distributions.symlog(joined) if self._config.vector_symlog else joined
+
+
+def _as_dict(observation):
+  return dict(observation) if isinstance(observation, dict) else {'observation': observation}
+
+
+def _is_image(array):
+  return array.dtype == 'uint8' and len(array.shape) == 3
+
+
+def _size(shape):
+  size = 1
+  for length in shape:
+    size *= length
+  return size

@@ -1,0 +1,169 @@
+"""Which loss trains what, that gradients are right, and that a compiled step is the eager one."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mbrl_tf.algorithms.dreamer import imagination, learner, losses
+from mbrl_tf.models import rssm
+from mbrl_tf.ops import returns
+from tests.algorithms.dreamer import small
+
+NAMES = ('world_model', 'actor', 'value')
+RATES = ('model__learning_rate', 'behavior__actor_learning_rate', 'behavior__value_learning_rate')
+
+
+def snapshot(modules):
+  return [[variable.numpy() for variable in module.trainable_variables] for module in modules]
+
+
+def moved(before, after):
+  return [any((a != b).any() for a, b in zip(x, y)) for x, y in zip(before, after)]
+
+
+@pytest.mark.parametrize('trained', range(3), ids=NAMES)
+@pytest.mark.parametrize('choices', [None, 3])
+def test_each_loss_moves_its_own_variables_and_no_others(trained, choices):
+  spec = small.spec(choices=choices)
+  config = small.config(**{rate: 0.1 if index == trained else 0.0 for index, rate in enumerate(RATES)})
+  modules = small.models(spec, config)
+  tested = learner.Learner(*modules, config)
+  before = snapshot(modules)
+  metrics = tested.step(small.batch(spec), tf.constant([1, 2]))
+  assert moved(before, snapshot(modules)) == [index == trained for index in range(3)]
+  assert all(float(metrics[f'{name}/gradient_norm']) > 0 for name in ('model', 'actor', 'value'))
+
+
+def test_every_variable_of_the_world_model_gets_a_gradient():
+  for observation in small.OBSERVATIONS:
+    spec = small.spec(observation)
+    world = small.models(spec, small.config())[0]
+    with tf.GradientTape() as tape:
+      loss = world.loss(small.batch(spec), tf.constant([1, 2])).loss
+    for variable, gradient in zip(world.trainable_variables, tape.gradient(loss, world.trainable_variables)):
+      assert gradient is not None and np.abs(gradient).max() > 0, (observation, variable.name)
+
+
+def test_all_gradients_are_taken_before_any_is_applied():
+  spec, config = small.spec(), small.config()
+  modules = small.models(spec, config)
+  expected = learner.Learner(*modules, config)
+  frozen = small.config(**{rate: 0.0 for rate in RATES})
+  unmoved = learner.Learner(*small.models(spec, frozen), frozen)
+  batch, seed = small.batch(spec), tf.constant([1, 2])
+  first, second = expected.step(batch, seed), unmoved.step(batch, seed)
+  for name in first:
+    if name != 'actor/entropy':
+      np.testing.assert_allclose(first[name], second[name], rtol=1e-6, err_msg=name)
+
+
+def directional(loss_of, variables, gradients, size=3e-3):
+  """The change of a loss along its gradient, by central differences, and what the gradient says."""
+  norm = np.sqrt(sum(float(tf.reduce_sum(g * g)) for g in gradients))
+  originals = [variable.numpy() for variable in variables]
+  values = []
+  for sign in (1, -1):
+    for variable, original, gradient in zip(variables, originals, gradients):
+      variable.assign(original + sign * size * gradient / norm)
+    values.append(float(loss_of()))
+  for variable, original in zip(variables, originals):
+    variable.assign(original)
+  return (values[0] - values[1]) / (2 * size), norm
+
+
+def test_the_gradients_of_the_model_are_those_of_finite_differences():
+  spec = small.spec('both')
+  world = small.models(spec, small.config(model__image_scale=0.01))[0]
+  loss_of = lambda: world.loss(small.batch(spec), tf.constant([1, 2])).loss
+  with tf.GradientTape() as tape:
+    loss = loss_of()
+  gradients = tape.gradient(loss, world.trainable_variables)
+  measured, expected = directional(loss_of, world.trainable_variables, gradients)
+  assert measured == pytest.approx(expected, rel=0.03)
+
+
+def test_the_gradients_of_the_actor_through_the_model_are_those_of_finite_differences():
+  config = small.config()
+  world, actor, value = small.models(small.spec(), config)
+  start = world.rssm.initial(5)
+
+  def loss_of():
+    features = imagination.imagine(world.rssm, actor, start, 4, tf.constant([1, 2]))
+    rewards, values = world.reward(features[:-1]).mean(), value(features).mean()
+    discounts = 0.9 * tf.ones_like(rewards)
+    targets = returns.lambda_returns(rewards, values[:-1], discounts, values[-1], 0.95)
+    return losses.actor_loss(targets, losses.trajectory_weights(discounts, tf.ones([5])))
+
+  # The actor reads states without sending gradients into them, so only a change of the first action's distribution is
+  # the whole derivative: with a horizon of one step the two are the same.
+  def one_step():
+    features = imagination.imagine(world.rssm, actor, start, 1, tf.constant([1, 2]))
+    return -tf.reduce_mean(world.reward(features[1]).mean() + value(features[1]).mean())
+
+  with tf.GradientTape() as tape:
+    loss = one_step()
+  gradients = tape.gradient(loss, actor.trainable_variables)
+  measured, expected = directional(one_step, actor.trainable_variables, gradients)
+  assert expected > 1e-5 and measured == pytest.approx(expected, rel=0.05)
+  with tf.GradientTape() as tape:
+    loss = loss_of()
+  assert all(np.abs(gradient).max() > 0 for gradient in tape.gradient(loss, actor.trainable_variables))
+
+
+def test_imagination_equals_single_steps():
+  world, actor, _ = small.models(small.spec(), small.config())
+  start = world.rssm.initial(5)
+  features = imagination.imagine(world.rssm, actor, start, 3, tf.constant([1, 2]))
+  seeds = tf.random.experimental.stateless_split([1, 2], 4)
+  noise, state = tf.random.stateless_normal([3, 5, 4], seeds[0]), start
+  np.testing.assert_array_equal(features[0], rssm.features(start))
+  for t in range(3):
+    state = world.rssm.prior(state, actor.sample(rssm.features(state), seeds[1 + t]), noise[t])
+    np.testing.assert_allclose(features[t + 1], rssm.features(state), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('observation, choices', [('vector', None), ('image', 3), ('both', None)])
+def test_the_compiled_step_is_the_eager_one(observation, choices):
+  spec, config = small.spec(observation, choices), small.config()
+  compiled, eager = (small.make_learner(spec, config) for _ in range(2))
+  for index in range(2):
+    seed = tf.constant([index, 7])
+    told, expected = compiled.compiled_step(small.batch(spec, index), seed), eager.step(small.batch(spec, index), seed)
+    for name in expected:
+      np.testing.assert_allclose(told[name], expected[name], rtol=2e-3, atol=1e-4, err_msg=name)
+
+
+def test_the_gradient_is_clipped_by_its_global_norm():
+  spec, config = small.spec(), small.config(learner__gradient_clip=1e-3)
+  tested = small.make_learner(spec, config)
+  seen = []
+  tested.model_trainer.optimizer.apply_gradients = lambda pairs: seen.extend(gradient for gradient, _ in pairs)
+  metrics = tested.step(small.batch(spec), tf.constant([1, 2]))
+  assert float(metrics['model/gradient_norm']) > 1e-3
+  assert float(tf.linalg.global_norm(seen)) == pytest.approx(1e-3, rel=1e-4)
+
+
+def test_a_start_where_the_episode_terminated_does_not_count():
+  spec, config = small.spec(), small.config()
+  tested, batch = small.make_learner(spec, config), small.batch(spec)
+  everywhere = batch._replace(terminated=tf.ones_like(batch.terminated))
+  metrics = tested.step(everywhere, tf.constant([1, 2]))
+  assert float(metrics['imagine/weight_mean']) == 0 and float(metrics['actor/loss']) == 0 and float(metrics['value/loss']) == 0
+
+
+@pytest.mark.parametrize('precision', ['bfloat16', 'float16'])
+def test_lower_precision_has_about_the_same_losses_and_learns(precision):
+  spec = small.spec('both')
+  config = small.config(learner__precision=precision)
+  modules = small.models(spec, config)
+  lower, full = learner.Learner(*modules, config), small.make_learner(spec, small.config())
+  batch, before = small.batch(spec), snapshot(modules)
+  expected = full.step(batch, tf.constant([1, 2]))
+  # The first steps of float16 are left out until its loss scale has come down.
+  told = [lower.compiled_step(batch, tf.constant([1, 2])) for _ in range(20)]
+  for name in ('model/loss', 'actor/loss', 'value/loss'):
+    np.testing.assert_allclose(told[0][name], expected[name], rtol=0.1, atol=0.05, err_msg=name)
+  assert float(told[-1]['model/loss']) < float(told[0]['model/loss'])
+  after = snapshot(modules)
+  assert all(moved(before, after)) and all(np.isfinite(value).all() for part in after for value in part)
+  assert {value.dtype for part in after for value in part} == {np.dtype('float32')}

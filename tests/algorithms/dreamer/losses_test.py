@@ -1,0 +1,58 @@
+"""Each loss against numpy."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from mbrl_tf import types
+from mbrl_tf.algorithms.dreamer import losses
+
+GENERATOR = np.random.default_rng(0)
+
+
+def states(seed):
+  generator = np.random.default_rng(seed)
+  mean, std = generator.normal(size=(2, 3, 4)).astype(np.float32), generator.uniform(0.2, 2, (2, 3, 4)).astype(np.float32)
+  return types.LatentState(tf.zeros([2, 3, 1]), mean, tf.constant(mean), tf.constant(std))
+
+
+@pytest.mark.parametrize('free_nats', [0.0, 3.0, 1000.0])
+def test_the_kl_goes_from_prior_to_posterior_and_its_mean_is_free_up_to_a_bound(free_nats):
+  q, p = states(1), states(2)
+  qm, qs, pm, ps = (x.numpy() for x in (q.mean, q.std, p.mean, p.std))
+  expected = (np.log(ps / qs) + (qs ** 2 + (qm - pm) ** 2) / (2 * ps ** 2) - 0.5).sum(-1).mean()
+  divergence, penalty = losses.kl_with_free_nats(q, p, free_nats)
+  assert float(divergence) == pytest.approx(expected, rel=1e-5)
+  assert float(penalty) == pytest.approx(max(expected, free_nats), rel=1e-5)
+
+
+def test_the_likelihood_of_images_is_that_of_a_normal_with_deviation_one():
+  mean, target = (GENERATOR.normal(size=(2, 3, 4, 4, 3)).astype(np.float32) for _ in range(2))
+  expected = (-0.5 * (target - mean) ** 2 - 0.5 * np.log(2 * np.pi)).sum((-3, -2, -1)).mean()
+  assert float(losses.image_log_likelihood(tf.constant(mean), tf.constant(target))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_state_counts_as_far_as_it_is_reached():
+  discounts = np.array([[0.9, 0.5], [0.8, 0.4], [0.7, 0.3]], np.float32)
+  weights = losses.trajectory_weights(tf.constant(discounts), tf.constant([1.0, 0.0]))
+  np.testing.assert_allclose(weights, [[1, 0], [0.9, 0], [0.72, 0]], rtol=1e-6)
+
+
+def test_no_gradient_flows_through_weights_or_into_targets():
+  discounts, values, targets = tf.ones([2, 3]) * 0.9, tf.ones([2, 3]), tf.ones([2, 3]) * 2
+  with tf.GradientTape(persistent=True) as tape:
+    tape.watch([discounts, values, targets])
+    weights = losses.trajectory_weights(discounts, tf.ones([3]))
+    loss = losses.value_loss(tfp.distributions.Normal(values, 1.0), targets, weights)
+  assert tape.gradient(loss, targets) is None and tape.gradient(loss, discounts) is None
+  # d/dv of -log N(2 | v, 1) = v - 2 = -1, by weight, averaged over 6 entries.
+  np.testing.assert_allclose(tape.gradient(loss, values), [[-1 / 6] * 3, [-0.9 / 6] * 3], rtol=1e-5)
+
+
+def test_actor_and_value_loss():
+  returns, weights = GENERATOR.normal(size=(2, 3)).astype(np.float32), GENERATOR.uniform(size=(2, 3)).astype(np.float32)
+  values = GENERATOR.normal(size=(2, 3)).astype(np.float32)
+  assert float(losses.actor_loss(returns, weights)) == pytest.approx(-(returns * weights).mean(), rel=1e-5)
+  expected = (weights * (0.5 * (values - returns) ** 2 + 0.5 * np.log(2 * np.pi))).mean()
+  assert float(losses.value_loss(tfp.distributions.Normal(values, 1.0), returns, weights)) == pytest.approx(expected, rel=1e-5)

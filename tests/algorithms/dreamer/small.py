@@ -1,0 +1,64 @@
+"""A small Dreamer and data for it, for the tests beside this file."""
+
+import numpy as np
+import tensorflow as tf
+
+from mbrl_tf import types
+from mbrl_tf.algorithms.dreamer import config as dreamer_config
+from mbrl_tf.algorithms.dreamer import learner, world_model
+from mbrl_tf.models import heads, latent_actor
+
+B, T, A = 3, 6, 2
+IMAGE, VECTOR = types.ArraySpec((16, 16, 3), 'uint8'), types.ArraySpec((4,), 'float32')
+OBSERVATIONS = {'vector': VECTOR, 'image': IMAGE, 'both': {'image': IMAGE, 'position': VECTOR, 'speed': types.ArraySpec((), 'float32')}}
+
+
+def spec(observation='vector', choices=None):
+  action = types.ArraySpec((A,), 'float32') if choices is None else types.ArraySpec((), 'int64', num_values=choices)
+  return types.EnvironmentSpec('test', OBSERVATIONS[observation], action, time_limit=50)
+
+
+def config(**changes):
+  """A config with small nets; `changes` such as `model__kl_scale=0.1`."""
+  values = {'model__deterministic': 8, 'model__stochastic': 4, 'model__hidden': 8, 'model__image_depth': 2,
+            'model__vector_layers': 1, 'model__vector_units': 8, 'model__units': 8, 'behavior__units': 8, 'behavior__horizon': 4,
+            'model__reward_layers': 1, 'behavior__actor_layers': 1, 'behavior__value_layers': 1, 'model__free_nats': 0.0,
+            'model__continuation': True, **changes}
+  result = dreamer_config.DreamerConfig()
+  for path, value in values.items():
+    part, name = path.split('__')
+    assert hasattr(getattr(result, part), name)
+    setattr(getattr(result, part), name, value)
+  return result
+
+
+def models(spec, config):
+  """World model, actor and value model with fixed initial values."""
+  tf.keras.utils.set_random_seed(0)
+  world = world_model.WorldModel(spec, config)
+  kind = latent_actor.TanhNormalActor if spec.action.num_values is None else latent_actor.OneHotActor
+  behavior = config.behavior
+  actor = kind(world.features_size, world.action_size, behavior.actor_layers, behavior.units)
+  return world, actor, heads.NormalHead(world.features_size, behavior.value_layers, behavior.units)
+
+
+def make_learner(spec, config):
+  return learner.Learner(*models(spec, config), config)
+
+
+def batch(spec, seed=0):
+  """Random sequences; an episode terminates in one, and another begins in the step after."""
+  generator = np.random.default_rng(seed)
+
+  def draw(array):
+    shape = (B, T, *array.shape)
+    return generator.integers(0, 256, shape).astype(np.uint8) if array.dtype == 'uint8' else generator.normal(size=shape).astype('f')
+
+  observation = ({key: draw(array) for key, array in spec.observation.items()} if isinstance(spec.observation, dict)
+                 else draw(spec.observation))
+  action = (generator.uniform(-1, 1, (B, T, A)).astype(np.float32) if spec.action.num_values is None
+            else generator.integers(0, spec.action.num_values, (B, T)))
+  terminated, is_first = np.zeros((B, T), bool), np.zeros((B, T), bool)
+  is_first[0, 0] = terminated[1, 2] = is_first[1, 3] = True
+  sequences = types.Sequences(observation, action, generator.normal(size=(B, T)).astype(np.float32), terminated, is_first)
+  return tf.nest.map_structure(tf.constant, sequences)
