@@ -22,8 +22,8 @@ class ArraySpec:
   Attributes:
     shape: of one element, without batch axes.
     dtype: numpy name of the type: `float32`, `uint8`, `int64`.
-    minimum: lower bound for each entry, or None where unbounded.
-    maximum: upper bound for each entry, or None where unbounded.
+    minimum: lower bound for each entry, or None where unbounded (images: but by their type).
+    maximum: upper bound for each entry, or None where unbounded (images: but by their type).
     num_values: the number of choices of a discrete action; None for a continuous quantity.
   """
   shape: Tuple[int, ...]

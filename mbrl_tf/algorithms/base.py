@@ -67,7 +67,8 @@ def validate_common(config):
                            f'Received: observation={environment.observation!r}')
   lowest = {'environment.num_envs': 1, 'environment.action_repeat': 1, 'environment.time_limit': 0,
             'environment.image_size': 1, 'environment.camera': -1, 'run.env_steps': 1, 'run.seed': 0,
-            'run.evaluate_every_env_steps': 0, 'run.evaluate_episodes': 1, 'run.checkpoint_every_env_steps': 0, 'run.keep_checkpoints': 1}
+            'run.evaluate_every_env_steps': 0, 'run.evaluate_episodes': 1, 'run.checkpoint_every_env_steps': 0,
+            'run.keep_checkpoints': 1}
   for path, least in lowest.items():
     part, name = path.split('.')
     value = getattr(getattr(config, part), name)

@@ -101,10 +101,10 @@ def _observation_spec(space):
 
 
 def _box_spec(space):
-  return types.ArraySpec(
-      shape=tuple(space.shape), dtype=space.dtype.name,
-      minimum=space.low.copy() if np.isfinite(space.low).any() else None,
-      maximum=space.high.copy() if np.isfinite(space.high).any() else None)
+  # The bounds of images are those of their type: two more images to carry, and to print, for nothing.
+  low, high = (None if bound.dtype == np.uint8 or not np.isfinite(bound).any() else bound.copy()
+               for bound in (space.low, space.high))
+  return types.ArraySpec(shape=tuple(space.shape), dtype=space.dtype.name, minimum=low, maximum=high)
 
 
 def _action_spec(space):

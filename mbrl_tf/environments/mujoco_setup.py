@@ -1,5 +1,6 @@
 """Imports MuJoCo, and what stands on it, so that it fits the process: without OpenGL where nothing is drawn, and quiet."""
 
+import contextlib
 import importlib
 import logging
 import os
@@ -11,28 +12,34 @@ from mbrl_tf import errors
 _SHADOW_SIZE = 1024
 
 
+@contextlib.contextmanager
+def without_gl():
+  """Within this context mujoco and dm_control are imported without OpenGL; afterwards this process cannot draw with them.
+
+  Both read MUJOCO_GL once, when they are first imported, and load what it names: with `egl`, software rendering, which
+  crashes beside TensorFlow; where it is unset, dm_control tries all that there are. `disable` loads none of them.
+  """
+  wanted = os.environ.get('MUJOCO_GL')
+  os.environ['MUJOCO_GL'] = 'disable'
+  try:
+    yield
+  finally:
+    if wanted is None:
+      del os.environ['MUJOCO_GL']
+    else:
+      os.environ['MUJOCO_GL'] = wanted
+
+
 def load(module, renders):
   """Imports and returns `module`, such as `mujoco` or `dm_control.suite`.
 
-  Both read MUJOCO_GL once, when they are first imported, and load what it names: with `egl`, software rendering, which
-  crashes beside TensorFlow; where it is unset, dm_control tries all that there are. `disable` loads none of them, and
-  afterwards this process cannot draw. So in a process that does not render it is set, for as long as the import takes.
-
   Args:
     module: its name.
-    renders: whether this process is to draw; MUJOCO_GL is then left as it is.
+    renders: whether this process is to draw; where not, OpenGL stays out of it.
   """
-  wanted = os.environ.get('MUJOCO_GL')
-  if not renders:
-    os.environ['MUJOCO_GL'] = 'disable'
-  try:
+  with contextlib.nullcontext() if renders else without_gl():
     loaded = importlib.import_module(module)
-  finally:
-    if wanted is None:
-      os.environ.pop('MUJOCO_GL', None)
-    else:
-      os.environ['MUJOCO_GL'] = wanted
-  _route_warnings(importlib.import_module('mujoco'))
+    _route_warnings(importlib.import_module('mujoco'))
   return loaded
 
 

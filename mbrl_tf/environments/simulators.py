@@ -1,5 +1,6 @@
 """From a name to one simulator, as a picklable recipe that a worker process can follow without TensorFlow."""
 
+import contextlib
 import dataclasses
 import functools
 import importlib
@@ -63,7 +64,10 @@ class Recipe:
         self._prepare_rendering()
       else:
         render_mode = None
-    return self._wrap(build(self.name, self._simulator_kwargs(), render_mode))
+    # A user's simulator may draw on its own in a worker, but not in this process, where TensorFlow is.
+    may_draw = render_mode or (in_worker and is_users(self.name))
+    with contextlib.nullcontext() if may_draw else mujoco_setup.without_gl():
+      return self._wrap(build(self.name, self._simulator_kwargs(), render_mode))
 
   def _simulator_kwargs(self):
     """Returns the user's keyword arguments, after those that size and aim what MuJoCo draws."""
@@ -165,8 +169,8 @@ def factory(name):
     if error.name and not (module_name + '.').startswith(error.name + '.'):
       raise
     raise errors.UserError(
-        f'A name that does not begin with gym:, dmc: or toy: is a module and a factory in it, and this module cannot be found '
-        f"on Python's path. Received: environment={name!r}") from error
+        f'A name that does not begin with gym:, dmc: or toy: is a module and a factory in it, and this module cannot be '
+        f"found on Python's path. Received: environment={name!r}") from error
   if not callable(getattr(module, attribute, None)):
     known = [f'{module_name}:{key}' for key, value in vars(module).items() if callable(value) and not key.startswith('_')]
     raise errors.unknown_name('environment', name, known or names())

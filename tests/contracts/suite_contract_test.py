@@ -56,7 +56,8 @@ def test_a_task_is_drawn(worker, name):
 
 
 # The cheapest tasks, and the one that can terminate.
-@pytest.mark.parametrize('name', ['acrobot_swingup', 'cartpole_balance', 'cheetah_run', 'lqr_lqr_2_1', 'pendulum_swingup', 'walker_walk'])
+@pytest.mark.parametrize('name', [
+    'acrobot_swingup', 'cartpole_balance', 'cheetah_run', 'lqr_lqr_2_1', 'pendulum_swingup', 'walker_walk'])
 def test_the_time_limit_truncates_after_1000_env_steps(name):
   with catalog.make(f'dmc:{name}', action_repeat=8) as environment:
     environment.reset()

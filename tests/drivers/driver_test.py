@@ -190,3 +190,14 @@ def test_a_number_of_episodes_is_spread_evenly_whatever_they_last():
   assert len(collecting.collect_episodes(policies.UniformRandomPolicy(environment.spec), 1).episodes) == 1
   with pytest.raises(errors.UserError, match='count=0'):
     collecting.collect_episodes(None, 0)
+
+
+def test_images_and_vectors_beside_discrete_actions_come_in_whole_episodes():
+  environment = catalog.make('toy:corridor', num_envs=3, observation='both', image_size=16)
+  collected = driver.EpisodeDriver(environment).collect(policies.UniformRandomPolicy(environment.spec), 100)
+  for episode in collected.episodes:
+    decisions = len(episode.reward)
+    assert episode.action.shape == (decisions,) and episode.action.dtype == np.int64
+    assert episode.observation['image'].shape == (decisions + 1, 16, 16, 3) and episode.observation['image'].dtype == np.uint8
+    np.testing.assert_allclose(np.diff(episode.observation['position'][:, 0]), (episode.action - 1) / 3, atol=1e-6)
+    assert episode.terminated[-1] == (abs(episode.observation['position'][-1, 0]) == 1)

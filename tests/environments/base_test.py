@@ -75,3 +75,4 @@ def test_bounds_are_kept_and_infinite_ones_dropped():
   spec = catalog.make('gym:Pendulum-v1').spec.observation
   np.testing.assert_array_equal(spec.maximum, [1, 1, 8])
   assert catalog.make('toy:point_mass').spec.observation.maximum is None
+  assert catalog.make('toy:point_mass', observation='pixels').spec.observation['image'].maximum is None

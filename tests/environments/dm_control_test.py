@@ -98,7 +98,7 @@ def test_bad_input_is_told_with_what_was_received(name, kwargs, said):
 SCRIPT = '''
 import os, sys
 from mbrl_tf.environments import simulators
-for name in ('dmc:quadruped_escape', 'gym:Hopper-v5'):
+for name in ('tests.environments.user_mujoco:Slider', 'dmc:quadruped_escape', 'gym:Hopper-v5'):
   simulators.Recipe(name, {}, observation='pixels')()
   env = simulators.Recipe(name, {})()
   env.reset()
@@ -108,5 +108,6 @@ print(os.environ['MUJOCO_GL'], 'OpenGL' in sys.modules, 'tensorflow' in sys.modu
 
 
 def test_a_process_that_does_not_draw_loads_no_opengl_whatever_the_user_set():
-  done = subprocess.run([sys.executable, '-c', SCRIPT], env={**os.environ, 'MUJOCO_GL': 'egl'}, capture_output=True, text=True)
+  environment = {**os.environ, 'MUJOCO_GL': 'egl'}
+  done = subprocess.run([sys.executable, '-c', SCRIPT], env=environment, capture_output=True, text=True)
   assert done.stdout.split() == ['egl', 'False', 'False'], done.stderr

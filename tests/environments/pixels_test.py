@@ -85,8 +85,8 @@ def test_a_toy_draws_in_this_process_and_tells_where_it_is(size):
 
 
 @pytest.mark.parametrize('kwargs, said', [
-    ({'observation': 'images'}, 'no observation of this name'), ({'image_size': 0}, 'at least 1'), ({'camera': -2}, 'at least -1'),
-    ({'camera': 0}, 'MuJoCo tasks of gym: and dmc: alone'), ({'image_size': 16.0}, 'whole number')])
+    ({'observation': 'images'}, 'no observation of this name'), ({'image_size': 0}, 'at least 1'),
+    ({'camera': -2}, 'at least -1'), ({'camera': 0}, 'MuJoCo tasks of gym: and dmc: alone'), ({'image_size': 16.0}, 'whole number')])
 def test_bad_input_is_told_with_what_was_received(kwargs, said):
   with pytest.raises(errors.UserError, match=f'{said}.*Received: '):
     catalog.make('toy:point_mass', **kwargs)
@@ -99,7 +99,8 @@ def test_image_and_vector_of_a_task_come_from_workers(name, vector):
     assert isinstance(environment.simulators, parallel.Processes)
     seen = images(environment)
     assert environment.env_steps.tolist() == [2, 2]
-  assert environment.spec.observation['image'].shape == (64, 64, 3) and environment.spec.observation['vector'].shape == (vector,)
+  spec = environment.spec.observation
+  assert spec['image'].shape == (64, 64, 3) and spec['vector'].shape == (vector,)
   for observation in seen:
     assert observation['image'].shape == (2, 64, 64, 3) and observation['image'].dtype == np.uint8
     assert observation['vector'].shape == (2, vector) and observation['vector'].dtype == np.float32
@@ -138,3 +139,14 @@ def test_episode_counters_bring_back_the_same_images(name):
     expected = images(environment)
     environment.episode_counters = saved
     np.testing.assert_array_equal([seen['image'] for seen in images(environment)], [seen['image'] for seen in expected])
+
+
+def test_a_users_mujoco_simulator_is_drawn_in_a_worker_or_draws_itself_there(gl, monkeypatch):
+  monkeypatch.setenv('MUJOCO_GL', gl)
+  name = 'tests.environments.user_mujoco:Slider'
+  with catalog.make(name, observation='both', image_size=24) as environment:
+    seen = [observation['image'] for observation in images(environment, 4)]
+  with catalog.make(name, parallel='processes', kwargs={'draws_itself': True}) as environment:
+    own = images(environment, 4)
+  np.testing.assert_array_equal(seen, own)
+  assert (own[0] != own[-1]).any()

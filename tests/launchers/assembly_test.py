@@ -32,3 +32,10 @@ def test_an_episode_is_on_disk_before_the_next_one_ends(tmp_path):
   # Three episodes of 50 steps, and one call before the second and the third that resets.
   assert stored == [0] * 50 + [1] * 51 + [2] * 51
   assert len(run.store) == 3
+
+
+def test_the_environment_is_observed_as_the_config_says():
+  config = point_mass_config.get_config()
+  config.environment.observation, config.environment.image_size = 'both', 16
+  with assembly.make_environment(config, num_envs=2, seed=0) as environment:
+    assert environment.reset().observation['image'].shape == (2, 16, 16, 3)
