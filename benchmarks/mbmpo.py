@@ -42,7 +42,7 @@ class Benchmark(NamedTuple):
 def rollout(run, config) -> Benchmark:
   """Imagined rollouts of K policies in K members, compiled as in training."""
   parts = run.algorithm.state
-  compiled = tf.function(parts.imagination.rollouts, jit_compile=True)
+  compiled = tf.function(parts.imagination.scan, jit_compile=True)
   parameters = [tf.convert_to_tensor(p) for p in parts.adapted.parameters]
   starts, seed = _starts(run, config)[0], tf.constant([1, 2])
   steps = _imagined_steps(config)

@@ -52,6 +52,9 @@ class DynamicsEnsemble(tf.keras.Model):
     self.biases = [tf.Variable(layer.bias, name=f'bias_{i}') for i, layer in enumerate(layers)]
     self.lengths = [tf.Variable(tf.norm(layer.kernel, axis=1), name=f'length_{i}')
                     for i, layer in enumerate(layers)] if weight_normalization else []
+    # Of a deterministic member's errors on its held-out data, in normalised changes: how far it is off at random.
+    self.error_std = None if probabilistic else tf.Variable(
+        tf.zeros([members, observation_size]), trainable=False, name='error_std')
     self.log_variance_bounds = [
         tf.Variable(tf.fill([members, observation_size], value), name=name)
         for name, value in (('min_log_variance', -10.0), ('max_log_variance', 0.5))] if probabilistic else []
@@ -150,14 +153,15 @@ class DynamicsEnsemble(tf.keras.Model):
       unpacked: what `unpack` returned.
       observations: `[K, M, O]`.
       actions: `[K, M, A]`: continuous actions in [-1, 1], discrete ones one-hot.
-      noise: standard normal `[K, M, O]` to sample from probabilistic members; None for their means.
+      noise: standard normal `[K, M, O]` to sample: with the predicted variance of probabilistic members, with that of their
+        errors on held-out data of deterministic ones; None for their means.
 
     Returns:
       `[K, M, O]`, clipped to the limits.
     """
     mean, log_variance = self.change_moments(unpacked, self.normalize_inputs(observations, actions))
-    if noise is not None and log_variance is not None:
-      mean = mean + tf.exp(0.5 * log_variance) * noise
+    if noise is not None:
+      mean += noise * (self.error_std[:, None, :] if log_variance is None else tf.exp(0.5 * log_variance))
     return self._limited(observations + self.change_normalizer.denormalize(mean))
 
   def call(self, inputs):

@@ -40,6 +40,8 @@ class EnsembleConfig:
     observation_margin: predictions are kept inside the range of the data, widened at each side by this share of it, so
       that a rollout that leaves what the members know cannot run away; 0 for no such limit, as published.
     learning_rate: of Adam.
+    annealed: in each fit, let the learning rate fall to 0 along a half cosine over `max_epochs`, all of which are taken, for
+      early stopping would cut off the end; not published.
     batch_size: transitions in a gradient step of one member.
     max_epochs: at most so many passes over the data in a fit.
     min_epochs: early stopping is not asked before.
@@ -54,6 +56,7 @@ class EnsembleConfig:
   weight_normalization: bool = True
   observation_margin: float = 0.0
   learning_rate: float = 1e-3
+  annealed: bool = False
   batch_size: int = 500
   max_epochs: int = 500
   min_epochs: int = 1
@@ -86,15 +89,16 @@ class ImaginationConfig:
     horizon: H, decisions in an imagined rollout.
     rollouts_per_task: B, rollouts of each task before and again after adaptation. RLlib has 20 tasks of 20 rollouts over 5
       members; with one task for each member, 80 are as many.
-    start: `reset` starts from real reset states, `buffer` from any real state.
-    member_noise: sample the next observation from a probabilistic member instead of taking its mean.
+    buffer_starts: share of the rollouts that start from any real state instead of a real reset state; 0 as published.
+    member_noise: sample the next observation instead of taking a member's mean: with the variance that a probabilistic member
+      predicts, or that of a deterministic member's errors on its held-out data; not published.
     discount: gamma.
     gae_lambda: of generalised advantage estimation.
     ridge: of the linear baseline.
   """
   horizon: int = 200
   rollouts_per_task: int = 80
-  start: str = 'reset'
+  buffer_starts: float = 0.0
   member_noise: bool = False
   discount: float = 0.99
   gae_lambda: float = 1.0
@@ -152,7 +156,8 @@ class MBMPOConfig:
     for part, names in positive.items():
       for name in names:
         _require(getattr(getattr(self, part), name) > 0, 'must be above 0', f'{part}.{name}', getattr(getattr(self, part), name))
-    for part, name in (('imagination', 'discount'), ('imagination', 'gae_lambda'), ('ensemble', 'persistence')):
+    for part, name in (('imagination', 'discount'), ('imagination', 'gae_lambda'), ('ensemble', 'persistence'),
+                       ('imagination', 'buffer_starts')):
       value = getattr(getattr(self, part), name)
       _require(0 <= value <= 1, 'must lie between 0 and 1', f'{part}.{name}', value)
     fraction = self.ensemble.validation_fraction
@@ -167,12 +172,8 @@ class MBMPOConfig:
     _require(not self.collect.adapted or self.environment.num_envs % self.ensemble.members == 0,
              f'must be a multiple of ensemble.members={self.ensemble.members}, so that each adapted policy collects as much '
              'as the others (or set collect.adapted=False)', 'environment.num_envs', self.environment.num_envs)
-    _require(self.imagination.start in ('reset', 'buffer'), "must be 'reset' or 'buffer'", 'imagination.start', self.imagination.start)
     _require(self.ensemble.activation in ('relu', 'swish', 'tanh', 'elu'), "must be 'relu', 'swish', 'tanh' or 'elu'",
              'ensemble.activation', self.ensemble.activation)
-    _require(self.ensemble.probabilistic or not self.imagination.member_noise,
-             'needs probabilistic members, for deterministic ones have no noise (ensemble.probabilistic=True)',
-             'imagination.member_noise', self.imagination.member_noise)
 
 
 def _require(holds, expectation, name, value):

@@ -71,9 +71,10 @@ class EnsembleFit(tf.Module):
     self.second_moments = [tf.Variable(m, trainable=False) for m in moments.second]
     self.updates = tf.Variable(moments.count, trainable=False)
     self.compiled_epoch = tf.function(self.epoch, jit_compile=True)
+    self.compiled_error_std = tf.function(self.error_std, reduce_retracing=True)
 
   def fit(self, transitions, action_features, seed):
-    """Fits normalizers and members until each member's validation loss stops falling.
+    """Fits normalizers and members until each member's validation loss stops falling, or the annealing ends.
 
     Args:
       transitions: `types.Transitions` of numpy arrays, `[M, ...]`, at most the capacity.
@@ -87,12 +88,15 @@ class EnsembleFit(tf.Module):
     inputs, targets = self._normalized(transitions, action_features)
     train, validation = self._splits(len(transitions.reward), rng)
     members = np.arange(self._ensemble.members)
-    stopping = EarlyStopping(len(members), self._config.persistence, self._config.min_epochs)
+    least = self._config.max_epochs if self._config.annealed else self._config.min_epochs
+    stopping = EarlyStopping(len(members), self._config.persistence, least)
     current = self._current_state()
     kept, train_loss = current, np.full(len(members), np.nan)
     while len(members) and stopping.epochs.max() < self._config.max_epochs:
       orders, num_batches = self._batches(train[members], rng)
-      current, losses = self.compiled_epoch(current, inputs, targets, orders, num_batches, *self._padded(validation[members]))
+      rate = self._learning_rate(stopping.epochs.max())
+      current, losses = self.compiled_epoch(
+          current, inputs, targets, orders, num_batches, *self._padded(validation[members]), rate)
       all_losses = np.zeros([2, self._ensemble.members])
       all_losses[:, members] = losses.numpy()
       _require_finite(all_losses, members)
@@ -101,9 +105,11 @@ class EnsembleFit(tf.Module):
       kept = self._keep(kept, current, members, improved)
       members, current = self._drop_stopped(members, current, stopping.stopped)
     self._restore(kept)
+    if not self._ensemble.probabilistic:
+      self._ensemble.error_std.assign(self.compiled_error_std(inputs, targets, tf.constant(validation)))
     return FitResult(stopping.epochs, stopping.best_loss, train_loss)
 
-  def epoch(self, state, inputs, targets, orders, num_batches, validation, num_validation):
+  def epoch(self, state, inputs, targets, orders, num_batches, validation, num_validation, learning_rate):
     """One pass over the data for all members that are still learning; pure.
 
     Args:
@@ -114,6 +120,7 @@ class EnsembleFit(tf.Module):
       num_batches: int32 `[]`.
       validation: int32 `[k, capacity]`, each member's held-out transitions, of which the first `num_validation` count.
       num_validation: int32 `[]`.
+      learning_rate: float32 `[]`.
 
     Returns:
       The new state, and losses `[2, k]`: the mean over the epoch's batches, and over the validation data after it.
@@ -134,7 +141,7 @@ class EnsembleFit(tf.Module):
         loss = tf.reduce_mean(losses, -1)
         objective = tf.reduce_sum(loss + penalty)
       gradients = tape.gradient(objective, parameters)
-      parameters, moments = adam.update(parameters, gradients, moments, self._config.learning_rate)
+      parameters, moments = adam.update(parameters, gradients, moments, learning_rate)
       return i + 1, parameters, moments, total + loss
 
     zero = tf.zeros([orders.shape[0]])
@@ -150,6 +157,25 @@ class EnsembleFit(tf.Module):
         lambda i, _: i * size < num_validation, validate_batch, (tf.constant(0), zero))
     losses = tf.stack([total / tf.cast(num_batches, tf.float32), total_validation / tf.cast(num_validation, tf.float32)])
     return (parameters, moments), losses
+
+  def error_std(self, inputs, targets, validation):
+    """Root of the mean squared error of each entry on each member's held-out data.
+
+    Args:
+      inputs, targets: as in `epoch`.
+      validation: int32 `[K, V]`.
+
+    Returns:
+      `[K, O]`, in normalised changes.
+    """
+    unpacked = self._ensemble.unpack([tf.convert_to_tensor(p) for p in self._ensemble.parameters])
+    predicted, _ = self._ensemble.change_moments(unpacked, tf.gather(inputs, validation))
+    return tf.sqrt(tf.reduce_mean(tf.square(tf.gather(targets, validation) - predicted), 1))
+
+  def _learning_rate(self, epochs):
+    """The learning rate after so many epochs of this fit."""
+    share = 0.5 * (1 + np.cos(np.pi * (epochs + 0.5) / self._config.max_epochs)) if self._config.annealed else 1.0
+    return tf.constant(self._config.learning_rate * share, tf.float32)
 
   def _normalized(self, transitions, action_features):
     """Fits the normalizers to all the data, and returns padded inputs and targets."""

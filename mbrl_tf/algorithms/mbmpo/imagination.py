@@ -36,6 +36,10 @@ class Imagination:
     Returns:
       `types.Rollouts`.
     """
+    return members_first(self.scan(parameters, starts, seed))
+
+  def scan(self, parameters, starts, seed):
+    """As `rollouts`, but time leads: `types.Rollouts` of `[H, K, B, ...]`."""
     horizon = self._config.horizon
     unpacked = self._ensemble.unpack([tf.convert_to_tensor(p) for p in self._ensemble.parameters])
     seeds = tf.random.experimental.stateless_split(seed, 2 * horizon)
@@ -58,7 +62,7 @@ class Imagination:
         (starts.dtype, starts.shape[:2]), (starts.dtype, starts.shape[:2]))]
     arrays = tf.while_loop(lambda t, *_: t < horizon, step, (tf.constant(0), starts, alive, arrays),
                            maximum_iterations=horizon)[-1]
-    return types.Rollouts(*(_time_third(array.stack()) for array in arrays))
+    return types.Rollouts(*(array.stack() for array in arrays))
 
   def _transition(self, unpacked, observations, actions, seed):
     noise = None
@@ -88,6 +92,6 @@ class Imagination:
     return masks.standardize(advantages, rollouts.mask, axis=(1, 2))
 
 
-def _time_third(values):
-  """`[H, K, B, ...]` to `[K, B, H, ...]`."""
-  return tf.transpose(values, [1, 2, 0, *range(3, values.shape.rank)])
+def members_first(rollouts):
+  """`types.Rollouts` of `[H, K, B, ...]` to `[K, B, H, ...]`."""
+  return types.Rollouts(*(tf.transpose(value, [1, 2, 0, *range(3, value.shape.rank)]) for value in rollouts))

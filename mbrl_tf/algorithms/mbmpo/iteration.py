@@ -65,11 +65,14 @@ class MBMPO:
 
   def _starts(self, count):
     """Real states from which rollouts start, `[count, K, B, O]`."""
-    imagination = self._config.imagination
-    pool = (self._transitions.initial_observations() if imagination.start == 'reset'
-            else self._transitions.transitions().observation)
-    shape = [count, self._config.ensemble.members, imagination.rollouts_per_task]
-    return tf.constant(pool[np.random.default_rng(seeds.next_integer(self.state.generator)).integers(len(pool), size=shape)])
+    imagination, view = self._config.imagination, self._transitions
+    rng = np.random.default_rng(seeds.next_integer(self.state.generator))
+    draw = lambda pool, rollouts: pool[rng.integers(len(pool), size=[count, self._config.ensemble.members, rollouts])]
+    anywhere = round(imagination.buffer_starts * imagination.rollouts_per_task)
+    starts = draw(view.initial_observations(), imagination.rollouts_per_task - anywhere)
+    if anywhere:
+      starts = np.concatenate([starts, draw(view.transitions().observation, anywhere)], 2)
+    return tf.constant(starts)
 
   def _action_features(self):
     actions = tf.constant(self._transitions.transitions().action)

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from mbrl_tf.algorithms.mbmpo import imagination as imagination_lib
 from mbrl_tf.algorithms.mbmpo import losses
 from mbrl_tf.models import policies
 
@@ -26,9 +27,12 @@ class MetaLearner(tf.Module):
     self.kl_coefficients = tf.Variable(tf.fill([members], float(config.kl_coefficient)), trainable=False)
     self.optimizer = tf.keras.optimizers.Adam(config.outer_lr, jit_compile=False)
     self.optimizer.build(policy.parameters)
-    # Rollouts gain the most from XLA: 200 dependent steps of small batched products.
-    self.compiled_meta_update = tf.function(self.meta_update, jit_compile=True)
-    self.compiled_adapt = tf.function(self.adapt, jit_compile=True)
+    # XLA gains the most in rollouts: 200 dependent steps of small products. They are a program of their own, because the
+    # change of axes behind them would otherwise choose the memory layout inside the scan, which then takes twice as long.
+    compiled = lambda function: tf.function(function, jit_compile=True)
+    self._imagine, self._task_batch = compiled(imagination.scan), compiled(self._batch)
+    self._inner_step, self._take_outer_steps = compiled(self._adapted), compiled(self._outer_steps)
+    self.compiled_meta_update, self.compiled_adapt = tf.function(self.meta_update), tf.function(self.adapt)
 
   def adapt(self, starts, seed):
     """Imagines with the meta-policy and takes the inner steps in each task, each step on fresh rollouts.
@@ -38,15 +42,15 @@ class MetaLearner(tf.Module):
       seed: int32 `[2]`.
 
     Returns:
-      The adapted parameters (list of `[K, ...]`), and for each inner step its `TaskBatch` and its `Rollouts`.
+      The adapted parameters (list of `[K, ...]`), and for each inner step its `TaskBatch` and its `Rollouts` (time leads).
     """
     adapted = [tf.repeat(tf.convert_to_tensor(p)[None], self._members, 0) for p in self._policy.parameters]
     seeds = tf.random.experimental.stateless_split(seed, self._config.inner_steps)
     batches, rollouts = [], []
     for index in range(self._config.inner_steps):
-      rollouts.append(self._imagination.rollouts(adapted, starts, seeds[index]))
-      batches.append(self._batch(adapted, rollouts[-1]))
-      adapted = losses.adapt(self._policy, adapted, batches[-1], self._config.inner_lr)
+      rollouts.append(self._imagine(adapted, starts, seeds[index]))
+      batches.append(self._task_batch(adapted, rollouts[-1]))
+      adapted = self._inner_step(adapted, batches[-1])
     return adapted, batches, rollouts
 
   def meta_update(self, starts, seed):
@@ -62,15 +66,21 @@ class MetaLearner(tf.Module):
     """
     seeds = tf.random.experimental.stateless_split(seed, 2)
     adapted, before, rollouts = self.adapt(starts[0], seeds[0])
-    rollouts.append(self._imagination.rollouts(adapted, starts[1], seeds[1]))
-    result = self._outer_steps(before, self._batch(adapted, rollouts[-1]))
-    totals = tf.stack([tf.reduce_sum(r.reward, -1) for r in rollouts])
-    lengths = tf.stack([tf.reduce_sum(r.mask, -1) for r in rollouts])
+    rollouts.append(self._imagine(adapted, starts[1], seeds[1]))
+    result = self._take_outer_steps(before, self._task_batch(adapted, rollouts[-1]))
+    totals = tf.stack([tf.reduce_sum(r.reward, 0) for r in rollouts])
+    lengths = tf.stack([tf.reduce_sum(r.mask, 0) for r in rollouts])
     return {**result, 'return_mean': tf.reduce_mean(totals, -1), 'return_min': tf.reduce_min(totals, -1),
             'return_max': tf.reduce_max(totals, -1), 'length': tf.reduce_mean(lengths, -1)}
 
-  def _batch(self, parameters, rollouts):
+  def _batch(self, parameters, scanned):
+    """What the losses need of rollouts in which time leads."""
+    rollouts = imagination_lib.members_first(scanned)
     return losses.task_batch(self._policy, parameters, rollouts, self._imagination.advantages(rollouts))
+
+  def _adapted(self, parameters, batch):
+    """The parameters after one inner step."""
+    return losses.adapt(self._policy, parameters, batch, self._config.inner_lr)
 
   def meta_gradient(self, before, after):
     """The gradient of the meta-loss with respect to the meta-policy, through the adaptation, and the loss's parts."""

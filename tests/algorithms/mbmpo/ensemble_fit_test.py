@@ -209,11 +209,11 @@ def test_an_ensemble_epoch_is_that_of_its_members_alone():
   orders, num_batches = fitter._batches(rng.permuted(np.tile(np.arange(70, dtype=np.int32), (K, 1)), axis=1), rng)
   validation, count = fitter._padded(np.stack([np.arange(70, 100), np.arange(60, 90)]).astype(np.int32))
   state = fitter._current_state()
-  joint, losses = fitter.epoch(state, inputs, targets, orders, num_batches, validation, count)
+  joint, losses = fitter.epoch(state, inputs, targets, orders, num_batches, validation, count, 1e-2)
   for k in range(K):
     row = lambda x: x[k:k + 1]
     alone, own = fitter.epoch(
-        tf.nest.map_structure(row, state), inputs, targets, row(orders), num_batches, row(validation), count)
+        tf.nest.map_structure(row, state), inputs, targets, row(orders), num_batches, row(validation), count, 1e-2)
     np.testing.assert_allclose(own[:, 0], losses[:, k], rtol=1e-4)
     for one, many in zip(tf.nest.flatten(alone), tf.nest.flatten(joint)):
       np.testing.assert_allclose(one[0], many[k], rtol=1e-3, atol=1e-5)
@@ -288,3 +288,31 @@ def test_a_fit_changes_the_ensemble_and_its_optimizer_and_repeats_with_its_seed(
     assert not np.allclose(before, variable)
     np.testing.assert_array_equal(variable, same)
     assert not np.array_equal(variable, different)
+
+
+def test_the_learning_rate_falls_along_half_a_cosine_and_nothing_stops_early():
+  fitter, _ = make(annealed=True, max_epochs=4, persistence=0.0)
+  rates, epoch = [], fitter.compiled_epoch
+
+  def recorded(*args):
+    rates.append(float(args[-1]))
+    state, losses = epoch(*args)
+    return state, losses + len(rates)  # a loss that rises would stop early
+
+  fitter.compiled_epoch = recorded
+  assert (fit(fitter, make_data(60, NOISE)).epochs == 4).all()
+  np.testing.assert_allclose(rates, 1e-2 * (0.5 + 0.5 * np.cos(np.pi * np.array([0.125, 0.375, 0.625, 0.875]))), rtol=1e-5)
+
+
+def test_the_spread_of_the_errors_is_that_on_held_out_data():
+  """Of pure noise nothing can be predicted, so the error is the noise, which the normalizer scales to 1."""
+  fitter, ensemble = make(max_epochs=2, learning_rate=1e-4, capacity=400)
+  rng = np.random.default_rng(0)
+  observation = rng.normal(size=[400, O]).astype(np.float32)
+  data = types.Transitions(observation, rng.normal(size=[400, A]).astype(np.float32), np.zeros(400, np.float32),
+                           observation + rng.normal(size=[400, O]).astype(np.float32), np.zeros(400, bool))
+  result = fit(fitter, data)
+  spread = ensemble.error_std.numpy()
+  assert spread.shape == (K, O)
+  np.testing.assert_allclose(np.square(spread).mean(1), result.validation_loss, rtol=1e-4)
+  np.testing.assert_allclose(spread, 1, atol=0.5)

@@ -5,12 +5,21 @@ import pytest
 import tensorflow as tf
 
 from mbrl_tf.algorithms.mbmpo import config as config_lib
+from mbrl_tf.algorithms.mbmpo import imagination as imagination_lib
 from mbrl_tf.algorithms.mbmpo import losses
 from mbrl_tf.algorithms.mbmpo import meta_learner
 from tests.algorithms.mbmpo import cases
 
 K, B = 2, 3
 SEED = tf.constant([5, 6])
+
+
+@pytest.fixture(autouse=True)
+def eagerly():
+  """XLA draws other random numbers from the same seed, and takes seconds to compile for each learner."""
+  tf.config.run_functions_eagerly(True)
+  yield
+  tf.config.run_functions_eagerly(False)
 
 
 def make(num_values=None, **settings):
@@ -49,7 +58,7 @@ def test_an_update_moves_the_policy_and_the_optimizer_and_nothing_else(num_value
 def outer_data(learner):
   """The meta-learner's own data before and after adaptation."""
   adapted, before, _ = learner.adapt(starts()[0], SEED)
-  return before, learner._batch(adapted, learner._imagination.rollouts(adapted, starts()[1], SEED))
+  return before, learner._batch(adapted, learner._imagination.scan(adapted, starts()[1], SEED))
 
 
 @pytest.mark.parametrize('num_values', [None, 4])
@@ -59,7 +68,8 @@ def test_compiled_outer_steps_are_the_eager_ones(num_values):
   for compiled in (False, True):
     learner, policy, _, _ = make(num_values)
     before, after = outer_data(learner)
-    steps = tf.function(learner._outer_steps, jit_compile=True) if compiled else learner._outer_steps
+    tf.config.run_functions_eagerly(not compiled)
+    steps = learner._take_outer_steps
     told = steps(before, after)
     results.append((values(policy.parameters), {key: np.asarray(value) for key, value in told.items()}))
   (eager, told), (compiled, told_compiled) = results
@@ -67,6 +77,19 @@ def test_compiled_outer_steps_are_the_eager_ones(num_values):
     np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-4)
   for key in told:
     np.testing.assert_allclose(told[key], told_compiled[key], rtol=1e-2, atol=1e-3)
+
+
+def test_a_compiled_update_learns_as_an_eager_one_does():
+  """Not the same numbers, for XLA draws others; but what they are made of, and that they are finite."""
+  tf.config.run_functions_eagerly(False)
+  learner, policy, _, _ = make()
+  before = values(policy.parameters)
+  told = learner.compiled_meta_update(starts(), SEED)
+  assert told['return_mean'].shape == (2, K) and np.isfinite(told['loss']) and (difference(before, policy.parameters) != 0).all()
+  adapted, batches, rollouts = learner.compiled_adapt(starts()[0], SEED)
+  for own, expected in zip(losses.adapt(policy, cases.copies(policy, K), batches[0], 0.1), adapted):
+    np.testing.assert_allclose(own, expected, rtol=1e-3, atol=1e-5)
+  assert rollouts[0].reward.shape[:2] == (6, K)
 
 
 def test_adapted_policies_took_their_steps_each_on_rollouts_of_the_step_before():
@@ -81,10 +104,11 @@ def test_adapted_policies_took_their_steps_each_on_rollouts_of_the_step_before()
   for own, expected in zip(adapted, parameters):
     np.testing.assert_allclose(own, expected, atol=1e-6)
     assert not np.allclose(own[0], own[1], atol=1e-5)  # each task went its own way
-  np.testing.assert_array_equal(batches[0].observation, tf.reshape(rollouts[0].observation, [K, -1, cases.O]))
+  first = imagination_lib.members_first(rollouts[0])
+  np.testing.assert_array_equal(batches[0].observation, tf.reshape(first.observation, [K, -1, cases.O]))
   assert len(rollouts) == 2
   assert not np.isclose(batches[0].action, batches[1].action).any()
-  advantages = imagination.advantages(rollouts[0])
+  advantages = imagination.advantages(first)
   np.testing.assert_array_equal(batches[0].advantage, tf.reshape(advantages, [K, -1]))
 
 
@@ -96,14 +120,14 @@ def test_the_outer_data_come_from_the_adapted_policies():
     seen.update(before=before, after=after)
     return {}
 
-  learner._outer_steps = outer_steps
+  learner._take_outer_steps = outer_steps
   told = learner.meta_update(starts(), SEED)
   adapted, _, first = learner.adapt(starts()[0], tf.random.experimental.stateless_split(SEED, 2)[0])
   for own, expected in zip(seen['after'].old_parameters, adapted):
     np.testing.assert_allclose(own, expected, atol=1e-6)
   again = imagination.rollouts(adapted, starts()[1], tf.random.experimental.stateless_split(SEED, 2)[1])
   np.testing.assert_allclose(seen['after'].action, tf.reshape(again.action, [K, -1, cases.A]), atol=1e-5)
-  for row, rollouts in enumerate((first[0], again)):
+  for row, rollouts in enumerate((imagination_lib.members_first(first[0]), again)):
     totals = rollouts.reward.numpy().sum(-1)
     np.testing.assert_allclose(told['return_mean'][row], totals.mean(-1), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(told['return_min'][row], totals.min(-1), rtol=1e-4, atol=1e-5)
