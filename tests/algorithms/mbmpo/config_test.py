@@ -21,7 +21,7 @@ def test_the_defaults_can_be_used():
     ('ensemble', 'validation_fraction', 1.), ('ensemble', 'persistence', 1.1), ('ensemble', 'activation', 'sine'),
     ('ensemble', 'hidden_sizes', (8, 0)), ('ensemble', 'observation_margin', -0.1), ('policy', 'hidden_sizes', (0,)),
     ('policy', 'initial_std', 0.), ('imagination', 'horizon', 0), ('imagination', 'discount', 1.01),
-    ('imagination', 'gae_lambda', -0.1), ('imagination', 'start', 'somewhere'), ('imagination', 'member_noise', True),
+    ('imagination', 'gae_lambda', -0.1), ('imagination', 'buffer_starts', 1.5), ('imagination', 'buffer_starts', -0.1),
     ('meta', 'inner_steps', 0), ('meta', 'clip', 0.), ('meta', 'gradient_clip', -1.), ('run', 'keep_checkpoints', 0),
     ('environment', 'num_envs', 0), ('environment', 'parallel', 'threads'), ('environment', 'observation', 'images'),
     ('environment', 'image_size', 0), ('environment', 'camera', -2), ('environment', 'name', '')])
@@ -32,9 +32,3 @@ def test_what_cannot_be_used_is_named(part, field, value):
     config.validate()
   message = str(caught.value)
   assert f'config.{part}.{field}' in message and message.endswith(f'={value!r}')
-
-
-def test_noise_of_probabilistic_members_can_be_used():
-  config = make()
-  config.ensemble.probabilistic = config.imagination.member_noise = True
-  config.validate()

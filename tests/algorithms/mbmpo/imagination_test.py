@@ -15,10 +15,12 @@ def far_out(observation):
   return observation[..., 2] > 1.0
 
 
-def imagine(terminated=None, num_values=None, seed=(1, 1), start=None, members=K, **settings):
+def imagine(terminated=None, num_values=None, seed=(1, 1), start=None, members=K, probabilistic=False, **settings):
   """Returns rollouts, with what made them."""
   spec = cases.make_spec(terminated, num_values)
-  ensemble = cases.make_ensemble(members, num_values or cases.A, probabilistic=settings.get('member_noise', False))
+  ensemble = cases.make_ensemble(members, num_values or cases.A, probabilistic=probabilistic)
+  if not probabilistic:
+    ensemble.error_std.assign(np.random.default_rng(2).uniform(0.1, 0.5, ensemble.error_std.shape))
   policy = cases.make_policy(num_values)
   imagination = cases.make_imagination(ensemble, policy, spec, **settings)
   start = cases.starts(members, B) if start is None else start
@@ -98,13 +100,17 @@ def test_no_two_steps_rollouts_or_tasks_share_their_noise():
   assert apart.min() > 1e-5, apart.min()
 
 
-def test_member_noise_is_drawn_with_the_member_s_deviation():
+@pytest.mark.parametrize('probabilistic', [False, True])
+def test_member_noise_is_drawn_with_the_member_s_deviation(probabilistic):
   start = tf.repeat(cases.starts(K, 1), 2000, 1)
-  rollouts, _, ensemble, _ = imagine(start=start, horizon=2, member_noise=True)
+  rollouts, _, ensemble, _ = imagine(start=start, horizon=2, probabilistic=probabilistic, member_noise=True)
   features = np.clip(rollouts.action[:, :, 0], -1, 1)
   unpacked = ensemble.unpack(ensemble.parameters)
   mean = ensemble.next_observation(unpacked, start, features)
   one = ensemble.next_observation(unpacked, start, features, tf.ones_like(start)) - mean
+  if not probabilistic:
+    expected = (ensemble.error_std * ensemble.change_normalizer.std)[:, None, :] * tf.ones_like(one)
+    np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-6)
   noise = (rollouts.observation[:, :, 1] - mean) / one
   np.testing.assert_allclose(noise.numpy().mean(1), np.zeros([K, cases.O]), atol=0.1)
   np.testing.assert_allclose(noise.numpy().std(1), np.ones([K, cases.O]), rtol=0.08)

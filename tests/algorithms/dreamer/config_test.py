@@ -1,0 +1,41 @@
+"""Values that cannot be used are refused, and named."""
+
+import pytest
+
+from mbrl_tf import errors
+from mbrl_tf.algorithms.dreamer import config as dreamer_config
+
+BAD = [('collect', 'random_env_steps', 0), ('collect', 'env_steps_per_iteration', -1), ('collect', 'exploration_noise', -0.1),
+       ('replay', 'batch_size', 0), ('replay', 'batch_length', 1), ('replay', 'capacity', -1), ('replay', 'cache_mib', 0),
+       ('model', 'deterministic', 0), ('model', 'stochastic', 0), ('model', 'free_nats', -1.0), ('model', 'kl_scale', -1.0),
+       ('model', 'learning_rate', 0.0), ('model', 'vector_layers', -1), ('behavior', 'horizon', 0), ('behavior', 'discount', 1.1),
+       ('behavior', 'lambda_', -0.1), ('behavior', 'actor_learning_rate', 0.0), ('learner', 'gradient_steps_per_iteration', 0),
+       ('learner', 'first_gradient_steps', -1), ('learner', 'gradient_clip', 0.0), ('learner', 'precision', 'float8')]
+
+
+def make():
+  config = dreamer_config.DreamerConfig()
+  config.environment.name = 'toy:point_mass'
+  return config
+
+
+def test_the_defaults_are_the_published_values():
+  config = make()
+  config.validate()
+  published = {
+      ('model', 'deterministic'): 200, ('model', 'stochastic'): 30, ('model', 'hidden'): 200, ('model', 'image_depth'): 32,
+      ('model', 'units'): 400, ('model', 'free_nats'): 3.0, ('model', 'learning_rate'): 6e-4, ('model', 'continuation_scale'): 10.0,
+      ('behavior', 'horizon'): 15, ('behavior', 'discount'): 0.99, ('behavior', 'lambda_'): 0.95,
+      ('behavior', 'actor_learning_rate'): 8e-5, ('behavior', 'value_learning_rate'): 8e-5, ('replay', 'batch_size'): 50,
+      ('replay', 'batch_length'): 50, ('learner', 'gradient_clip'): 100.0, ('learner', 'gradient_steps_per_iteration'): 100,
+      ('collect', 'random_env_steps'): 5000, ('collect', 'exploration_noise'): 0.3, ('environment', 'action_repeat'): 2}
+  for (part, name), value in published.items():
+    assert getattr(getattr(config, part), name) == value, (part, name)
+
+
+@pytest.mark.parametrize('part, name, value', BAD)
+def test_what_cannot_be_used_is_refused(part, name, value):
+  config = make()
+  setattr(getattr(config, part), name, value)
+  with pytest.raises(errors.UserError, match=f'config.{part}.{name} .*Received: {name}='):
+    config.validate()
