@@ -8,13 +8,12 @@ Rollouts start from noise and the fit learns noise: neither is slower or faster 
 """
 
 import dataclasses
-from typing import Any, Callable, Dict, NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
 
+from benchmarks import benchmark
 from mbrl_tf import types
-from mbrl_tf.drivers import driver as episode_driver
 
 _FIT_EPOCHS = 3
 # Passes over the policy in one outer step, in units of a forward pass: the data before adaptation forward (1) and back
@@ -22,46 +21,32 @@ _FIT_EPOCHS = 3
 _OUTER_STEP_PASSES = 12
 
 
-class Benchmark(NamedTuple):
-  """One thing to time.
-
-  Attributes:
-    run: does it once, and returns when it is finished.
-    units: how many of `unit` one run is.
-    unit: what the rate counts.
-    flop: of one run; None where it is no matter of floating-point operations.
-    sizes: what tells how large the work is.
-  """
-  run: Callable[[], Any]
-  units: float
-  unit: str
-  flop: Optional[float]
-  sizes: Dict[str, Any]
+DEFAULT_CONFIG = 'configs.mbmpo.halfcheetah_published'
 
 
-def rollout(run, config) -> Benchmark:
+def rollout(run, config) -> benchmark.Benchmark:
   """Imagined rollouts of K policies in K members, compiled as in training."""
   parts = run.algorithm.state
   compiled = tf.function(parts.imagination.scan, jit_compile=True)
   parameters = [tf.convert_to_tensor(p) for p in parts.adapted.parameters]
   starts, seed = _starts(run, config)[0], tf.constant([1, 2])
   steps = _imagined_steps(config)
-  return Benchmark(lambda: compiled(parameters, starts, seed).reward.numpy(), steps, 'imagined steps',
+  return benchmark.Benchmark(lambda: compiled(parameters, starts, seed).reward.numpy(), steps, 'imagined steps',
                    steps * (_forward(parts.ensemble) + _forward(parts.policy)), _imagination_sizes(config))
 
 
-def meta_update(run, config) -> Benchmark:
+def meta_update(run, config) -> benchmark.Benchmark:
   """Adapt, imagine again, and all outer steps: one of `updates_per_iteration`, compiled as in training."""
   parts, meta = run.algorithm.state, config.meta
   starts, seed = _starts(run, config), tf.constant([1, 2])
   steps = _imagined_steps(config)
   rollouts = (meta.inner_steps + 1) * steps * (_forward(parts.ensemble) + _forward(parts.policy))
   outer = meta.outer_epochs * _OUTER_STEP_PASSES * steps * _forward(parts.policy)
-  return Benchmark(lambda: parts.meta_learner.compiled_meta_update(starts, seed)['loss'].numpy(), 1, 'meta-updates',
+  return benchmark.Benchmark(lambda: parts.meta_learner.compiled_meta_update(starts, seed)['loss'].numpy(), 1, 'meta-updates',
                    rollouts + outer, {**_imagination_sizes(config), 'outer_epochs': meta.outer_epochs})
 
 
-def fit(run, config) -> Benchmark:
+def fit(run, config) -> benchmark.Benchmark:
   """Epochs of the ensemble on as many transitions as it keeps, all members learning, with preparing the data.
 
   An epoch takes 2 W a transition forward, 2 W for the gradient of the kernels, and 2 W less the first layer for the
@@ -75,25 +60,20 @@ def fit(run, config) -> Benchmark:
   inputs, outputs = parts.ensemble.kernels[0].shape[1:]
   forward = _forward(parts.ensemble)
   flop = config.ensemble.members * (trained * (3 * forward - 2 * inputs * outputs) + held_out * forward)
-  return Benchmark(lambda: parts.fit.fit(transitions, features, 0), _FIT_EPOCHS, 'epochs', _FIT_EPOCHS * flop, {
+  return benchmark.Benchmark(lambda: parts.fit.fit(transitions, features, 0), _FIT_EPOCHS, 'epochs', _FIT_EPOCHS * flop, {
       'epochs': _FIT_EPOCHS, 'members': config.ensemble.members, 'transitions': config.collect.capacity, 'batch_size': size,
       'hidden_sizes': config.ensemble.hidden_sizes})
 
 
-def collect(run, config) -> Benchmark:
-  """Real steps with the adapted policies, as many as an iteration collects, and their episodes on disk."""
-  parts, steps = run.algorithm.state, config.collect.env_steps_per_iteration
-  driver = episode_driver.EpisodeDriver(run.environment, observers=(run.store.append,))
-  taken = driver.collect(parts.adapted, steps).env_steps  # whole episodes: it may be more than was asked for
-  return Benchmark(lambda: driver.collect(parts.adapted, steps), taken, 'env steps', None, {
-      'environment': config.environment.name, 'num_envs': config.environment.num_envs,
-      'action_repeat': config.environment.action_repeat, 'env_steps': taken})
+def collect(run, config) -> benchmark.Benchmark:
+  """Real steps with the adapted policies."""
+  return benchmark.collect(run, config, run.algorithm.state.adapted)
 
 
 ALL = {'rollout': rollout, 'fit': fit, 'meta_update': meta_update, 'collect': collect}
 
 
-def fixed_epochs(config):
+def prepared(config):
   """A copy of a config whose fit takes a known number of epochs: nobody stops early."""
   ensemble = dataclasses.replace(config.ensemble, min_epochs=_FIT_EPOCHS, max_epochs=_FIT_EPOCHS)
   return dataclasses.replace(config, ensemble=ensemble)
@@ -101,7 +81,7 @@ def fixed_epochs(config):
 
 def _forward(model):
   """Operations of one forward pass for one row of input: 2 W."""
-  return 2 * sum(int(np.prod(kernel.shape[-2:])) for kernel in model.kernels)
+  return benchmark.kernel_flop(model.kernels)
 
 
 def _imagined_steps(config):

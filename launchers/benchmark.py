@@ -1,10 +1,11 @@
 """Times the parts of a training run, and prints one JSON object per line.
 
-  python -m launchers.benchmark                         all parts, at the published sizes of HalfCheetah
+  python -m launchers.benchmark                         all parts of MB-MPO, at the published sizes of HalfCheetah
+  python -m launchers.benchmark --what=gradient_step    Dreamer's, at the published sizes of walker-walk from pixels
   python -m launchers.benchmark --what=rollout --config=configs/mbmpo/hopper_published.py
 
 Where a part consists of matrix products, `share_of_peak` compares it with the fastest large matrix product in the same
-process. Times are medians over repeats, after one call that compiles. What is counted: benchmarks/mbmpo.py.
+process. Times are medians over repeats, after one call that compiles. What is counted: benchmarks/mbmpo.py and benchmarks/dreamer.py.
 """
 
 import importlib
@@ -15,39 +16,41 @@ import tempfile
 from absl import flags
 
 from launchers import command
+from mbrl_tf import errors
 from mbrl_tf.training import run_directory
 
-_PARTS = ('rollout', 'fit', 'meta_update', 'collect')
-_DEFAULT_CONFIG = 'configs.mbmpo.halfcheetah_published'
-_WHAT = flags.DEFINE_enum('what', 'all', ('all', *_PARTS), f'which part: all, or one of {", ".join(_PARTS)}')
+_PARTS = {'mbmpo': ('rollout', 'fit', 'meta_update', 'collect'), 'dreamer': ('gradient_step', 'sequences', 'collect')}
+_NAMES = sorted({name for names in _PARTS.values() for name in names})
+_WHAT = flags.DEFINE_enum('what', 'all', ('all', *_NAMES), f'which part: all, or one of {", ".join(_NAMES)}')
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'timed calls, of which the median is taken', lower_bound=1)
 
 
 def main():
   """Times and prints."""
-  given = command.CONFIG.value
-  config = command.resolved_config(
-      importlib.import_module(_DEFAULT_CONFIG).get_config() if given is None else given, seed=command.SEED.value)
+  given, what = command.CONFIG.value, _WHAT.value
+  algorithm = given.algorithm if given is not None else next(name for name in ('mbmpo', 'dreamer') if what in ('all', *_PARTS[name]))
+  if what not in ('all', *_PARTS.get(algorithm, ())):
+    raise errors.UserError(f'Of {algorithm} there are {", ".join(_PARTS.get(algorithm, ()))} to be timed. Received: what={what!r}')
+  module = importlib.import_module
   command.load_tensorflow()
-  from benchmarks import mbmpo
+  parts = module(f'benchmarks.{algorithm}')
+  config = command.resolved_config(module(parts.DEFAULT_CONFIG).get_config() if given is None else given, seed=command.SEED.value)
   from launchers import assembly
 
-  config = mbmpo.fixed_epochs(config)
+  config = parts.prepared(config)
   with tempfile.TemporaryDirectory() as folder:
     run = assembly.assemble(config, run_directory.RunDirectory(folder))
     try:
-      for name in _PARTS if _WHAT.value == 'all' else (_WHAT.value,):
-        print(json.dumps(_measured(name, run, config)), flush=True)
+      for name in _PARTS[algorithm] if what == 'all' else (what,):
+        print(json.dumps(_measured(name, parts.ALL[name](run, config))), flush=True)
     finally:
       run.environment.close()
 
 
-def _measured(name, run, config):
+def _measured(name, benchmark):
   """Returns what is printed of one part."""
-  from benchmarks import mbmpo
   from benchmarks import timing
 
-  benchmark = mbmpo.ALL[name](run, config)
   seconds = timing.measure(benchmark.run, _REPEATS.value)
   told = {
       'what': name, 'seconds': seconds.median, 'first_call_seconds': seconds.first,

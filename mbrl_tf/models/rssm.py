@@ -61,6 +61,11 @@ class RSSM(tf.keras.Model):
     self.posterior(self.prior(self.initial(1), tf.zeros([1, action_size]), tf.zeros([1, stochastic])),
                    tf.zeros([1, embedding_size]), tf.zeros([1, stochastic]))
 
+  @property
+  def prior_layers(self):
+    """The layers that a step without an observation runs through."""
+    return [self._prior_stochastic, self._prior_action, self._cell, self._prior_hidden, self._prior_moments]
+
   def initial(self, batch):
     """The state before an episode's first observation: zeros, `[B, ...]`."""
     deterministic, stochastic = self._sizes

@@ -13,7 +13,13 @@ _ENCODER_KERNEL = 4
 
 
 class ConvEncoder(tf.keras.Model):
-  """Images uint8 `[..., height, width, channels]` to vectors `[..., E]`, 1024 for 64 x 64 images at depth 32."""
+  """Images uint8 `[..., height, width, channels]` to vectors `[..., E]`, 1024 for 64 x 64 images at depth 32.
+
+  Attributes:
+    convolutions: the layers.
+    positions: for each layer, at how many places of an image its kernel is applied.
+    output_size: E.
+  """
 
   def __init__(self, shape, depth=32, activation='relu', precision='float32'):
     """Makes the variables.
@@ -27,25 +33,30 @@ class ConvEncoder(tf.keras.Model):
     super().__init__(name='conv_encoder')
     _check(shape)
     self._shape = tuple(shape)
-    size, self._layers = shape[0], []
+    size, self.convolutions, self.positions = shape[0], [], []
     while size >= _ENCODER_KERNEL:
-      self._layers.append(tf.keras.layers.Conv2D(
-          depth * 2**len(self._layers), _ENCODER_KERNEL, 2, activation=activation, dtype=precision,
-          name=f'conv_{len(self._layers)}'))
+      self.convolutions.append(tf.keras.layers.Conv2D(
+          depth * 2**len(self.convolutions), _ENCODER_KERNEL, 2, activation=activation, dtype=precision,
+          name=f'conv_{len(self.convolutions)}'))
       size = (size - _ENCODER_KERNEL) // 2 + 1
-    self.output_size = size * size * depth * 2**(len(self._layers) - 1)
+      self.positions.append(size * size)
+    self.output_size = size * size * depth * 2**(len(self.convolutions) - 1)
     self(tf.zeros([1, *shape], tf.uint8))
 
   def call(self, images):
     lead = images.shape[:-3]
     hidden = preprocess(tf.reshape(images, [-1, *self._shape]))
-    for layer in self._layers:
+    for layer in self.convolutions:
       hidden = layer(hidden)
     return tf.reshape(hidden, [*_known(lead, images), self.output_size])
 
 
 class ConvDecoder(tf.keras.Model):
-  """Features `[..., F]` to the means of preprocessed images, float32 `[..., height, width, channels]`."""
+  """Features `[..., F]` to the means of preprocessed images, float32 `[..., height, width, channels]`.
+
+  Attributes:
+    convolutions, positions: as of `ConvEncoder`.
+  """
 
   def __init__(self, shape, features_size, depth=32, activation='relu', precision='float32'):
     """Makes the variables; arguments as for `ConvEncoder`, and the size of the features `F`."""
@@ -55,16 +66,20 @@ class ConvDecoder(tf.keras.Model):
     channels = [depth * 2**i for i in reversed(range(len(kernels) - 1))] + [shape[-1]]
     self._units = 32 * depth
     self._dense = tf.keras.layers.Dense(self._units, dtype=precision, name='dense')
-    self._layers = [
+    self.convolutions = [
         tf.keras.layers.Conv2DTranspose(
             filters, kernel, 2, activation=None if index == len(kernels) - 1 else activation, dtype=precision,
             name=f'deconv_{index}')
         for index, (filters, kernel) in enumerate(zip(channels, kernels))]
+    sizes = [1]
+    for kernel in kernels[:-1]:
+      sizes.append((sizes[-1] - 1) * 2 + kernel)
+    self.positions = [size * size for size in sizes]
     self(tf.zeros([1, features_size]))
 
   def call(self, features):
     hidden = tf.reshape(self._dense(features), [-1, 1, 1, self._units])
-    for layer in self._layers:
+    for layer in self.convolutions:
       hidden = layer(hidden)
     return tf.cast(tf.reshape(hidden, [*_known(features.shape[:-1], features), *self._shape]), tf.float32)
 

@@ -21,7 +21,7 @@ _MEMBER, _POLICY = 6 * 8 + 8 * 4, 4 * 4 + 4 * 2
 
 @pytest.fixture(scope='module')
 def built(tmp_path_factory):
-  config = mbmpo.fixed_epochs(point_mass_config.get_config())
+  config = mbmpo.prepared(point_mass_config.get_config())
   config.collect.capacity = 1100
   run = assembly.assemble(config, run_directory.RunDirectory(tmp_path_factory.mktemp('run')))
   yield run, config
@@ -32,7 +32,7 @@ def test_operations_of_a_rollout(built):
   counted = mbmpo.rollout(*built)
   assert counted.units == 2 * 2 * 3  # members, rollouts, horizon
   assert counted.flop == 12 * 2 * (_MEMBER + _POLICY)
-  assert counted.run().shape == (2, 2, 3)
+  assert counted.run().shape == (3, 2, 2)  # time leads
 
 
 def test_operations_of_a_meta_update(built):
@@ -50,7 +50,7 @@ def test_operations_of_a_fit(built):
 
 def test_the_config_itself_is_not_changed():
   config = point_mass_config.get_config()
-  mbmpo.fixed_epochs(config)
+  mbmpo.prepared(config)
   assert config.ensemble.max_epochs == 2
 
 

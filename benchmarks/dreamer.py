@@ -1,0 +1,96 @@
+"""What of Dreamer is timed, and how many floating-point operations it takes.
+
+Operations are those of dense layers and convolutions, two for each multiplication with an addition. Activations, sampling,
+and the optimizers are left out, so a share of the peak is a lower bound. Learning from noise is neither slower nor faster.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import benchmark
+from mbrl_tf import types
+
+DEFAULT_CONFIG = 'configs.dreamer.dmc_walker_walk'
+
+
+def gradient_step(run, config) -> benchmark.Benchmark:
+  """One gradient step of world model, actor and value model, compiled as in training."""
+  parts, replay = run.algorithm.state, config.replay
+  batch, seed = _noise(run.environment.spec, replay), tf.constant([1, 2])
+  flop = sum(flop_by_part(parts, config).values())
+  return benchmark.Benchmark(
+      lambda: parts.learner.compiled_step(batch, seed)['model/loss'].numpy(), 1, 'gradient steps', flop,
+      {'batch_size': replay.batch_size, 'batch_length': replay.batch_length, 'horizon': config.behavior.horizon,
+       'observation': config.environment.observation, 'precision': config.learner.precision})
+
+
+def flop_by_part(parts, config):
+  """Operations of a gradient step: of images, of the rest of the world model, and of imagination.
+
+  What is learned takes three forward passes: one forward, and as much again for each of the gradients of inputs and kernels. In
+  imagination gradients flow through model and value to the actions without reaching their kernels: two. The value model
+  is run once more to be learned.
+  """
+  world, behavior = parts.world_model, config.behavior
+  rows = config.replay.batch_size * config.replay.batch_length
+  images = sum(_conv_flop(encoder) for encoder in world.image_encoders.values())
+  images += sum(_conv_flop(decoder) for decoder in world.image_decoders.values())
+  dense = [world.rssm, world.reward, *(model for model in (world.vector_encoder, world.vector_decoder, world.continuation) if model)]
+  prior = sum(_kernels(layer) for layer in world.rssm.prior_layers)
+  heads = _kernels(world.reward) + (_kernels(world.continuation) if world.continuation else 0)
+  imagined = 2 * prior + 2 * heads + 3 * _kernels(parts.actor) + (2 + 3) * _kernels(parts.value)
+  return {'images': 3 * rows * images, 'states': 3 * rows * sum(_kernels(model) for model in dense),
+          'imagination': rows * behavior.horizon * imagined}
+
+
+def sequences(run, config) -> benchmark.Benchmark:
+  """Batches of real sequences from disk, after the first of which most episodes are in memory."""
+  from mbrl_tf.data import sequences as sequences_lib
+  replay, count = config.replay, 10
+  view = sequences_lib.SequenceView(run.store, replay.capacity, replay.cache_mib * 2**20)
+  collect(run, config)
+  draw = lambda: [batch.reward.numpy() for batch in view.batches(count, replay.batch_size, replay.batch_length, 0)]
+  return benchmark.Benchmark(draw, count, 'batches', None, {
+      'batch_size': replay.batch_size, 'batch_length': replay.batch_length, 'observation': config.environment.observation})
+
+
+def collect(run, config) -> benchmark.Benchmark:
+  """Real steps with the exploring policy."""
+  return benchmark.collect(run, config, run.algorithm.state.exploring_policy)
+
+
+ALL = {'gradient_step': gradient_step, 'sequences': sequences, 'collect': collect}
+
+
+def prepared(config):
+  """The config to time: as it is."""
+  return config
+
+
+def _kernels(model):
+  return benchmark.kernel_flop(variable for variable in model.trainable_variables if variable.shape.rank == 2 and 'bias' not in variable.name)
+
+
+def _conv_flop(model):
+  """Operations of one image through a stack of convolutions, transposed or not, and its dense layer."""
+  convolutions = zip(model.convolutions, model.positions)
+  return _kernels(model) + sum(2 * int(np.prod(layer.kernel.shape)) * positions for layer, positions in convolutions)
+
+
+def _noise(spec, replay):
+  """A batch of sequences, `types.Sequences` of `[B, T, ...]`."""
+  generator = np.random.default_rng(0)
+
+  def draw(array):
+    shape = (replay.batch_size, replay.batch_length, *array.shape)
+    if array.num_values is not None:
+      return generator.integers(0, array.num_values, shape)
+    return (generator.integers(0, 256, shape).astype(np.uint8) if array.dtype == 'uint8'
+            else generator.uniform(-1, 1, shape).astype(np.float32))
+
+  observation = spec.observation
+  observation = ({key: draw(array) for key, array in observation.items()} if isinstance(observation, dict) else draw(observation))
+  shape = (replay.batch_size, replay.batch_length)
+  batch = types.Sequences(observation, draw(spec.action), generator.uniform(size=shape).astype(np.float32),
+                          np.zeros(shape, bool), np.zeros(shape, bool))
+  return tf.nest.map_structure(tf.constant, batch)
