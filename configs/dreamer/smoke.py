@@ -13,4 +13,4 @@ def get_config():
       replay=dreamer.ReplayConfig(batch_size=8, batch_length=16, cache_mib=64),
       model=dreamer.ModelConfig(deterministic=32, stochastic=8, hidden=32, image_depth=8, units=32, free_nats=1.0, kl_scale=0.1),
       behavior=dreamer.BehaviorConfig(actor_layers=2, value_layers=2, units=32, horizon=10),
-      learner=dreamer.LearnerConfig(gradient_steps_per_iteration=20, first_gradient_steps=20))
+      learner=dreamer.LearnerConfig(first_gradient_steps=20))

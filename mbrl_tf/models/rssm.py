@@ -163,10 +163,10 @@ class RSSM(tf.keras.Model):
 def _halves(first, second, units, precision, name):
   """Two layers whose sum is a dense layer on inputs of sizes `first` and `second`, without its activation."""
   limit = (6 / (first + second + units))**0.5
-  initial = tf.keras.initializers.RandomUniform(-limit, limit)
-  return (tf.keras.layers.Dense(units, kernel_initializer=initial, dtype=precision, name=f'{name}_0'),
-          tf.keras.layers.Dense(units, kernel_initializer=initial.__class__(-limit, limit), use_bias=False, dtype=precision,
-                                name=f'{name}_1'))
+  half = lambda index: tf.keras.layers.Dense(
+      units, kernel_initializer=tf.keras.initializers.RandomUniform(-limit, limit), use_bias=index == 0, dtype=precision,
+      name=f'{name}_{index}')
+  return half(0), half(1)
 
 
 def _time_first(value):

@@ -13,7 +13,7 @@ _ENCODER_KERNEL = 4
 
 
 class ConvEncoder(tf.keras.Model):
-  """Images uint8 `[..., height, width, channels]` to vectors `[..., E]`, 1024 for 64 x 64 images at depth 32.
+  """Preprocessed images `[..., height, width, channels]` to vectors `[..., E]`, 1024 for 64 x 64 images at depth 32.
 
   Attributes:
     convolutions: the layers.
@@ -41,11 +41,11 @@ class ConvEncoder(tf.keras.Model):
       size = (size - _ENCODER_KERNEL) // 2 + 1
       self.positions.append(size * size)
     self.output_size = size * size * depth * 2**(len(self.convolutions) - 1)
-    self(tf.zeros([1, *shape], tf.uint8))
+    self(tf.zeros([1, *shape]))
 
   def call(self, images):
     lead = images.shape[:-3]
-    hidden = preprocess(tf.reshape(images, [-1, *self._shape]))
+    hidden = tf.reshape(images, [-1, *self._shape])
     for layer in self.convolutions:
       hidden = layer(hidden)
     return tf.reshape(hidden, [*_known(lead, images), self.output_size])

@@ -22,7 +22,7 @@ from mbrl_tf.training import export
 # Changes to the smoke configurations that save time here: each number of members still learning is compiled anew.
 SMALLER = {'mbmpo': {'ensemble.max_epochs': 3, 'ensemble.persistence': 1., 'imagination.horizon': 10,
                      'meta.updates_per_iteration': 2},
-           'dreamer': {'learner.gradient_steps_per_iteration': 2, 'learner.first_gradient_steps': 2, 'replay.batch_size': 2,
+           'dreamer': {'learner.env_steps_per_gradient_step': 100.0, 'learner.first_gradient_steps': 2, 'replay.batch_size': 2,
                        'behavior.horizon': 3}}
 
 

@@ -20,7 +20,7 @@ def make_config(observation):
                                 reward_layers=2, units=32, free_nats=0.5, kl_scale=0.1, learning_rate=3e-3),
       behavior=dreamer.BehaviorConfig(actor_layers=2, value_layers=2, units=32, horizon=10, actor_learning_rate=1e-3,
                                       value_learning_rate=3e-3),
-      learner=dreamer.LearnerConfig(gradient_steps_per_iteration=60, first_gradient_steps=200))
+      learner=dreamer.LearnerConfig(env_steps_per_gradient_step=3.3, first_gradient_steps=200))
 
 
 def learning_curve(observation, folder, seed, iterations):

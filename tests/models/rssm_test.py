@@ -51,7 +51,7 @@ def test_the_scan_equals_a_loop_over_single_steps(loop):
     close(at(priors, t), prior)
 
 
-def test_observe_then_imagine_equals_observe_alone_where_the_embedding_is_what_was_expected():
+def test_observe_then_imagine_equals_single_steps():
   model = make()
   embeddings, actions, is_first = data()
   posteriors, _ = model.observe(embeddings[:, :2], actions[:, :2], is_first[:, :2], [1, 2])

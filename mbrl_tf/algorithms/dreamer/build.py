@@ -17,11 +17,14 @@ class Parts(tf.Module):
 
   Attributes:
     env_steps: simulator steps so far, a variable.
+    random_env_steps: those before the first gradient step, a variable.
     gradient_steps: taken so far, a variable.
     generator: the run's random generator.
     world_model, actor, value: the models.
     learner: their optimizers.
     random_policy, exploring_policy, policy: for the first data, to collect, to evaluate.
+    open_loop: the model against real episodes.
+    exported_model: the model as it is exported.
   """
 
   def __init__(self, config, spec, seed):
@@ -35,8 +38,11 @@ class Parts(tf.Module):
     super().__init__(name='dreamer')
     precision, behavior = dreamer_config.PRECISIONS[config.learner.precision], config.behavior
     self.env_steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='env_steps')
+    self.random_env_steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='random_env_steps')
     self.gradient_steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='gradient_steps')
     self.generator = tf.random.Generator.from_seed(seed)
+    # Keras draws the first weights of its layers from global random state.
+    tf.keras.utils.set_random_seed(seeds.next_integer(self.generator) % 2**32)
     self.world_model = world_model.WorldModel(spec, config)
     features = self.world_model.features_size
     kind = latent_actor.TanhNormalActor if spec.action.num_values is None else latent_actor.OneHotActor
@@ -47,7 +53,7 @@ class Parts(tf.Module):
     self.exploring_policy, self.policy = (
         policy.DreamerPolicy(self.world_model, self.actor, spec, seeds.next_integer(self.generator), noise)
         for noise in (config.collect.exploration_noise, None))
-    self.open_loop = open_loop.OpenLoop(self.world_model, spec)
+    self.open_loop = open_loop.OpenLoop(self.world_model)
     self.exported_model = exported_model.ExportedModel(self.world_model, spec)
 
 

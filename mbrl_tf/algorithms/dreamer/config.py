@@ -111,13 +111,14 @@ class LearnerConfig:
   """How much is learned, and how it is computed.
 
   Attributes:
-    gradient_steps_per_iteration: of each of the three optimizers, between two collections.
+    env_steps_per_gradient_step: how much is collected, after the random data, for each gradient step of the three
+      optimizers; 10 as published. What is due is taken before each collection.
     first_gradient_steps: before the first collection with the policy.
     gradient_clip: global norm to which each of the three gradients is clipped.
     precision: of the layers: `float32`, `bfloat16`, or `float16` (with dynamic loss scaling). Variables, states, and losses
       are float32.
   """
-  gradient_steps_per_iteration: int = 100
+  env_steps_per_gradient_step: float = 10.0
   first_gradient_steps: int = 100
   gradient_clip: float = 100.0
   precision: str = 'float32'
@@ -143,7 +144,7 @@ class DreamerConfig:
         'replay': ('batch_size', 'cache_mib'),
         'model': ('deterministic', 'stochastic', 'hidden', 'image_depth', 'vector_units', 'units', 'learning_rate'),
         'behavior': ('units', 'horizon', 'actor_learning_rate', 'value_learning_rate'),
-        'learner': ('gradient_steps_per_iteration', 'gradient_clip')}
+        'learner': ('env_steps_per_gradient_step', 'gradient_clip')}
     not_negative = {
         'collect': ('exploration_noise',), 'replay': ('capacity',), 'learner': ('first_gradient_steps',),
         'model': ('vector_layers', 'reward_layers', 'continuation_layers', 'image_scale', 'vector_scale', 'reward_scale',

@@ -9,9 +9,8 @@ from mbrl_tf.models import rssm
 class ExportedModel(tf.Module):
   """`observe`, `imagine` and `decode`, each for a batch of states.
 
-  A state is a pair of arrays, `deterministic` `[B, D]` and `stochastic` `[B, S]`; zeros before an episode begins. Actions are
-  `[B, A]` in [-1, 1], or int64 `[B]`. Before the first observation of an episode, the action is not read where the state is
-  given as zeros and `is_first` is true.
+  A state is a pair of arrays, `deterministic` `[B, D]` and `stochastic` `[B, S]`. Actions are `[B, A]` in [-1, 1], or int64 `[B]`.
+  Where `is_first` is true an episode begins with the observation, and neither state nor action is read.
   """
 
   def __init__(self, world_model, spec):

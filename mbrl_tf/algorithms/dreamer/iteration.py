@@ -17,23 +17,30 @@ class Dreamer:
 
   def iterations(self):
     """Trains for ever; yields a `types.Report` after each iteration."""
-    parts, settings, clock = self.state, self._config.learner, clocks.PhaseClock()
+    parts, clock = self.state, clocks.PhaseClock()
     if self.env_steps == 0:
       collected = self._collect(parts.random_policy, self._config.collect.random_env_steps, clock)
+      parts.random_env_steps.assign(self.env_steps)
       yield types.Report({**collected.metrics, **clock.read()})
     while True:
       with clock('learn'):
         # What a batch taught is imagined from at once: world model, actor and value model step together.
-        steps = settings.gradient_steps_per_iteration if int(parts.gradient_steps) else settings.first_gradient_steps
-        told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator)) for batch in self._batches(steps)]
+        batches = self._batches(self._gradient_steps_due())
+        told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator)) for batch in batches]
         learned = summaries.of_steps(told)  # before the policy collects: raises where it is lost
-      parts.gradient_steps.assign_add(steps)
+      parts.gradient_steps.assign_add(len(told))
       collected = self._collect(parts.exploring_policy, self._config.collect.env_steps_per_iteration, clock)
       with clock('summaries'):
         # The newest episodes, which the model has not learned from yet.
         held_out = parts.open_loop.errors(collected.episodes)
       metrics = {**collected.metrics, **learned, **held_out, 'learn/gradient_steps': float(parts.gradient_steps)}
       yield types.Report({**metrics, **clock.read()}, summaries.histograms(parts), parts.open_loop.videos(collected.episodes))
+
+  def _gradient_steps_due(self):
+    """So many that the ratio of training to acting is the config's, however many env steps a collection took."""
+    parts, settings = self.state, self._config.learner
+    collected = self.env_steps - int(parts.random_env_steps)
+    return settings.first_gradient_steps + int(collected / settings.env_steps_per_gradient_step) - int(parts.gradient_steps)
 
   def _batches(self, count):
     """Random sequences of real data, drawn while the step before is computed."""

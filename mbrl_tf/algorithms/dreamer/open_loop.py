@@ -3,23 +3,21 @@
 import numpy as np
 import tensorflow as tf
 
-from mbrl_tf import types
 from mbrl_tf.models import rssm, vision
 
 _SEEN = 5          # observations that the model is shown first, as in the paper's figures
 _PREDICTED = 45    # decisions predicted after them
-_SEQUENCES = 6     # side by side in a video
+_WINDOWS = 6       # side by side in a video
+_SEED = (0, 0)
 
 
 class OpenLoop:
-  """Shows the model the beginning of an episode and its actions, and lets it predict the rest."""
+  """Shows the model the beginning of a part of an episode and all its actions, and lets it predict the rest."""
 
-  def __init__(self, world_model, spec):
-    """Only keeps its arguments: a `WorldModel` and the `types.EnvironmentSpec`."""
+  def __init__(self, world_model):
+    """Only keeps its argument, a `WorldModel`."""
     self._world_model = world_model
-    self._images = [] if isinstance(spec.observation, types.ArraySpec) and len(spec.observation.shape) != 3 else sorted(
-        key for key, array in _as_dict(spec.observation).items() if array.dtype == 'uint8' and len(array.shape) == 3)
-    self._compiled = tf.function(self._predict, autograph=False, reduce_retracing=True)
+    self._compiled = tf.function(self._predict, autograph=False)
 
   def errors(self, episodes):
     """Mean squared error of the predicted rewards at some distances from the last observation seen.
@@ -27,12 +25,12 @@ class OpenLoop:
     Returns:
       `model/reward_error_horizon_<h>` for h = 1, 15, 45; nothing where no episode is long enough.
     """
-    chosen = _long_enough(episodes)
-    if not chosen:
+    windows = _windows(episodes)
+    if not windows:
       return {}
-    rewards = self._compiled(*_batch(chosen))[1].numpy()[:, _SEEN:]
-    truth = np.stack([episode.reward[_SEEN - 1:_SEEN - 1 + _PREDICTED] for episode in chosen])
-    squared = np.square(rewards - truth).mean(0)
+    predicted = self._compiled(*_batch(windows))[1].numpy()[:, _SEEN:]
+    truth = np.stack([episode.reward[start + _SEEN - 1:][:_PREDICTED] for episode, start in windows])
+    squared = np.square(predicted - truth).mean(0)
     return {f'model/reward_error_horizon_{h}': float(squared[h - 1]) for h in (1, 15, _PREDICTED)}
 
   def videos(self, episodes):
@@ -41,43 +39,49 @@ class OpenLoop:
     The first 5 frames of the model are reconstructions of what it sees; then it predicts. In the difference, grey means none.
 
     Returns:
-      `model/open_loop_<key>` to a function without arguments that returns frames uint8 `[T, 3 height, n width, channels]`.
+      `model/open_loop_<key>` to a function without arguments that returns frames uint8 `[50, 3 height, 6 width, 3]`.
     """
-    chosen = _long_enough(episodes)
-    return {f'model/open_loop_{key}': (lambda key=key: self._frames(key, chosen)) for key in self._images if chosen}
+    windows = _windows(episodes)
+    return {f'model/open_loop_{key}': (lambda key=key: self._frames(key, windows))
+            for key in self._world_model.images if windows}
 
-  def _frames(self, key, episodes):
-    model = self._compiled(*_batch(episodes))[0][key]
-    truth = vision.preprocess(np.stack([_as_dict(episode.observation)[key][:_SEEN + _PREDICTED] for episode in episodes]))
+  def _frames(self, key, windows):
+    model = self._compiled(*_batch(windows))[0][key]
+    images = (episode.observation[key] if isinstance(episode.observation, dict) else episode.observation for episode, _ in windows)
+    truth = np.stack([image[start:start + _SEEN + _PREDICTED] for image, (_, start) in zip(images, windows)])
+    truth = vision.preprocess(truth)
     difference = (model - truth) / 2  # half, so that it fits the range of an image
-    rows = vision.postprocess(tf.concat([truth, model, difference], 2))
-    return np.concatenate(list(rows.numpy()), 2)
+    rows = vision.postprocess(tf.concat([truth, model, difference], 2)).numpy()
+    frames = np.concatenate(list(rows), 2)
+    # What is neither grey nor coloured (stacked frames, say) is shown by its last three channels.
+    return np.repeat(frames, 3, -1) if frames.shape[-1] == 1 else frames[..., -3:]
 
   def _predict(self, observation, actions):
-    """Decoded observations and mean rewards `[n, T]` along sequences, of which the first `_SEEN` observations are read."""
-    model, seed = self._world_model, tf.constant([0, 0])
+    """Decoded observations, and mean rewards `[n, T]`, along windows of which the first `_SEEN` observations are read."""
+    model = self._world_model
     actions = model.action_features(actions)
     # Row t of `actions` was taken at observation t; what led to the first one is not read.
     led = tf.concat([tf.zeros_like(actions[:, :1]), actions[:, :_SEEN - 1]], 1)
     first = tf.tile(tf.range(_SEEN)[None] == 0, [actions.shape[0], 1])
-    seen, _ = model.rssm.observe(model.encode(observation), led, first, seed)
+    seen, _ = model.rssm.observe(model.encode(observation), led, first, _SEED)
     last = tf.nest.map_structure(lambda value: value[:, -1], seen)
-    predicted = model.rssm.imagine(actions[:, _SEEN - 1:], last, seed)
+    predicted = model.rssm.imagine(actions[:, _SEEN - 1:], last, _SEED)
     features = tf.concat([rssm.features(seen), rssm.features(predicted)], 1)
     return model.decode(features), model.reward(features).mean()
 
 
-def _long_enough(episodes):
-  """Up to `_SEQUENCES` episodes that hold all frames of a comparison."""
-  return [episode for episode in episodes if len(episode.reward) >= _SEEN + _PREDICTED - 1][:_SEQUENCES]
+def _windows(episodes):
+  """Pairs of an episode and a first decision, spread over all that are long enough; `_WINDOWS` of them, or none."""
+  last_starts = [len(episode.reward) - (_SEEN + _PREDICTED - 1) for episode in episodes]
+  places = [(episode, start) for episode, last in zip(episodes, last_starts) for start in range(last + 1)]
+  if not places:
+    return []
+  return [places[index] for index in np.linspace(0, len(places) - 1, _WINDOWS).round().astype(int)]
 
 
-def _batch(episodes):
+def _batch(windows):
   """The observations that the model sees, and the actions of the whole comparison."""
-  seen = [tf.nest.map_structure(lambda value: value[:_SEEN], episode.observation) for episode in episodes]
+  seen = [tf.nest.map_structure(lambda value: value[start:start + _SEEN], episode.observation) for episode, start in windows]
   observation = tf.nest.map_structure(lambda *values: tf.constant(np.stack(values)), *seen)
-  return observation, tf.constant(np.stack([episode.action[:_SEEN + _PREDICTED - 1] for episode in episodes]))
-
-
-def _as_dict(observation):
-  return dict(observation) if isinstance(observation, dict) else {'observation': observation}
+  actions = np.stack([episode.action[start:start + _SEEN + _PREDICTED - 1] for episode, start in windows])
+  return observation, tf.constant(actions)

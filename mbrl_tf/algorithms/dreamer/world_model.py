@@ -22,6 +22,10 @@ class WorldModel(tf.Module):
   """Learns what the world looks like and what it pays (Hafner et al. 2019, arXiv:1912.01603, section 4).
 
   Observations may be one array or a dict. Arrays `uint8 [height, width, channels]` are images; all others are joined to one vector.
+
+  Attributes:
+    images: keys of the images.
+    rssm, reward, continuation, and encoders and decoders by key: the models; None where there is nothing for them.
   """
 
   def __init__(self, spec, config):
@@ -35,13 +39,13 @@ class WorldModel(tf.Module):
     self._spec, self._config = spec, config.model
     precision, settings = dreamer_config.PRECISIONS[config.learner.precision], config.model
     observations = _as_dict(spec.observation)
-    self._images = sorted(key for key, array in observations.items() if _is_image(array))
-    self._vectors = {key: array.shape for key, array in sorted(observations.items()) if key not in self._images}
+    self.images = sorted(key for key, array in observations.items() if _is_image(array))
+    self._vectors = {key: array.shape for key, array in sorted(observations.items()) if key not in self.images}
     self.action_size = spec.action.num_values or spec.action.shape[0]
     self.features_size = settings.deterministic + settings.stochastic
     vector_size = sum(_size(shape) for shape in self._vectors.values())
     self.image_encoders = {
-        key: vision.ConvEncoder(observations[key].shape, settings.image_depth, precision=precision) for key in self._images}
+        key: vision.ConvEncoder(observations[key].shape, settings.image_depth, precision=precision) for key in self.images}
     self.vector_encoder = heads.Perceptron(
         vector_size, 0, settings.vector_layers, settings.vector_units, precision=precision, name='vector_encoder'
     ) if vector_size else None
@@ -51,7 +55,7 @@ class WorldModel(tf.Module):
                           precision=precision)
     self.image_decoders = {
         key: vision.ConvDecoder(observations[key].shape, self.features_size, settings.image_depth, precision=precision)
-        for key in self._images}
+        for key in self.images}
     self.vector_decoder = heads.NormalHead(
         self.features_size, settings.vector_layers, settings.vector_units, vector_size, precision=precision,
         name='vector_decoder') if vector_size else None
@@ -68,11 +72,7 @@ class WorldModel(tf.Module):
 
   def encode(self, observation):
     """The embedding `[..., E]` of observations `[..., ...]`."""
-    observation = _as_dict(observation)
-    parts = [tf.cast(self.image_encoders[key](observation[key]), tf.float32) for key in self._images]
-    if self.vector_encoder is not None:
-      parts.append(self.vector_encoder(self._joined(observation)))
-    return tf.concat(parts, -1)
+    return self._embedding(*self._prepared(observation))
 
   def decode(self, features):
     """What a state looks like: preprocessed images by key `[..., height, width, channels]`, and the mean of the vectors.
@@ -80,7 +80,7 @@ class WorldModel(tf.Module):
     Returns:
       A dict like the observation: images in [-0.5, 0.5], vectors in their own units.
     """
-    decoded = {key: self.image_decoders[key](features) for key in self._images}
+    decoded = {key: self.image_decoders[key](features) for key in self.images}
     if self.vector_decoder is not None:
       mean = self.vector_decoder(features).mean()
       mean = distributions.symexp(mean) if self._config.vector_symlog else mean
@@ -97,8 +97,10 @@ class WorldModel(tf.Module):
 
   def observe(self, batch, seed):
     """Posterior and prior states of `types.Sequences`; see `RSSM.observe`."""
-    return self.rssm.observe(
-        self.encode(batch.observation), self.action_features(batch.action), batch.is_first, seed)
+    return self._observe(self.encode(batch.observation), batch, seed)
+
+  def _observe(self, embeddings, batch, seed):
+    return self.rssm.observe(embeddings, self.action_features(batch.action), batch.is_first, seed)
 
   def loss(self, batch, seed):
     """The negative evidence bound of a batch of sequences (arXiv:1912.01603, eq. 10), averaged over its steps.
@@ -111,9 +113,9 @@ class WorldModel(tf.Module):
       `WorldModelLoss`.
     """
     settings = self._config
-    posteriors, priors = self.observe(batch, seed)
-    features = rssm.features(posteriors)
-    likelihoods = self._log_likelihoods(features, batch)
+    images, vector = self._prepared(batch.observation)
+    posteriors, priors = self._observe(self._embedding(images, vector), batch, seed)
+    likelihoods = self._log_likelihoods(rssm.features(posteriors), images, vector, batch)
     divergence, penalty = losses.kl_with_free_nats(posteriors, priors, settings.free_nats)
     scales = {'image': settings.image_scale, 'vector': settings.vector_scale, 'reward': settings.reward_scale,
               'continuation': settings.continuation_scale}
@@ -125,15 +127,23 @@ class WorldModel(tf.Module):
         'model/posterior_entropy': tf.reduce_mean(rssm.gaussian(posteriors).entropy())})
     return WorldModelLoss(loss, metrics, posteriors)
 
-  def _log_likelihoods(self, features, batch):
-    """Mean log-likelihood of each kind of data, each `[]`, up to constants for images."""
-    observation, result = _as_dict(batch.observation), {}
-    if self._images:
-      result['image'] = sum(
-          losses.image_log_likelihood(self.image_decoders[key](features), vision.preprocess(observation[key]))
-          for key in self._images)
-    if self.vector_decoder is not None:
-      result['vector'] = tf.reduce_mean(self.vector_decoder(features).log_prob(self._joined(observation)))
+  def _prepared(self, observation):
+    """Preprocessed images by key, and the vector or None: what encoders read, and what decoders are to give."""
+    observation = _as_dict(observation)
+    images = {key: vision.preprocess(observation[key]) for key in self.images}
+    return images, self._joined(observation) if self._vectors else None
+
+  def _embedding(self, images, vector):
+    parts = [tf.cast(self.image_encoders[key](images[key]), tf.float32) for key in self.images]
+    return tf.concat(parts + ([] if vector is None else [self.vector_encoder(vector)]), -1)
+
+  def _log_likelihoods(self, features, images, vector, batch):
+    """Mean log-likelihood of each kind of data, each `[]`."""
+    result = {}
+    if images:
+      result['image'] = sum(losses.image_log_likelihood(self.image_decoders[key](features), images[key]) for key in images)
+    if vector is not None:
+      result['vector'] = tf.reduce_mean(self.vector_decoder(features).log_prob(vector))
     result['reward'] = tf.reduce_mean(self.reward(features).log_prob(batch.reward))
     if self.continuation is not None:
       going = 1 - tf.cast(batch.terminated, tf.float32)

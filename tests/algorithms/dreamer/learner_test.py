@@ -110,6 +110,31 @@ def test_the_gradients_of_the_actor_through_the_model_are_those_of_finite_differ
   assert all(np.abs(gradient).max() > 0 for gradient in tape.gradient(loss, actor.trainable_variables))
 
 
+def test_returns_and_losses_of_imagined_trajectories_by_hand():
+  """Rewards, discounts and values of states 0 to H - 1, the value of state H as the bootstrap, and weights by reach."""
+  spec, config = small.spec(), small.config(behavior__discount=0.9, behavior__lambda_=0.7)
+  world, actor, value = small.models(spec, config)
+  tested, batch, seed = learner.Learner(world, actor, value, config), small.batch(spec), tf.constant([1, 2])
+  seeds = tf.random.experimental.stateless_split(seed, 2)
+  states = world.loss(batch, seeds[0]).posteriors
+  start = tf.nest.map_structure(lambda x: tf.reshape(x, [small.B * small.T, -1]), states)
+  features = imagination.imagine(world.rssm, actor, start, 4, seeds[1])
+  rewards, values = world.reward(features).mean().numpy(), value(features).mean().numpy()
+  going = 0.9 * world.continuation(features).probs_parameter().numpy()
+  targets, last = [], values[4]
+  for t in reversed(range(4)):
+    last = rewards[t] + going[t] * (0.3 * values[t + 1] + 0.7 * last)
+    targets.insert(0, last)
+  weights = [1 - batch.terminated.numpy().reshape(-1).astype(float)]
+  for t in range(3):
+    weights.append(weights[-1] * going[t])
+  weights, targets = np.array(weights), np.array(targets)
+  told = tested.step(batch, seed)
+  assert float(told['actor/loss']) == pytest.approx(-(weights * targets).mean(), rel=1e-4)
+  expected = (weights * (0.5 * (values[:4] - targets) ** 2 + 0.5 * np.log(2 * np.pi))).mean()
+  assert float(told['value/loss']) == pytest.approx(expected, rel=1e-4)
+
+
 def test_imagination_equals_single_steps():
   world, actor, _ = small.models(small.spec(), small.config())
   start = world.rssm.initial(5)

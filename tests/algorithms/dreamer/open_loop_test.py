@@ -12,7 +12,7 @@ from tests.algorithms.dreamer import small
 def make(observation):
   spec = small.spec(observation)
   world = small.models(spec, small.config())[0]
-  return open_loop.OpenLoop(world, spec), world, spec
+  return open_loop.OpenLoop(world), world, spec
 
 
 def episode(spec, length, seed):
@@ -28,32 +28,41 @@ def episode(spec, length, seed):
                        generator.normal(size=length).astype(np.float32), np.zeros(length, bool))
 
 
-def by_hand(world, episode):
-  """Features after 5 observations and then 45 actions, one step at a time."""
-  noise = tf.random.stateless_normal([2, 5, 1, 4], [0, 0])
-  later = tf.random.stateless_normal([45, 1, 4], [0, 0])
-  state, features = world.rssm.initial(1), []
+def by_hand(world, windows):
+  """Features after 5 observations and then 45 actions, one step at a time, `[n, 50, F]`."""
+  n = len(windows)
+  noise = tf.random.stateless_normal([2, 5, n, 4], [0, 0])
+  later = tf.random.stateless_normal([45, n, 4], [0, 0])
+  state, features = world.rssm.initial(n), []
   for t in range(50):
-    action = tf.zeros([1, small.A]) if t == 0 else tf.constant(episode.action[t - 1:t])
+    action = tf.zeros([n, small.A]) if t == 0 else tf.constant(np.stack([e.action[start + t - 1] for e, start in windows]))
     if t < 5:
-      seen = tf.nest.map_structure(lambda value: tf.constant(value[t:t + 1]), episode.observation)
+      rows = [tf.nest.map_structure(lambda value: value[start + t], e.observation) for e, start in windows]
+      seen = tf.nest.map_structure(lambda *values: tf.constant(np.stack(values)), *rows)
       state = world.rssm.posterior(world.rssm.prior(state, action, noise[1, t]), world.encode(seen), noise[0, t])
     else:
       state = world.rssm.prior(state, action, later[t - 5])
     features.append(rssm.features(state))
-  return tf.concat(features, 0)
+  return tf.stack(features, 1)
 
 
 def test_errors_compare_each_reward_with_the_prediction_for_its_step():
   tested, world, spec = make('vector')
-  real = episode(spec, 60, 0)
+  real = episode(spec, 59, 0)  # 11 windows of 50 observations; six of them begin 2 apart
   errors = tested.errors([real, episode(spec, 10, 1)])  # the second is too short to be compared
-  predicted = world.reward(by_hand(world, real)).mean().numpy()
+  windows = [(real, start) for start in (0, 2, 4, 6, 8, 10)]
+  predicted = world.reward(by_hand(world, windows)).mean().numpy()
   for horizon in (1, 15, 45):
     # Row 4 is the last one seen; the reward of action t belongs to row t + 1.
-    row = 4 + horizon
-    np.testing.assert_allclose(errors[f'model/reward_error_horizon_{horizon}'], (predicted[row] - real.reward[row - 1]) ** 2, rtol=2e-3)
+    expected = np.mean([(predicted[i, 4 + horizon] - e.reward[start + 3 + horizon]) ** 2 for i, (e, start) in enumerate(windows)])
+    np.testing.assert_allclose(errors[f'model/reward_error_horizon_{horizon}'], expected, rtol=2e-3)
   assert tested.videos([real]) == {}
+
+
+def test_the_number_of_episodes_may_change():
+  tested, _, spec = make('vector')
+  for count in (3, 2, 8):
+    assert len(tested.errors([episode(spec, 49, seed) for seed in range(count)])) == 3
 
 
 def test_no_episode_long_enough_is_no_error():
@@ -64,16 +73,22 @@ def test_no_episode_long_enough_is_no_error():
 
 def test_a_video_shows_truth_model_and_difference_from_top_to_bottom():
   tested, world, spec = make('both')
-  episodes = [episode(spec, 49, seed) for seed in range(8)]
+  episodes = [episode(spec, 49, seed) for seed in range(6)]
   videos = tested.videos(episodes)
   assert set(videos) == {'model/open_loop_image'}
-  frames = videos['model/open_loop_image']()
-  assert frames.shape == (50, 3 * 16, 6 * 16, 3) and frames.dtype == np.uint8
+  frames = videos['model/open_loop_image']().astype(int)
+  assert frames.shape == (50, 3 * 16, 6 * 16, 3)
+  expected = vision.postprocess(world.decode(by_hand(world, [(e, 0) for e in episodes]))['image']).numpy()
   for column in range(6):
-    part = frames[:, :, 16 * column:16 * (column + 1)].astype(int)
+    part = frames[:, :, 16 * column:16 * (column + 1)]
     np.testing.assert_array_equal(part[:, :16], episodes[column].observation['image'])
+    np.testing.assert_allclose(part[:, 16:32], expected[column].astype(int), atol=2)
     np.testing.assert_allclose(part[:, 32:], 127.5 + (part[:, 16:32] - part[:, :16]) / 2, atol=2)
-  # Noise differs by row, so what is computed by hand for one episode is compared with the video of that one.
-  model = tested.videos(episodes[:1])['model/open_loop_image']()[:, 16:32]
-  expected = vision.postprocess(world.decode(by_hand(world, episodes[0]))['image'])
-  np.testing.assert_allclose(model.astype(int), expected.numpy().astype(int), atol=2)
+
+
+def test_grey_and_stacked_images_are_shown_with_three_channels():
+  for channels in (1, 4):
+    spec = types.EnvironmentSpec('grey', types.ArraySpec((16, 16, channels), 'uint8'), small.spec().action, 50)
+    world = small.models(spec, small.config())[0]
+    frames = open_loop.OpenLoop(world).videos([episode(spec, 49, 0)])['model/open_loop_observation']()
+    assert frames.shape == (50, 48, 96, 3) and frames.dtype == np.uint8

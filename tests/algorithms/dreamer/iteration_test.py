@@ -1,0 +1,50 @@
+"""How much is learned when, and that the same seed gives the same first weights."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mbrl_tf.algorithms.dreamer import build
+from mbrl_tf.data import episodes
+from mbrl_tf.drivers import driver as episode_driver
+from mbrl_tf.environments import catalog as environments
+from tests.algorithms.dreamer import small
+
+
+@pytest.fixture(autouse=True)
+def eagerly():
+  """To compile a step takes longer than these tests take."""
+  tf.config.run_functions_eagerly(True)
+  yield
+  tf.config.run_functions_eagerly(False)
+
+
+def make(folder, num_envs, **changes):
+  config = small.config(**{'replay__batch_size': 2, 'replay__batch_length': 4, 'behavior__horizon': 2, 'model__continuation': False,
+                           'collect__random_env_steps': 100, 'collect__env_steps_per_iteration': 50, **changes})
+  environment = environments.make('toy:point_mass', num_envs, seed=1)
+  store = episodes.EpisodeStore(folder)
+  driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))
+  return build.build(config, environment.spec, driver, store, 1)
+
+
+@pytest.mark.parametrize('num_envs, collected', [(1, 50), (3, 150)])
+@pytest.mark.parametrize('first', [0, 3])
+def test_the_ratio_of_training_to_acting_holds_however_much_is_collected(num_envs, collected, first, tmp_path):
+  algorithm = make(tmp_path, num_envs, learner__first_gradient_steps=first, learner__env_steps_per_gradient_step=25.0)
+  reports = list(itertools.islice(algorithm.iterations(), 4))
+  # Three environments take whole episodes of 50 steps each, also where 50 were asked for.
+  taken = [report.metrics['learn/gradient_steps'] for report in reports[1:]]
+  assert taken == [first + iteration * collected / 25 for iteration in range(3)]
+  assert 'model/loss' in reports[2].metrics and 'seconds/learn' in reports[2].metrics
+
+
+def test_the_seed_decides_the_first_weights():
+  spec = small.spec('both')
+  one, two, other = (build.Parts(small.config(), spec, seed).trainable_variables for seed in (1, 1, 2))
+  for a, b, c in zip(one, two, other):
+    np.testing.assert_array_equal(a, b)
+    if 'kernel' in a.name:
+      assert (a != c).numpy().any(), a.name
