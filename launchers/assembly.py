@@ -1,5 +1,6 @@
 """Puts environment, data and algorithm of a run together. Imports TensorFlow: launchers import this inside `main`."""
 
+import os
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -68,4 +69,9 @@ def make_evaluator(config, episode_count, seed, video=False) -> evaluation.Evalu
   """Returns the `Evaluator` of a config's task."""
   return evaluation.Evaluator(
       lambda num_envs, environment_seed, render_mode: make_environment(config, num_envs, environment_seed, render_mode),
-      episode_count, seed, video)
+      episode_count, seed, video, _num_evaluated(config))
+
+
+def _num_evaluated(config):
+  """How many environments evaluate in parallel. One that draws what it observes is a process of 250 MB, and busy."""
+  return 16 if config.environment.observation == 'vectors' else max(2, os.cpu_count() or 1)

@@ -1,6 +1,7 @@
 """Trains, and resumes where the run directory holds a run already.
 
   python -m launchers.train --config=configs/mbmpo/pendulum.py
+  python -m launchers.train --config=configs/dreamer/smoke.py
   python -m launchers.train --config=configs/mbmpo/halfcheetah.py --config.meta.inner_lr=0.01 --run_dir=runs/hc --seed=1
   python -m launchers.train --run_dir=runs/hc          continues that run
 

@@ -10,7 +10,6 @@ from mbrl_tf import types
 from mbrl_tf.drivers import driver as episode_driver
 from mbrl_tf.drivers import observers
 
-_ENVIRONMENTS = 16  # in parallel at most
 
 
 class Evaluation(NamedTuple):
@@ -28,19 +27,21 @@ class Evaluator:
   does it matter which evaluations came before.
   """
 
-  def __init__(self, make_environment: Callable, episodes: int, seed: int, video: bool = False):
+  def __init__(self, make_environment: Callable, episodes: int, seed: int, video: bool = False, num_envs: int = 16):
     """Makes the environments at the first evaluation.
 
     Args:
       make_environment: `(num_envs, seed, render_mode) -> environment`; see `environments.catalog.make`.
       episodes: in each evaluation.
       seed: of the run.
-      video: whether to render the first environment's first episode.
+      video: whether to render one more episode.
+      num_envs: environments in parallel at most.
     """
     self._make_environment = make_environment
     self._episodes = episodes
     self._seed = seed
     self._video = video
+    self._num_envs = num_envs
     self._drivers = {}
 
   def evaluate(self, policy, env_steps: int) -> Evaluation:
@@ -69,7 +70,7 @@ class Evaluator:
     """Runs `episodes` episodes in the environments that render, or in those that do not."""
     seed = derive_seed(self._seed, 'evaluate')
     if render not in self._drivers:
-      environment = self._make_environment(1 if render else min(episodes, _ENVIRONMENTS), seed, 'rgb_array' if render else None)
+      environment = self._make_environment(1 if render else min(episodes, self._num_envs), seed, 'rgb_array' if render else None)
       self._drivers[render] = episode_driver.EpisodeDriver(environment)
     driver = self._drivers[render]
     # An evaluation has fewer episodes than there were env steps since the one before, so none begins like another.

@@ -19,7 +19,7 @@ from tensorboard.plugins.image import metadata as image_metadata
 from mbrl_tf.training import run_directory
 
 _GIF_FRAMES = 100   # at most in one animation
-_GIF_PIXELS = 256   # at most along the longer side
+_GIF_PIXELS = 384   # at most along the longer side: six images of 64 side by side
 _GIF_MILLISECONDS = 20   # at least for one frame: browsers slow down what is faster
 
 
@@ -136,7 +136,7 @@ class Terminal:
 def encode_gif(frames, frames_per_second: float) -> bytes:
   """Returns frames uint8 `[T, height, width, 3]` as the bytes of an animated GIF that plays in real time.
 
-  Long episodes are thinned out to 100 frames, fast ones to what browsers show, and large frames shrunk to 256 pixels.
+  Long episodes are thinned out to 100 frames, fast ones to what browsers show, and large frames shrunk to 384 pixels.
   """
   every = max(-(-len(frames) // _GIF_FRAMES), math.ceil(frames_per_second * _GIF_MILLISECONDS / 1000))
   images = [Image.fromarray(np.asarray(frame)) for frame in frames[::every]]
