@@ -24,6 +24,12 @@ def observations(spec, seed):
   return tf.nest.map_structure(lambda value: tf.concat([value[:, 0], value[:1, 1]], 0), batch)
 
 
+def compiled(tested, spec):
+  """From a seed to the first actions of episodes."""
+  seen, state = observations(spec, 0), tested.get_initial_state(N)
+  return tf.function(lambda seed: step(tested, seen, state, seed, True).action, autograph=False)
+
+
 def step(tested, observation, state, seed=None, first=False):
   make_step = ts.restart if first else lambda o, batch_size: ts.transition(o, tf.zeros([batch_size]))
   return tested.action(make_step(observation, batch_size=N) if first else make_step(observation, N), state, seed)
@@ -61,10 +67,10 @@ def test_a_row_whose_episode_begins_forgets_and_the_others_do_not():
 def test_exploration_adds_noise_of_the_given_deviation_and_stays_in_bounds():
   tested, world, actor, spec = make(noise=0.3)
   quiet = policy.DreamerPolicy(world, actor, spec, 1, 0.0)
-  seen, state = observations(spec, 0), tested.get_initial_state(N)
+  acts = [compiled(p, spec) for p in (tested, quiet)]
   differences = []
   for seed in range(300):
-    loud, sample = (step(p, seen, state, tf.constant([seed, 1]), True).action.numpy() for p in (tested, quiet))
+    loud, sample = (act(tf.constant([seed, 1])).numpy() for act in acts)
     assert np.abs(loud).max() <= 1
     differences.extend((loud - sample)[(np.abs(loud) < 1)])
   # What was clipped is left out, so the rest is a bit narrower than the noise.
@@ -73,8 +79,8 @@ def test_exploration_adds_noise_of_the_given_deviation_and_stays_in_bounds():
 
 def test_discrete_exploration_chooses_at_random_as_often_as_asked():
   tested, _, _, spec = make(choices=3, noise=1.0)
-  seen, state = observations(spec, 0), tested.get_initial_state(N)
-  chosen = np.concatenate([step(tested, seen, state, tf.constant([seed, 1]), True).action for seed in range(300)])
+  act = compiled(tested, spec)
+  chosen = np.concatenate([act(tf.constant([seed, 1])) for seed in range(300)])
   np.testing.assert_allclose(np.bincount(chosen, minlength=3) / len(chosen), [1 / 3] * 3, atol=0.05)
 
 
