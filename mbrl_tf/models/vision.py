@@ -66,8 +66,9 @@ class ConvDecoder(tf.keras.Model):
     channels = [depth * 2**i for i in reversed(range(len(kernels) - 1))] + [shape[-1]]
     self._units = 32 * depth
     self._dense = tf.keras.layers.Dense(self._units, dtype=precision, name='dense')
+    kinds = [_FromOnePixel] + [tf.keras.layers.Conv2DTranspose] * (len(kernels) - 1)
     self.convolutions = [
-        tf.keras.layers.Conv2DTranspose(
+        kinds[index](
             filters, kernel, 2, activation=None if index == len(kernels) - 1 else activation, dtype=precision,
             name=f'deconv_{index}')
         for index, (filters, kernel) in enumerate(zip(channels, kernels))]
@@ -82,6 +83,17 @@ class ConvDecoder(tf.keras.Model):
     for layer in self.convolutions:
       hidden = layer(hidden)
     return tf.cast(tf.reshape(hidden, [*_known(features.shape[:-1], features), *self._shape]), tf.float32)
+
+
+class _FromOnePixel(tf.keras.layers.Conv2DTranspose):
+  """A transposed convolution of images of one pixel, as the matrix product that it is.
+
+  TensorFlow's own kernel takes 8 s on the CPU for 500 images from 1024 to 5 x 5 x 128 channels, forward and back.
+  """
+
+  def call(self, inputs):
+    outputs = tf.einsum('ni,hwoi->nhwo', inputs[:, 0, 0], self.kernel) + self.bias
+    return self.activation(outputs)
 
 
 def preprocess(images):

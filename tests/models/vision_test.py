@@ -61,3 +61,12 @@ def test_other_shapes_are_refused(shape):
   for make in (lambda: vision.ConvEncoder(shape), lambda: vision.ConvDecoder(shape, 10)):
     with pytest.raises(errors.UserError, match='Received: shape='):
       make()
+
+
+def test_the_first_layer_of_the_decoder_is_a_transposed_convolution():
+  decoder = vision.ConvDecoder((16, 16, 3), 5, 4)
+  layer = decoder.convolutions[0]
+  layer.bias.assign(tf.range(4.0))
+  pixels = tf.random.stateless_normal([3, 1, 1, 128], [1, 2])
+  plain = tf.nn.conv2d_transpose(pixels, layer.kernel, [3, 6, 6, 4], 2, 'VALID') + layer.bias
+  np.testing.assert_allclose(layer(pixels), tf.nn.relu(plain), rtol=1e-4, atol=1e-5)
