@@ -31,30 +31,43 @@ def action_spec(spec: types.EnvironmentSpec) -> tensor_spec.BoundedTensorSpec:
 
 
 class UniformRandomPolicy(tf_policy.TFPolicy):
-  """Actions drawn uniformly from their bounds.
+  """Actions drawn uniformly from their bounds, each held for a random number of decisions.
+
+  An action held for a while moves a body much further than white noise does, so the same number of steps shows more of
+  what it can do, its falls included.
 
   The policy owns a `tf.random.Generator`, which a checkpoint that holds the policy also holds. Where `action` is given
   a `seed` (int32 `[2]`), that alone decides and the generator stays untouched.
   """
 
-  def __init__(self, spec: types.EnvironmentSpec, seed: int = 0):
+  def __init__(self, spec: types.EnvironmentSpec, seed: int = 0, mean_hold: float = 1.0):
     """Builds the policy.
 
     Args:
       spec: of the environment.
       seed: of the generator.
+      mean_hold: decisions for which an action is held, on average: after each one it is drawn anew with probability
+        `1 / mean_hold`. Where it is above 1, the policy's state is the action that is held.
     """
-    super().__init__(time_step_spec(spec), action_spec(spec), name='uniform_random_policy')
+    held = action_spec(spec) if mean_hold > 1 else ()
+    super().__init__(time_step_spec(spec), action_spec(spec), policy_state_spec=held, name='uniform_random_policy')
     self.generator = tf.random.Generator.from_seed(seed)
+    self._mean_hold = mean_hold
 
   def _action(self, time_step, policy_state, seed):
-    action = self.action_spec
-    shape = tf.concat([tf.shape(time_step.discount), action.shape.as_list()], axis=0)
+    action, batch_shape = self.action_spec, tf.shape(time_step.discount)
     seed = self.generator.make_seeds(1)[:, 0] if seed is None else seed
     low = tf.constant(action.minimum, action.dtype)
     # Integers are drawn from a range that excludes its end.
     high = tf.constant(action.maximum + (1 if action.dtype.is_integer else 0), action.dtype)
-    return policy_step.PolicyStep(tf.random.stateless_uniform(shape, seed, low, high, action.dtype), policy_state)
+    shape = tf.concat([batch_shape, action.shape.as_list()], axis=0)
+    drawn = tf.random.stateless_uniform(shape, seed, low, high, action.dtype)
+    if self._mean_hold == 1:
+      return policy_step.PolicyStep(drawn, policy_state)
+    ends = tf.random.stateless_uniform(batch_shape, tf.random.experimental.stateless_fold_in(seed, 1)) < 1 / self._mean_hold
+    anew = tf.reshape(ends | time_step.is_first(), tf.concat([batch_shape, tf.ones([action.shape.rank], tf.int32)], axis=0))
+    action = tf.where(anew, drawn, policy_state)
+    return policy_step.PolicyStep(action, action)
 
   def _distribution(self, time_step, policy_state):
     raise NotImplementedError('UniformRandomPolicy samples its actions itself; call `action`.')

@@ -176,6 +176,31 @@ def test_uniform_policy_covers_its_bounds():
   assert abs(action.mean()) < 0.03
 
 
+@pytest.mark.parametrize('num_values', [None, 5])
+def test_uniform_policy_holds_its_actions(num_values):
+  """Held for 4 decisions on average (a geometric law), each row for itself, and never across the start of an episode."""
+  spec = fakes.vector_spec()
+  if num_values:
+    spec = types.EnvironmentSpec('x', types.ArraySpec((3,), 'float32'), types.ArraySpec((), 'int64', num_values=5), 5)
+  policy = policies.UniformRandomPolicy(spec, mean_hold=4)
+  state = policy.get_initial_state(2000)
+  first = policy.action(fakes.ts.restart(tf.zeros([2000, 3]), 2000), state)
+  going = fakes.ts.transition(tf.zeros([2000, 3]), tf.zeros([2000]))
+  second = policy.action(going, first.state)
+  third = policy.action(going, second.state)
+  rows = lambda step: step.action.numpy().reshape(2000, -1)
+  changed = lambda a, b: (rows(a) != rows(b)).any(-1)
+  # A discrete action drawn anew is the same one in 1 of 5 draws.
+  expected = 0.25 * (0.8 if num_values else 1)
+  assert abs(changed(first, second).mean() - expected) < 0.04 and abs(changed(second, third).mean() - expected) < 0.04
+  again = policy.action(fakes.ts.restart(tf.zeros([2000, 3]), 2000), third.state)
+  assert changed(third, again).mean() > 0.75
+  if num_values is None:
+    assert rows(first)[:, 0].std() > 0.55  # all of the range: 1 / sqrt(3)
+    moved = changed(first, second)
+    assert (rows(first)[moved] != rows(second)[moved]).all()  # all entries at once
+
+
 def test_a_number_of_episodes_is_spread_evenly_whatever_they_last():
   environment = fakes.CountingEnvironment([[1], [5], [2]])
   collecting = driver.EpisodeDriver(environment)

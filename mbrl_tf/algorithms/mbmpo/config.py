@@ -17,11 +17,13 @@ class CollectConfig:
 
   Attributes:
     random_env_steps: env steps of uniformly random actions before anything is learned.
+    random_action_hold: decisions for which such an action is held, on average; 1 as published.
     env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
     adapted: collect with the K adapted policies (the paper's "tailored exploration") or with the meta-policy.
     capacity: how many of the newest transitions the ensemble is fitted to.
   """
   random_env_steps: int = 8000
+  random_action_hold: float = 1.0
   env_steps_per_iteration: int = 4000
   adapted: bool = True
   capacity: int = 10_000
@@ -166,6 +168,8 @@ class MBMPOConfig:
     for part, name in (('meta', 'gradient_clip'), ('ensemble', 'observation_margin')):
       value = getattr(getattr(self, part), name)
       _require(value >= 0, 'must be 0 or more', f'{part}.{name}', value)
+    _require(self.collect.random_action_hold >= 1, 'must be 1 or more', 'collect.random_action_hold',
+             self.collect.random_action_hold)
     for part in ('ensemble', 'policy'):
       sizes = getattr(self, part).hidden_sizes
       _require(all(size > 0 for size in sizes), 'must hold widths above 0', f'{part}.hidden_sizes', sizes)
