@@ -8,7 +8,7 @@ from mbrl_tf.models import rssm, vision
 _SEEN = 5          # observations that the model is shown first, as in the paper's figures
 _PREDICTED = 45    # decisions predicted after them
 _WINDOWS = 6       # side by side in a video
-_SEED = (0, 0)
+_SEED = (0, 0)     # fixed: comparisons differ by model and episodes alone
 
 
 class OpenLoop:
@@ -59,13 +59,15 @@ class OpenLoop:
   def _predict(self, observation, actions):
     """Decoded observations, and mean rewards `[n, T]`, along windows of which the first `_SEEN` observations are read."""
     model = self._world_model
+    # One seed for both would give the predictions the noise of what was seen.
+    seeds = tf.random.experimental.stateless_split(_SEED, 2)
     actions = model.action_features(actions)
     # Row t of `actions` was taken at observation t; what led to the first one is not read.
     led = tf.concat([tf.zeros_like(actions[:, :1]), actions[:, :_SEEN - 1]], 1)
     first = tf.tile(tf.range(_SEEN)[None] == 0, [actions.shape[0], 1])
-    seen, _ = model.rssm.observe(model.encode(observation), led, first, _SEED)
+    seen, _ = model.rssm.observe(model.encode(observation), led, first, seeds[0])
     last = tf.nest.map_structure(lambda value: value[:, -1], seen)
-    predicted = model.rssm.imagine(actions[:, _SEEN - 1:], last, _SEED)
+    predicted = model.rssm.imagine(actions[:, _SEEN - 1:], last, seeds[1])
     features = tf.concat([rssm.features(seen), rssm.features(predicted)], 1)
     return model.decode(features), model.reward(features).mean()
 

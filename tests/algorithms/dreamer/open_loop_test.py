@@ -31,8 +31,9 @@ def episode(spec, length, seed):
 def by_hand(world, windows):
   """Features after 5 observations and then 45 actions, one step at a time, `[n, 50, F]`."""
   n = len(windows)
-  noise = tf.random.stateless_normal([2, 5, n, 4], [0, 0])
-  later = tf.random.stateless_normal([45, n, 4], [0, 0])
+  seeds = tf.random.experimental.stateless_split([0, 0], 2)
+  noise = tf.random.stateless_normal([2, 5, n, 4], seeds[0])
+  later = tf.random.stateless_normal([45, n, 4], seeds[1])
   state, features = world.rssm.initial(n), []
   for t in range(50):
     action = tf.zeros([n, small.A]) if t == 0 else tf.constant(np.stack([e.action[start + t - 1] for e, start in windows]))
