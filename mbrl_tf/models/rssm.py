@@ -32,7 +32,7 @@ class RSSM(tf.keras.Model):
   """
 
   def __init__(self, action_size, embedding_size, deterministic=200, stochastic=30, hidden=200, activation='elu',
-               least_std=0.1, precision='float32', loop=False):
+               least_std=0.1, precision='float32'):
     """Makes the variables.
 
     Args:
@@ -44,10 +44,9 @@ class RSSM(tf.keras.Model):
       activation: of the dense layers.
       least_std: lower bound of the standard deviations.
       precision: of the layers, a Keras policy such as `mixed_bfloat16`.
-      loop: see `unroll.scan`.
     """
     super().__init__(name='rssm')
-    self._sizes, self._least_std, self._loop = (deterministic, stochastic), least_std, loop
+    self._sizes, self._least_std = (deterministic, stochastic), least_std
     # A dense layer of two inputs, in two halves: the half that does not depend on the state is computed for all steps
     # at once, outside the recurrence. Together they have the initial range of one layer.
     self._prior_stochastic, self._prior_action = _halves(stochastic, action_size, hidden, precision, 'prior_input')
@@ -90,15 +89,14 @@ class RSSM(tf.keras.Model):
     """Corrects a state that `prior` gave by an observation's embedding `[..., E]`; noise `[..., S]`."""
     return self._inferred(prior.deterministic, self._posterior_embedding(embedding), noise)
 
-  def observe(self, embeddings, actions, is_first, seed, state=None):
-    """Infers the states along sequences of real data.
+  def observe(self, embeddings, actions, is_first, seed):
+    """Infers the states along sequences of real data, beginning from `initial`.
 
     Args:
       embeddings: `[B, T, E]`.
       actions: `[B, T, A]`; action t led to observation t.
       is_first: bool `[B, T]`, where an episode begins: there the state is forgotten, and the action is not read.
       seed: int32 `[2]`.
-      state: `types.LatentState` `[B, ...]` before the first step; None for `initial`.
 
     Returns:
       Posterior and prior states, both `types.LatentState` of `[B, T, ...]`. Those of one step share the deterministic part.
@@ -116,7 +114,7 @@ class RSSM(tf.keras.Model):
       posterior = self._inferred(deterministic, embedding_half, noise)
       return posterior, posterior
 
-    _, posteriors = unroll.scan(step, self.initial(batch) if state is None else state, inputs, length, self._loop)
+    _, posteriors = unroll.scan(step, self.initial(batch), inputs, length)
     # What is expected does not enter the recurrence, so it is computed for all steps at once.
     priors = self._expected(posteriors.deterministic, noise[1])
     return tf.nest.map_structure(_time_first, posteriors), tf.nest.map_structure(_time_first, priors)
@@ -139,7 +137,7 @@ class RSSM(tf.keras.Model):
       state = self.prior(state, *row)
       return state, state
 
-    _, states = unroll.scan(step, state, (_time_first(actions), noise), horizon, self._loop)
+    _, states = unroll.scan(step, state, (_time_first(actions), noise), horizon)
     return tf.nest.map_structure(_time_first, states)
 
   def _transition(self, deterministic, stochastic, action_half):

@@ -1,7 +1,6 @@
 """The RSSM: its scan against single steps, resets, noise, and sizes."""
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from mbrl_tf.models import rssm
@@ -9,9 +8,9 @@ from mbrl_tf.models import rssm
 B, T, A, E, D, S = 3, 5, 2, 7, 6, 4
 
 
-def make(loop=False, **sizes):
+def make(**sizes):
   tf.keras.utils.set_random_seed(0)
-  return rssm.RSSM(A, E, **{'deterministic': D, 'stochastic': S, 'hidden': 8, **sizes}, loop=loop)
+  return rssm.RSSM(A, E, **{'deterministic': D, 'stochastic': S, 'hidden': 8, **sizes})
 
 
 def data(first=((0, 0),)):
@@ -32,9 +31,8 @@ def close(first, second, **tolerance):
     np.testing.assert_allclose(a, b, **{'rtol': 1e-4, 'atol': 1e-5, **tolerance})
 
 
-@pytest.mark.parametrize('loop', [False, True])
-def test_the_scan_equals_a_loop_over_single_steps(loop):
-  model = make(loop)
+def test_the_scan_equals_a_loop_over_single_steps():
+  model = make()
   embeddings, actions, is_first = data([(0, 0), (1, 0), (2, 0), (1, 3)])
   posteriors, priors = model.observe(embeddings, actions, is_first, [1, 2])
   noise = tf.random.stateless_normal([2, T, B, S], [1, 2])
@@ -72,15 +70,6 @@ def test_an_episode_that_begins_inside_a_sequence_forgets_what_was_before():
   two, _ = model.observe(changed, other_actions, is_first, [1, 2])
   assert np.abs(one.deterministic[:, 1] - two.deterministic[:, 1]).max() > 1e-3
   close(at(one, 3), at(two, 3), rtol=0, atol=1e-6)
-
-
-def test_a_state_given_is_where_the_scan_begins():
-  model = make()
-  embeddings, actions, _ = data()
-  going = tf.zeros([B, T], tf.bool)
-  whole, _ = model.observe(embeddings, actions, going, [1, 2])
-  second, _ = model.observe(embeddings[:, 1:], actions[:, 1:], going[:, 1:], [1, 2], at(whole, 0))
-  np.testing.assert_allclose(second.deterministic[:, 0], whole.deterministic[:, 1], rtol=1e-5)
 
 
 def test_each_row_and_step_has_noise_of_its_own():

@@ -1,4 +1,4 @@
-"""A recurrence, unrolled and as a loop, against numpy."""
+"""A recurrence against numpy."""
 
 import numpy as np
 import pytest
@@ -14,10 +14,9 @@ def step(state, row):
   return state, (state['sum'], state['sum'] ** 2)
 
 
-@pytest.mark.parametrize('loop', [False, True])
 @pytest.mark.parametrize('compiled', [False, True])
-def test_scan_carries_the_state_and_stacks_the_outputs(loop, compiled):
-  run = lambda x: unroll.scan(step, {'sum': tf.zeros([3])}, {'x': x}, 5, loop)
+def test_scan_carries_the_state_and_stacks_the_outputs(compiled):
+  run = lambda x: unroll.scan(step, {'sum': tf.zeros([3])}, {'x': x}, 5)
   last, (sums, squares) = (tf.function(run) if compiled else run)(tf.constant(INPUTS))
   expected, total = [], np.zeros(3)
   for row in INPUTS:
@@ -28,11 +27,10 @@ def test_scan_carries_the_state_and_stacks_the_outputs(loop, compiled):
   np.testing.assert_allclose(last['sum'], expected[-1], rtol=1e-5)
 
 
-@pytest.mark.parametrize('loop', [False, True])
-def test_gradients_flow_through_all_steps(loop):
+def test_gradients_flow_through_all_steps():
   x = tf.constant(INPUTS)
   with tf.GradientTape() as tape:
     tape.watch(x)
-    last, _ = unroll.scan(step, {'sum': tf.zeros([3])}, {'x': x}, 5, loop)
+    last, _ = unroll.scan(step, {'sum': tf.zeros([3])}, {'x': x}, 5)
     value = tf.reduce_sum(last['sum'])
   np.testing.assert_allclose(tape.gradient(value, x), np.tile(0.5 ** np.arange(4, -1, -1)[:, None], (1, 3)), rtol=1e-6)
