@@ -76,10 +76,11 @@ class SequenceView:
     Raises:
       UserError: where an argument is out of range, no episode can be read, or episodes differ in shapes or types.
     """
-    return self._prepared(batch_size, length, seed, index)(index)
+    _require_at_least(('index', index, 0))
+    return self._prepared(batch_size, length, seed)(index)
 
-  def batches(self, count: int, batch_size: int, length: int, seed: int, first_index: int = 0) -> Iterator[types.Sequences]:
-    """Draws the batches `first_index` to `first_index + count - 1`, in a thread that works ahead of the caller.
+  def batches(self, count: int, batch_size: int, length: int, seed: int) -> Iterator[types.Sequences]:
+    """Draws the batches of index 0 to `count - 1`, in a thread that works ahead of the caller.
 
     All come from the episodes that are in the store now; nobody may truncate the store meanwhile. The thread ends with
     the iterator: when it is exhausted, closed or dropped, or has raised an error of the thread.
@@ -87,7 +88,6 @@ class SequenceView:
     Args:
       count: how many batches.
       batch_size, length, seed: see `batch`.
-      first_index: the index of the first batch.
 
     Returns:
       An iterator of what `batch` gives, as tensors.
@@ -97,16 +97,12 @@ class SequenceView:
     """
     if count < 0:
       raise errors.UserError(f'A number of batches cannot be negative. Received: count={count}')
-    draw = self._prepared(batch_size, length, seed, first_index)
-    return _ahead(lambda index: tf.nest.map_structure(tf.convert_to_tensor, draw(index)),
-                  range(first_index, first_index + count))
+    draw = self._prepared(batch_size, length, seed)
+    return _ahead(lambda index: tf.nest.map_structure(tf.convert_to_tensor, draw(index)), range(count))
 
-  def _prepared(self, batch_size, length, seed, index):
+  def _prepared(self, batch_size, length, seed):
     """Checks the arguments, and returns the function from index to batch for the episodes that are there now."""
-    least_values = (('batch_size', batch_size, 1), ('length', length, 1), ('seed', seed, 0), ('index', index, 0))
-    for name, value, least in least_values:
-      if value < least:
-        raise errors.UserError(f'A batch needs a value of at least {least}. Received: {name}={value}')
+    _require_at_least(('batch_size', batch_size, 1), ('length', length, 1), ('seed', seed, 0))
     self._update()
     ring = self._ring
     if not ring.size:
@@ -211,6 +207,13 @@ class _Ring:
         at += segment.count
     return types.Sequences(
         episodes.unflatten(arrays), arrays['action'], arrays['reward'], arrays['terminated'], arrays['is_first'])
+
+
+def _require_at_least(*bounds):
+  """Raises at the first of some triples of name, value and least value that is out of range."""
+  for name, value, least in bounds:
+    if value < least:
+      raise errors.UserError(f'A batch needs a value of at least {least}. Received: {name}={value}')
 
 
 def _newest(decisions, capacity):
