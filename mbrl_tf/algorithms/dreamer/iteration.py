@@ -1,5 +1,7 @@
 """Dreamer on one screen (Hafner et al. 2019, arXiv:1912.01603, algorithm 1)."""
 
+from absl import logging
+
 from mbrl_tf import types
 from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.dreamer import summaries
@@ -14,6 +16,7 @@ class Dreamer:
     self.state = parts
     self._config = config
     self._driver, self._sequences = driver, sequences
+    self._warned = False
 
   def iterations(self):
     """Trains for ever; yields a `types.Report` after each iteration."""
@@ -52,7 +55,17 @@ class Dreamer:
     with clock('collect'):
       collected = self._driver.collect(policy, env_steps)
     self.state.env_steps.assign_add(collected.env_steps)
+    self._warn_of_terminations(collected.episodes)
     return collected
+
+  def _warn_of_terminations(self, episodes):
+    """Says once in a process that real episodes terminate where no imagined one does."""
+    if self._warned or self._config.model.continuation or not any(episode.terminated.any() for episode in episodes):
+      return
+    logging.warning(
+        'Real episodes of this task terminate, but imagined ones never do: values count rewards beyond an end that is not '
+        'foreseen. --config.model.continuation=True learns when episodes end. Received: config.model.continuation=False')
+    self._warned = True
 
   @property
   def env_steps(self):

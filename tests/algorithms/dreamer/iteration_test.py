@@ -1,4 +1,4 @@
-"""How much is learned when, and that the same seed gives the same first weights."""
+"""How much is learned when, what is warned of, and that the same seed gives the same first weights."""
 
 import itertools
 
@@ -21,10 +21,10 @@ def eagerly():
   tf.config.run_functions_eagerly(False)
 
 
-def make(folder, num_envs, **changes):
+def make(folder, num_envs, task='toy:point_mass', **changes):
   config = small.config(**{'replay__batch_size': 2, 'replay__batch_length': 4, 'behavior__horizon': 2, 'model__continuation': False,
                            'collect__random_env_steps': 100, 'collect__env_steps_per_iteration': 50, **changes})
-  environment = environments.make('toy:point_mass', num_envs, seed=1)
+  environment = environments.make(task, num_envs, seed=1)
   store = episodes.EpisodeStore(folder)
   driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))
   return build.build(config, environment.spec, driver, store, 1)
@@ -39,6 +39,16 @@ def test_the_ratio_of_training_to_acting_holds_however_much_is_collected(num_env
   taken = [report.metrics['learn/gradient_steps'] for report in reports[1:]]
   assert taken == [first + iteration * collected / 25 for iteration in range(3)]
   assert 'model/loss' in reports[2].metrics and 'seconds/learn' in reports[2].metrics
+
+
+@pytest.mark.parametrize('task, continuation, warnings', [
+    ('toy:corridor', False, 1), ('toy:corridor', True, 0), ('toy:point_mass', False, 0)])
+def test_terminations_that_nothing_predicts_are_warned_of_once(task, continuation, warnings, tmp_path, caplog):
+  algorithm = make(tmp_path, 2, task, model__continuation=continuation, learner__first_gradient_steps=0,
+                   learner__env_steps_per_gradient_step=1e6)
+  list(itertools.islice(algorithm.iterations(), 3))
+  messages = [record.getMessage() for record in caplog.records if record.levelname == 'WARNING']
+  assert len([message for message in messages if 'Received: config.model.continuation=False' in message]) == warnings
 
 
 def test_the_seed_decides_the_first_weights():
