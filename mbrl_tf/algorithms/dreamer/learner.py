@@ -1,5 +1,7 @@
 """One gradient step of world model, actor, and value model."""
 
+import math
+
 import tensorflow as tf
 
 from mbrl_tf.algorithms.dreamer import imagination, losses
@@ -36,7 +38,8 @@ class Learner(tf.Module):
       seed: int32 `[2]`.
 
     Returns:
-      A dict of metrics, each `[]`.
+      A dict of metrics, each `[]`. A part whose loss or gradient is not finite is left as it was; its loss or norm tells so, of
+      which `summaries.of_steps` makes an error where it is one.
     """
     seeds = tf.random.experimental.stateless_split(seed, 2)
     with tf.GradientTape() as model_tape:
@@ -54,11 +57,12 @@ class Learner(tf.Module):
     gradients = (self.model_trainer.gradients(model_tape, model_loss),
                  self.actor_trainer.gradients(actor_tape, scaled_actor_loss),
                  self.value_trainer.gradients(value_tape, scaled_value_loss))
-    norms = [trainer.apply(values) for trainer, values in zip(
-        (self.model_trainer, self.actor_trainer, self.value_trainer), gradients)]
+    applied = {
+        **_in_room('model', self.model_trainer.apply(gradients[0], model.loss)),
+        **_in_room('actor', self.actor_trainer.apply(gradients[1], actor_loss)),
+        **_in_room('value', self.value_trainer.apply(gradients[2], value_loss))}
     return {
-        **model.metrics, 'actor/loss': actor_loss, 'value/loss': value_loss, 'model/gradient_norm': norms[0],
-        'actor/gradient_norm': norms[1], 'value/gradient_norm': norms[2],
+        **model.metrics, 'actor/loss': actor_loss, 'value/loss': value_loss, **applied,
         'actor/entropy': tf.reduce_mean(self._actor(features[0]).entropy()),
         'imagine/return_mean': tf.reduce_mean(targets), 'imagine/weight_mean': tf.reduce_mean(weights)}
 
@@ -93,13 +97,37 @@ class _Trainer(tf.Module):
     gradients = tape.gradient(scaled_loss, self._variables)
     return self.optimizer.get_unscaled_gradients(gradients) if self._scales else gradients
 
-  def apply(self, gradients):
-    """Clips and applies; returns the global norm before clipping, `[]`."""
-    norm = tf.linalg.global_norm(gradients)
-    gradients, _ = tf.clip_by_global_norm(gradients, self._clip, norm)
-    self.optimizer.apply_gradients(zip(gradients, self._variables))
-    # A loss scale that was too large is lowered, and the step left out; that is no error.
-    return tf.where(tf.math.is_finite(norm), norm, 0.0) if self._scales else norm
+  def apply(self, gradients, loss):
+    """Clips and applies gradients; leaves the step out where they or the loss are not finite.
+
+    Args:
+      gradients: of the unscaled loss.
+      loss: the unscaled loss, `[]`.
+
+    Returns:
+      A dict of `gradient_norm`, the global norm before clipping, which is not finite where the step is left out; with loss
+      scaling also `loss_scale`, by which this step's loss was multiplied, and `skipped_share`, 1 where the step is left out
+      and 0 where it is taken. Each `[]`.
+    """
+    norm = tf.where(tf.math.is_finite(loss), tf.linalg.global_norm(gradients), math.nan)
+    clipped, _ = tf.clip_by_global_norm(gradients, self._clip, norm)  # all NaN where the norm is not finite
+
+    def take():
+      self.optimizer.apply_gradients(zip(clipped, self._variables))
+      return True
+
+    finite = tf.math.is_finite(norm)
+    if not self._scales:
+      tf.cond(finite, take, lambda: False)
+      return {'gradient_norm': norm}
+    scale = tf.identity(self.optimizer.loss_scale)
+    take()  # which leaves the step out by itself, and lowers the scale then
+    return {'gradient_norm': norm, 'loss_scale': scale, 'skipped_share': 1 - tf.cast(finite, tf.float32)}
+
+
+def _in_room(room, metrics):
+  """Metrics under the names that are reported."""
+  return {f'{room}/{name}': value for name, value in metrics.items()}
 
 
 def _merged(value):

@@ -51,6 +51,18 @@ def test_terminations_that_nothing_predicts_are_warned_of_once(task, continuatio
   assert len([message for message in messages if 'Received: config.model.continuation=False' in message]) == warnings
 
 
+def test_a_loss_that_is_not_finite_stops_before_the_policy_collects(tmp_path):
+  algorithm = make(tmp_path, 1, learner__first_gradient_steps=1)
+  reports = algorithm.iterations()
+  next(reports)
+  bias = algorithm.state.value.trainable_variables[-1]
+  bias.assign(tf.fill(bias.shape, np.nan))
+  with pytest.raises(FloatingPointError, match='actor/loss is not finite.* in gradient step 0'):
+    next(reports)
+  assert algorithm.env_steps == 100
+  assert all(np.isfinite(variable).all() for variable in algorithm.state.actor.trainable_variables)
+
+
 def test_the_seed_decides_the_first_weights():
   spec = small.spec('both')
   one, two, other = (build.Parts(small.config(), spec, seed).trainable_variables for seed in (1, 1, 2))

@@ -176,6 +176,40 @@ def test_a_start_where_the_episode_terminated_does_not_count():
   assert float(metrics['imagine/weight_mean']) == 0 and float(metrics['actor/loss']) == 0 and float(metrics['value/loss']) == 0
 
 
+def test_a_part_whose_loss_is_not_finite_is_left_as_it_was():
+  spec, config = small.spec(), small.config()
+  modules = small.models(spec, config)
+  tested, batch, before = learner.Learner(*modules, config), small.batch(spec), snapshot(modules)
+  broken = batch._replace(reward=tf.fill(batch.reward.shape, np.nan))
+  told = tested.compiled_step(broken, tf.constant([1, 2]))
+  # What is inferred and imagined does not depend on the rewards of this batch.
+  assert moved(before, snapshot(modules)) == [False, True, True]
+  assert np.isnan(told['model/loss']) and np.isnan(told['model/gradient_norm']) and np.isfinite(told['actor/loss'])
+  assert [int(trainer.optimizer.iterations) for trainer in (tested.model_trainer, tested.actor_trainer)] == [0, 1]
+  tested.compiled_step(batch, tf.constant([1, 2]))
+  assert moved(before, snapshot(modules)) == [True, True, True]
+
+
+@pytest.mark.parametrize('gradient, loss', [(np.inf, 1.0), (np.nan, 1.0), (1.0, np.inf), (1.0, np.nan)])
+@pytest.mark.parametrize('precision', ['float32', 'float16'])
+def test_a_gradient_or_loss_that_is_not_finite_leaves_the_step_out_and_tells(precision, gradient, loss):
+  spec, config = small.spec(), small.config(learner__precision=precision)
+  modules = small.models(spec, config)
+  trainer = learner.Learner(*modules, config).value_trainer
+  ones, before = [tf.ones_like(variable) for variable in modules[2].trainable_variables], snapshot(modules)
+  apply = tf.function(lambda gradient, loss: trainer.apply([ones[0] * gradient, *ones[1:]], loss), autograph=False)
+  told = [apply(tf.constant(gradient), tf.constant(loss))]
+  assert not any(moved(before, snapshot(modules)))
+  told.append(apply(tf.constant(1.0), tf.constant(1.0)))
+  assert moved(before, snapshot(modules)) == [False, False, True]
+  assert all(np.isfinite(variable).all() for variable in modules[2].trainable_variables)  # and so are Adam's moments
+  norm = np.sqrt(sum(one.numpy().size for one in ones))
+  assert not np.isfinite(told[0]['gradient_norm']) and float(told[1]['gradient_norm']) == pytest.approx(norm, rel=1e-5)
+  if precision == 'float16':
+    assert [float(values['skipped_share']) for values in told] == [1, 0]
+    assert [float(values['loss_scale']) for values in told] == [2**15, 2**14]
+
+
 @pytest.mark.parametrize('precision', ['bfloat16', 'float16'])
 def test_lower_precision_has_about_the_same_losses_and_learns(precision):
   spec = small.spec('both')
@@ -189,6 +223,10 @@ def test_lower_precision_has_about_the_same_losses_and_learns(precision):
   for name in ('model/loss', 'actor/loss', 'value/loss'):
     np.testing.assert_allclose(told[0][name], expected[name], rtol=0.1, atol=0.05, err_msg=name)
   assert float(told[-1]['model/loss']) < float(told[0]['model/loss'])
+  assert all(np.isfinite(value) for value in told[-1].values())
+  if precision == 'float16':
+    assert {float(values['model/skipped_share']) for values in told} == {0, 1}
+    assert float(told[-1]['model/loss_scale']) < float(told[0]['model/loss_scale'])
   after = snapshot(modules)
   assert all(moved(before, after)) and all(np.isfinite(value).all() for part in after for value in part)
   assert {value.dtype for part in after for value in part} == {np.dtype('float32')}
