@@ -1,0 +1,25 @@
+"""What is built for the published task has the published size."""
+
+import numpy as np
+
+from mbrl_tf import types
+from mbrl_tf.algorithms.dreamer import build
+from mbrl_tf.algorithms.dreamer import config as dreamer_config
+
+
+def test_walker_walk_from_pixels_has_the_published_numbers_of_parameters():
+  """Inputs times outputs plus biases, layer by layer, of what arXiv:1912.01603 and its authors' code state."""
+  spec = types.EnvironmentSpec(
+      'dmc:walker_walk', types.ArraySpec((64, 64, 3), 'uint8'), types.ArraySpec((6,), 'float32'), 1000, action_repeat=2)
+  parts = build.Parts(dreamer_config.DreamerConfig(), spec, seed=0)
+  dense = lambda *sizes: sum(inputs * outputs + outputs for inputs, outputs in zip(sizes, sizes[1:]))
+  convolutions = lambda kernels, *channels: sum(
+      kernel**2 * inputs * outputs + outputs for kernel, inputs, outputs in zip(kernels, channels, channels[1:]))
+  rssm = (dense(30 + 6, 200) + 400 * 600 + 2 * 600 + dense(200, 200, 60)  # the GRU has two biases for each of three gates
+          + dense(200 + 1024, 200, 60))
+  encoder = convolutions([4] * 4, 3, 32, 64, 128, 256)
+  decoder = dense(230, 1024) + convolutions([5, 5, 6, 6], 1024, 128, 64, 32, 3)
+  expected = {'world_model': rssm + encoder + decoder + dense(230, 400, 400, 1), 'actor': dense(230, 400, 400, 400, 400, 2 * 6),
+              'value': dense(230, 400, 400, 400, 1)}
+  built = {name: sum(np.prod(variable.shape) for variable in getattr(parts, name).trainable_variables) for name in expected}
+  assert built == expected == {'world_model': 5_296_820, 'actor': 578_412, 'value': 413_601}
