@@ -5,7 +5,7 @@ import json
 import time
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageSequence
 import pytest
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.backend.event_processing import plugin_event_accumulator
@@ -90,6 +90,19 @@ def test_a_gif_plays_in_real_time(count, kept, milliseconds, rate):
   assert image.n_frames == kept
   assert image.info['duration'] == milliseconds
   assert image.size in ((384, 19), (384, 20))
+
+
+def test_a_gif_shows_the_frames_that_it_was_given(tmp_path):
+  # Few colours: a GIF has 256, so what is drawn with more of them is not shown exactly.
+  colours = np.array([[0, 0, 0], [255, 255, 255], [200, 30, 30], [10, 120, 250]], np.uint8)
+  frames = colours[np.random.default_rng(0).integers(0, len(colours), (7, 24, 32))]
+  board = metrics.TensorBoard(tmp_path, fakes.CountingConfig())
+  board.write_video('model/open_loop_image', 3, frames, 20)
+  board.close()
+  read = event_accumulator.EventAccumulator(str(tmp_path), size_guidance={'tensors': 0}).Reload()
+  image = Image.open(io.BytesIO(tf.make_ndarray(read.Tensors('model/open_loop_image')[0].tensor_proto)[2]))
+  shown = [np.asarray(frame.convert('RGB')) for frame in ImageSequence.Iterator(image)]
+  np.testing.assert_array_equal(shown, frames)
 
 
 def test_without_a_terminal_one_plain_line_per_iteration(capsys):
