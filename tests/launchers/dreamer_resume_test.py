@@ -1,0 +1,60 @@
+"""Dreamer, compiled, stopped and gone on with as a person does, has the numbers of a run that was never stopped."""
+
+import json
+import pathlib
+
+from absl import flags
+from absl.testing import flagsaver
+import numpy as np
+import tensorflow as tf
+
+from launchers import train
+
+_SMOKE = pathlib.Path(__file__).parent.parent.parent / 'configs' / 'dreamer' / 'smoke.py'
+# In little: most of such a run compiles.
+_LITTLE = [
+    '--seed=3', '--config.run.evaluate_every_env_steps=100', '--config.run.evaluate_episodes=1',
+    '--config.collect.random_env_steps=100', '--config.collect.env_steps_per_iteration=100', '--config.replay.batch_size=2',
+    '--config.replay.batch_length=3', '--config.model.image_depth=2', '--config.behavior.horizon=2',
+    '--config.learner.first_gradient_steps=2', '--config.learner.env_steps_per_gradient_step=50']
+
+
+def run(path, env_steps, monkeypatch):
+  """Trains in a folder until `env_steps`; the first 100 are random, and each iteration takes 100."""
+  arguments = ['launcher', f'--config={_SMOKE}', *_LITTLE, f'--config.run.env_steps={env_steps}', f'--run_dir={path}']
+  monkeypatch.setattr('sys.argv', arguments)
+  with flagsaver.flagsaver():
+    flags.FLAGS.unparse_flags()
+    flags.FLAGS(arguments)
+    train.main()
+
+
+def record(path):
+  """The lines of `metrics.jsonl` without what is timed."""
+  timed = lambda name: name.startswith('seconds') or name.endswith('_per_second') or name == 'collect/seconds'
+  lines = [json.loads(line) for line in (path / 'metrics.jsonl').read_text().splitlines()]
+  return [{name: value for name, value in line.items() if not timed(name)} for line in lines]
+
+
+def saved(path):
+  """All variables of the newest checkpoint by name, but for the time that the run took."""
+  newest = max((path / 'checkpoints').glob('*.index'), key=lambda file: int(file.stem.split('-')[1])).with_suffix('')
+  reader = tf.train.load_checkpoint(str(newest))
+  names = [name for name in reader.get_variable_to_shape_map() if not name.startswith(('progress/seconds', '_CHECKPOINTABLE'))]
+  return {name: reader.get_tensor(name) for name in names}
+
+
+def test_resumed_equals_never_stopped(tmp_path, monkeypatch):
+  run(tmp_path / 'stopped', 200, monkeypatch)
+  before = saved(tmp_path / 'stopped')
+  run(tmp_path / 'stopped', 400, monkeypatch)
+  run(tmp_path / 'whole', 400, monkeypatch)
+  resumed, whole = saved(tmp_path / 'stopped'), saved(tmp_path / 'whole')
+  assert set(resumed) == set(whole)
+  for name, value in whole.items():
+    np.testing.assert_array_equal(resumed[name], value, err_msg=name)
+  changed = [name for name in whole if name.startswith('algorithm/world_model') and not np.array_equal(before[name], whole[name])]
+  assert changed  # so that the comparison above says something
+  lines = record(tmp_path / 'whole')
+  assert [line['env_steps'] for line in lines] == [100, 200, 300, 400] and lines[-1]['learn/gradient_steps'] == 6
+  assert lines == record(tmp_path / 'stopped')
