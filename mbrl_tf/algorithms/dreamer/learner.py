@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from mbrl_tf.algorithms.dreamer import imagination, losses
+from mbrl_tf.algorithms.dreamer import compilation, imagination, losses
 from mbrl_tf.ops import returns
 
 
@@ -27,8 +27,7 @@ class Learner(tf.Module):
     self.model_trainer = trainer(world_model, config.model.learning_rate)
     self.actor_trainer = trainer(actor, config.behavior.actor_learning_rate)
     self.value_trainer = trainer(value, config.behavior.value_learning_rate)
-    # Not by XLA on the CPU: it slows the convolutions there.
-    self.compiled_step = tf.function(self.step, jit_compile=bool(tf.config.list_physical_devices('GPU')), autograph=False)
+    self.compiled_step = compilation.compiled('gradient_step', self.step)
 
   def step(self, batch, seed):
     """Learns from a batch of real sequences. All three gradients are those at the variables before the step.

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from mbrl_tf.algorithms.dreamer import compilation
 from mbrl_tf.models import rssm, vision
 
 _SEEN = 5          # observations that the model is shown first, as in the paper's figures
@@ -17,7 +18,7 @@ class OpenLoop:
   def __init__(self, world_model):
     """Only keeps its argument, a `WorldModel`."""
     self._world_model = world_model
-    self._compiled = tf.function(self._predict, autograph=False)
+    self._compiled = compilation.compiled('open_loop', self._predict)
 
   def errors(self, episodes):
     """Mean squared error of the predicted rewards at some distances from the last observation seen.
