@@ -54,26 +54,52 @@ class RunConfig:
   keep_checkpoints: int = 3
 
 
+def require(config, fields, holds, expectation):
+  """Holds fields of a config to one expectation.
+
+  Args:
+    config: a tree of dataclasses, two levels deep.
+    fields: mapping from a part of the config to the names of its fields.
+    holds: function from a field's value to whether it can be used.
+    expectation: what the error says of such a field, such as 'must be above 0'.
+
+  Raises:
+    UserError: at the first value that cannot be used: "config.part.name <expectation>. Received: part.name=value".
+  """
+  for part, names in fields.items():
+    for name in names:
+      value = getattr(getattr(config, part), name)
+      if not holds(value):
+        raise errors.UserError(f'config.{part}.{name} {expectation}. Received: {part}.{name}={value!r}')
+
+
+def require_positive(config, fields):
+  """Raises `UserError` unless the fields (see `require`) are above 0."""
+  require(config, fields, lambda value: value > 0, 'must be above 0')
+
+
+def require_at_least(config, least, fields):
+  """Raises `UserError` unless the fields (see `require`) are `least` or more."""
+  require(config, fields, lambda value: value >= least, f'must be {least} or more')
+
+
+def require_share(config, fields):
+  """Raises `UserError` unless the fields (see `require`) lie between 0 and 1, both included."""
+  require(config, fields, lambda value: 0 <= value <= 1, 'must lie between 0 and 1')
+
+
 def validate_common(config):
   """Raises `UserError` where the parts that all configs share cannot be used."""
-  environment, run = config.environment, config.run
-  if not environment.name:
-    raise errors.UserError("config.environment.name must name a task, such as 'gym:HalfCheetah-v5'. Received: name=''")
-  if environment.parallel not in ('auto', 'processes', 'in_process'):
-    raise errors.UserError("config.environment.parallel must be 'auto', 'processes' or 'in_process'. "
-                           f'Received: parallel={environment.parallel!r}')
-  if environment.observation not in ('vectors', 'pixels', 'both'):
-    raise errors.UserError("config.environment.observation must be 'vectors', 'pixels' or 'both'. "
-                           f'Received: observation={environment.observation!r}')
-  lowest = {'environment.num_envs': 1, 'environment.action_repeat': 1, 'environment.time_limit': 0,
-            'environment.image_size': 1, 'environment.camera': -1, 'run.env_steps': 1, 'run.seed': 0,
-            'run.evaluate_every_env_steps': 0, 'run.evaluate_episodes': 1, 'run.checkpoint_every_env_steps': 0,
-            'run.keep_checkpoints': 1}
-  for path, least in lowest.items():
-    part, name = path.split('.')
-    value = getattr(getattr(config, part), name)
-    if value < least:
-      raise errors.UserError(f'config.{path} must be {least} or more. Received: {name}={value!r}')
+  require(config, {'environment': ['name']}, bool, "must name a task, such as 'gym:HalfCheetah-v5'")
+  require(config, {'environment': ['parallel']}, lambda value: value in ('auto', 'processes', 'in_process'),
+          "must be 'auto', 'processes' or 'in_process'")
+  require(config, {'environment': ['observation']}, lambda value: value in ('vectors', 'pixels', 'both'),
+          "must be 'vectors', 'pixels' or 'both'")
+  require_at_least(config, 1, {'environment': ['num_envs', 'action_repeat', 'image_size'],
+                               'run': ['env_steps', 'evaluate_episodes', 'keep_checkpoints']})
+  require_at_least(config, 0, {'environment': ['time_limit'],
+                               'run': ['seed', 'evaluate_every_env_steps', 'checkpoint_every_env_steps']})
+  require_at_least(config, -1, {'environment': ['camera']})
 
 
 class Algorithm(Protocol):

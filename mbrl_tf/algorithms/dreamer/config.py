@@ -6,7 +6,6 @@ code). Fields that it does not have say so.
 
 import dataclasses
 
-from mbrl_tf import errors
 from mbrl_tf.algorithms import base
 
 PRECISIONS = {'float32': 'float32', 'bfloat16': 'mixed_bfloat16', 'float16': 'mixed_float16'}
@@ -139,29 +138,17 @@ class DreamerConfig:
   def validate(self):
     """Raises `UserError` at the first value that cannot be used."""
     base.validate_common(self)
-    positive = {
-        'collect': ('random_env_steps', 'env_steps_per_iteration'),
-        'replay': ('batch_size', 'cache_mib'),
-        'model': ('deterministic', 'stochastic', 'hidden', 'image_depth', 'vector_units', 'units', 'learning_rate'),
-        'behavior': ('units', 'horizon', 'actor_learning_rate', 'value_learning_rate'),
-        'learner': ('env_steps_per_gradient_step', 'gradient_clip')}
-    not_negative = {
-        'collect': ('exploration_noise',), 'replay': ('capacity',), 'learner': ('first_gradient_steps',),
-        'model': ('vector_layers', 'reward_layers', 'continuation_layers', 'image_scale', 'vector_scale', 'reward_scale',
-                  'continuation_scale', 'kl_scale', 'free_nats'),
-        'behavior': ('actor_layers', 'value_layers')}
-    for part, names in positive.items():
-      for name in names:
-        _require(getattr(getattr(self, part), name) > 0, 'must be above 0', self, part, name)
-    for part, names in not_negative.items():
-      for name in names:
-        _require(getattr(getattr(self, part), name) >= 0, 'must be 0 or more', self, part, name)
-    for name in ('discount', 'lambda_'):
-      _require(0 <= getattr(self.behavior, name) <= 1, 'must lie between 0 and 1', self, 'behavior', name)
-    _require(self.replay.batch_length >= 2, 'must be 2 or more, for one step shows no change', self, 'replay', 'batch_length')
-    _require(self.learner.precision in PRECISIONS, f'must be one of {sorted(PRECISIONS)}', self, 'learner', 'precision')
-
-
-def _require(holds, expectation, config, part, name):
-  if not holds:
-    raise errors.UserError(f'config.{part}.{name} {expectation}. Received: {name}={getattr(getattr(config, part), name)!r}')
+    base.require_positive(self, {
+        'collect': ['random_env_steps', 'env_steps_per_iteration'],
+        'replay': ['batch_size', 'cache_mib'],
+        'model': ['deterministic', 'stochastic', 'hidden', 'image_depth', 'vector_units', 'units', 'learning_rate'],
+        'behavior': ['units', 'horizon', 'actor_learning_rate', 'value_learning_rate'],
+        'learner': ['env_steps_per_gradient_step', 'gradient_clip']})
+    base.require_at_least(self, 0, {
+        'collect': ['exploration_noise'], 'replay': ['capacity'], 'learner': ['first_gradient_steps'],
+        'model': ['vector_layers', 'reward_layers', 'continuation_layers', 'image_scale', 'vector_scale', 'reward_scale',
+                  'continuation_scale', 'kl_scale', 'free_nats'],
+        'behavior': ['actor_layers', 'value_layers']})
+    base.require_share(self, {'behavior': ['discount', 'lambda_']})
+    base.require(self, {'replay': ['batch_length']}, lambda value: value >= 2, 'must be 2 or more, for one step shows no change')
+    base.require(self, {'learner': ['precision']}, lambda value: value in PRECISIONS, f'must be one of {sorted(PRECISIONS)}')

@@ -7,7 +7,6 @@ authors' code (Clavera et al. 2018, arXiv:1809.05214, appendix). Fields that nei
 import dataclasses
 from typing import Tuple
 
-from mbrl_tf import errors
 from mbrl_tf.algorithms import base
 
 
@@ -148,38 +147,23 @@ class MBMPOConfig:
   def validate(self):
     """Raises `UserError` at the first value that cannot be used."""
     base.validate_common(self)
-    positive = {
-        'collect': ('random_env_steps', 'env_steps_per_iteration', 'capacity'),
-        'ensemble': ('members', 'learning_rate', 'batch_size', 'max_epochs', 'min_epochs'),
-        'policy': ('initial_std', 'min_std'),
-        'imagination': ('horizon', 'rollouts_per_task', 'ridge'),
-        'meta': ('updates_per_iteration', 'inner_steps', 'inner_lr', 'outer_lr', 'outer_epochs', 'clip',
-                 'kl_target', 'kl_coefficient')}
-    for part, names in positive.items():
-      for name in names:
-        _require(getattr(getattr(self, part), name) > 0, 'must be above 0', f'{part}.{name}', getattr(getattr(self, part), name))
-    for part, name in (('imagination', 'discount'), ('imagination', 'gae_lambda'), ('ensemble', 'persistence'),
-                       ('imagination', 'buffer_starts')):
-      value = getattr(getattr(self, part), name)
-      _require(0 <= value <= 1, 'must lie between 0 and 1', f'{part}.{name}', value)
-    fraction = self.ensemble.validation_fraction
-    _require(0 < fraction < 1, 'must lie between 0 and 1, for early stopping needs held-out data',
-             'ensemble.validation_fraction', fraction)
-    for part, name in (('meta', 'gradient_clip'), ('ensemble', 'observation_margin')):
-      value = getattr(getattr(self, part), name)
-      _require(value >= 0, 'must be 0 or more', f'{part}.{name}', value)
-    _require(self.collect.random_action_hold >= 1, 'must be 1 or more', 'collect.random_action_hold',
-             self.collect.random_action_hold)
-    for part in ('ensemble', 'policy'):
-      sizes = getattr(self, part).hidden_sizes
-      _require(all(size > 0 for size in sizes), 'must hold widths above 0', f'{part}.hidden_sizes', sizes)
-    _require(not self.collect.adapted or self.environment.num_envs % self.ensemble.members == 0,
-             f'must be a multiple of ensemble.members={self.ensemble.members}, so that each adapted policy collects as much '
-             'as the others (or set collect.adapted=False)', 'environment.num_envs', self.environment.num_envs)
-    _require(self.ensemble.activation in ('relu', 'swish', 'tanh', 'elu'), "must be 'relu', 'swish', 'tanh' or 'elu'",
-             'ensemble.activation', self.ensemble.activation)
-
-
-def _require(holds, expectation, name, value):
-  if not holds:
-    raise errors.UserError(f'config.{name} {expectation}. Received: {name}={value!r}')
+    base.require_positive(self, {
+        'collect': ['random_env_steps', 'env_steps_per_iteration', 'capacity'],
+        'ensemble': ['members', 'learning_rate', 'batch_size', 'max_epochs', 'min_epochs'],
+        'policy': ['initial_std', 'min_std'],
+        'imagination': ['horizon', 'rollouts_per_task', 'ridge'],
+        'meta': ['updates_per_iteration', 'inner_steps', 'inner_lr', 'outer_lr', 'outer_epochs', 'clip', 'kl_target',
+                 'kl_coefficient']})
+    base.require_at_least(self, 1, {'collect': ['random_action_hold']})
+    base.require_at_least(self, 0, {'meta': ['gradient_clip'], 'ensemble': ['observation_margin']})
+    base.require_share(self, {'imagination': ['discount', 'gae_lambda', 'buffer_starts'], 'ensemble': ['persistence']})
+    base.require(self, {'ensemble': ['validation_fraction']}, lambda value: 0 < value < 1,
+                 'must lie between 0 and 1, for early stopping needs held-out data')
+    base.require(self, {'ensemble': ['hidden_sizes'], 'policy': ['hidden_sizes']},
+                 lambda sizes: all(size > 0 for size in sizes), 'must hold widths above 0')
+    base.require(self, {'environment': ['num_envs']},
+                 lambda value: not self.collect.adapted or value % self.ensemble.members == 0,
+                 f'must be a multiple of ensemble.members={self.ensemble.members}, so that each adapted policy collects as '
+                 'much as the others (or set collect.adapted=False)')
+    base.require(self, {'ensemble': ['activation']}, lambda value: value in ('relu', 'swish', 'tanh', 'elu'),
+                 "must be 'relu', 'swish', 'tanh' or 'elu'")

@@ -37,5 +37,5 @@ def test_the_defaults_are_the_published_values():
 def test_what_cannot_be_used_is_refused(part, name, value):
   config = make()
   setattr(getattr(config, part), name, value)
-  with pytest.raises(errors.UserError, match=f'config.{part}.{name} .*Received: {name}='):
+  with pytest.raises(errors.UserError, match=rf'^config\.{part}\.{name} .*Received: {part}\.{name}='):
     config.validate()

@@ -17,8 +17,9 @@ def test_the_defaults_can_be_used():
 
 
 @pytest.mark.parametrize('part, field, value', [
-    ('collect', 'capacity', 0), ('ensemble', 'members', 0), ('ensemble', 'batch_size', -1), ('ensemble', 'validation_fraction', 0.),
-    ('ensemble', 'validation_fraction', 1.), ('ensemble', 'persistence', 1.1), ('ensemble', 'activation', 'sine'),
+    ('collect', 'capacity', 0), ('collect', 'random_action_hold', 0), ('ensemble', 'members', 0), ('ensemble', 'batch_size', -1),
+    ('ensemble', 'validation_fraction', 0.), ('ensemble', 'validation_fraction', 1.), ('ensemble', 'persistence', 1.1),
+    ('ensemble', 'activation', 'sine'),
     ('ensemble', 'hidden_sizes', (8, 0)), ('ensemble', 'observation_margin', -0.1), ('policy', 'hidden_sizes', (0,)),
     ('policy', 'initial_std', 0.), ('imagination', 'horizon', 0), ('imagination', 'discount', 1.01),
     ('imagination', 'gae_lambda', -0.1), ('imagination', 'buffer_starts', 1.5), ('imagination', 'buffer_starts', -0.1),
@@ -31,4 +32,4 @@ def test_what_cannot_be_used_is_named(part, field, value):
   with pytest.raises(errors.UserError) as caught:
     config.validate()
   message = str(caught.value)
-  assert f'config.{part}.{field}' in message and message.endswith(f'={value!r}')
+  assert message.startswith(f'config.{part}.{field} ') and message.endswith(f'. Received: {part}.{field}={value!r}')

@@ -1,0 +1,47 @@
+"""What every config's validation is made of: which values pass, and how a refusal reads."""
+
+import math
+
+import pytest
+
+from mbrl_tf import errors
+from mbrl_tf.algorithms import base
+from tests import fakes
+
+
+def config(rate):
+  return fakes.CountingConfig(part=fakes.CountingPart(rate=rate))
+
+
+RATE = {'part': ['rate']}
+RULES = {
+    'positive': lambda config: base.require_positive(config, RATE),
+    'share': lambda config: base.require_share(config, RATE),
+    'at_least': lambda config: base.require_at_least(config, -2, RATE)}
+
+
+@pytest.mark.parametrize('rule, value', [('positive', 1e-9), ('share', 0), ('share', 1), ('at_least', -2)])
+def test_what_can_be_used_passes(rule, value):
+  RULES[rule](config(value))
+
+
+@pytest.mark.parametrize('rule, value, expectation', [
+    ('positive', 0, 'must be above 0'), ('positive', -0.5, 'must be above 0'), ('positive', math.nan, 'must be above 0'),
+    ('share', -1e-9, 'must lie between 0 and 1'), ('share', 1.5, 'must lie between 0 and 1'),
+    ('share', math.nan, 'must lie between 0 and 1'), ('at_least', -2.5, 'must be -2 or more'),
+    ('at_least', math.nan, 'must be -2 or more')])
+def test_what_cannot_is_refused_and_named(rule, value, expectation):
+  with pytest.raises(errors.UserError) as caught:
+    RULES[rule](config(value))
+  assert str(caught.value) == f'config.part.rate {expectation}. Received: part.rate={value!r}'
+
+
+def test_every_field_of_every_part_is_asked():
+  tried = fakes.CountingConfig()
+  tried.run.env_steps, tried.part.sizes = 7, (3, 4)
+  fields = {'run': ['seed', 'env_steps'], 'part': ['sizes']}
+  asked = []
+  base.require(tried, fields, lambda value: asked.append(value) or True, 'must be anything')
+  assert asked == [0, 7, (3, 4)]
+  with pytest.raises(errors.UserError, match=r'^config\.part\.sizes must be a number\. Received: part\.sizes=\(3, 4\)$'):
+    base.require(tried, fields, lambda value: isinstance(value, int), 'must be a number')
