@@ -1,4 +1,4 @@
-"""What the training loop relies on in every algorithm of the catalog, on its smoke configuration."""
+"""What the training loop relies on in every algorithm of the catalog, on its smoke configuration and variants of it."""
 
 import importlib
 import itertools
@@ -25,6 +25,20 @@ SMALLER = {'mbmpo': {'ensemble.max_epochs': 3, 'ensemble.persistence': 1., 'imag
            'dreamer': {'learner.env_steps_per_gradient_step': 100.0, 'learner.first_gradient_steps': 2, 'replay.batch_size': 2,
                        'behavior.horizon': 3}}
 
+# What changes which variables there are, or which of them the next iteration reads: a resumed run needs them all.
+TINY_MBMPO = {'environment.num_envs': 2, 'environment.time_limit': 10, 'collect.random_env_steps': 40,
+              'collect.env_steps_per_iteration': 20, 'ensemble.members': 2, 'ensemble.hidden_sizes': (8,),
+              'ensemble.batch_size': 10, 'ensemble.max_epochs': 2, 'imagination.horizon': 4, 'imagination.rollouts_per_task': 4,
+              'meta.updates_per_iteration': 1, 'meta.outer_epochs': 2}
+VARIANTS = {
+    ('mbmpo', 'normalized policy'): {**TINY_MBMPO, 'policy.normalize_observations': True},
+    ('mbmpo', 'noise of probabilistic members'): {
+        **TINY_MBMPO, 'ensemble.probabilistic': True, 'imagination.member_noise': True},
+    ('mbmpo', 'noise of deterministic members'): {**TINY_MBMPO, 'imagination.member_noise': True},
+    ('mbmpo', 'two inner steps'): {**TINY_MBMPO, 'meta.inner_steps': 2},
+    ('mbmpo', 'discrete actions'): {**TINY_MBMPO, 'environment.name': 'gym:CartPole-v1'},
+    ('mbmpo', 'collects with the meta-policy'): {**TINY_MBMPO, 'collect.adapted': False}}
+
 
 class Run(NamedTuple):
   algorithm: Any
@@ -40,12 +54,14 @@ class Trained(NamedTuple):
   resumed: Run
   env_steps: int     # of the resumed run right after it was restored, and of the checkpoint
   repeated: Any      # the resumed run's first report
+  generators: Any    # states of the random generators: of both runs at their end, and of the second before it was restored
 
 
-def build(name, folder, seed):
+def build(name, variant, folder, seed):
   config = importlib.import_module(f'configs.{name}.smoke').get_config()
-  for path, value in SMALLER.get(name, {}).items():
+  for path, value in {**SMALLER.get(name, {}), **VARIANTS.get((name, variant), {})}.items():
     part, field = path.split('.')
+    assert hasattr(getattr(config, part), field)
     setattr(getattr(config, part), field, value)
   config.validate()
   settings = config.environment
@@ -63,30 +79,39 @@ def first_time_step(run):
   return ts.restart(tf.nest.map_structure(tf.constant, environment.reset().observation), environment.batch_size)
 
 
-@pytest.fixture(scope='module', params=catalog.names())
+def generator_states(run):
+  """Of all random generators that a checkpoint of the algorithm holds."""
+  found = tf.train.TrackableView(run.algorithm.state).descendants()
+  return [generator.state.numpy().tolist() for generator in found if isinstance(generator, tf.random.Generator)]
+
+
+@pytest.fixture(scope='module', params=[*((name, 'as it is') for name in catalog.names()), *VARIANTS], ids=': '.join)
 def trained(request, tmp_path_factory):
   # To compile two runs takes minutes. That compiled runs resume alike is tested where launchers are.
   tf.config.run_functions_eagerly(True)
   try:
-    result = train_and_resume(request.param, tmp_path_factory.mktemp(request.param))
+    result = train_and_resume(*request.param, tmp_path_factory.mktemp(request.param[0]))
   finally:
     tf.config.run_functions_eagerly(False)
   return result
 
 
-def train_and_resume(name, folder):
-  run = build(name, folder / 'episodes', seed=1)
+def train_and_resume(name, variant, folder):
+  run = build(name, variant, folder / 'episodes', seed=1)
   reports = run.algorithm.iterations()
   first = list(itertools.islice(reports, 2))
   checkpoint = tf.train.Checkpoint(run.algorithm.state).write(str(folder / 'checkpoint'))
   counters = run.driver.environment.episode_counters
   shutil.copytree(folder / 'episodes', folder / 'copy')
   env_steps = run.algorithm.env_steps
-  resumed = build(name, folder / 'copy', seed=2)
+  resumed = build(name, variant, folder / 'copy', seed=2)
+  unrestored = generator_states(resumed)
   tf.train.Checkpoint(resumed.algorithm.state).read(checkpoint).assert_consumed()
   resumed.driver.environment.episode_counters = counters
   assert resumed.algorithm.env_steps == env_steps
-  return Trained(run, first, next(reports), resumed, env_steps, next(resumed.algorithm.iterations()))
+  following, repeated = next(reports), next(resumed.algorithm.iterations())
+  generators = {'run': generator_states(run), 'resumed': generator_states(resumed), 'unrestored': unrestored}
+  return Trained(run, first, following, resumed, env_steps, repeated, generators)
 
 
 def test_each_iteration_reports_finite_metrics(trained):
@@ -112,13 +137,15 @@ def test_a_resumed_run_goes_on_with_the_same_numbers(trained):
       assert value == trained.following.metrics[name], name
   for name, value in trained.repeated.histograms.items():
     np.testing.assert_array_equal(value, trained.following.histograms[name])
-  changed = [name for name, value in trained.following.histograms.items() if not np.array_equal(value, trained.first[-1].histograms[name])]
+  changed = [name for name, value in trained.following.histograms.items()
+             if not np.array_equal(value, trained.first[-1].histograms[name])]
   assert changed  # so that the comparison above says something
 
 
 def test_all_that_is_random_is_in_the_state(trained):
-  generators = [value for value in trained.run.algorithm.state._flatten(predicate=lambda v: isinstance(v, tf.random.Generator))]
-  assert generators
+  run, resumed, unrestored = (trained.generators[which] for which in ('run', 'resumed', 'unrestored'))
+  assert run == resumed and len(run) == len(unrestored) > 0
+  assert all(state != other for state, other in zip(run, unrestored))
 
 
 def test_the_evaluation_policy_acts_alike_after_a_resume(trained):
@@ -128,7 +155,9 @@ def test_the_evaluation_policy_acts_alike_after_a_resume(trained):
   actions = [p.action(time_step, p.get_initial_state(time_step.reward.shape[0])).action.numpy() for p in (policy, policy, other)]
   np.testing.assert_array_equal(actions[0], actions[1])
   np.testing.assert_allclose(actions[0], actions[2], rtol=1e-5)
-  policy.action_spec.is_compatible_with(tf.constant(actions[0][0]))
+  spec = policy.action_spec
+  assert all(spec.is_compatible_with(tf.constant(action)) for action in actions[0])
+  assert (actions[0] >= spec.minimum).all() and (actions[0] <= spec.maximum).all()
 
 
 def test_policy_and_model_are_exported(trained, tmp_path):
