@@ -11,6 +11,8 @@ before and after the step stands in for it. Weights: the RK4 integrator gives (1
 substeps moves by the velocities after each substep, and for a constant acceleration that average weighs the velocity
 after the step with (n + 1) / 2n. Root-mean-square error in m/s on random actions, against the velocity after the step
 alone: HalfCheetah 0.11 (0.28), Hopper 0.004 (0.044), Walker2d 0.013 (0.13), Ant 0.09 (0.22), Swimmer 0.016 (0.098).
+On steps of policies that move (tests/contracts/data; 5 episodes of 200 steps, in units of the reward): HalfCheetah 0.11,
+Hopper 0.001, Walker2d 0.004, Ant 0.075, Swimmer 0.006; the mean error is below 0.007 in size.
 """
 
 from typing import Any, Callable, NamedTuple, Optional
