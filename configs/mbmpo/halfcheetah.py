@@ -26,7 +26,7 @@ def get_config():
       collect=mbmpo.CollectConfig(random_env_steps=4000, env_steps_per_iteration=2000, capacity=30_000),
       ensemble=mbmpo.EnsembleConfig(
           members=5, hidden_sizes=(256, 256, 256), activation='swish', weight_normalization=False, observation_margin=0.2,
-          learning_rate=6e-3, annealed=True, batch_size=250, max_epochs=20),
+          learning_rate=6e-3, weight_decay=0.3, angles=tuple(range(1, 8)), annealed_updates=1000, batch_size=250),
       policy=mbmpo.PolicyConfig(initial_std=0.5, min_std=0.3),
       imagination=mbmpo.ImaginationConfig(horizon=200, rollouts_per_task=40, member_noise=True),
       meta=mbmpo.MetaConfig(updates_per_iteration=40, inner_lr=0.1, kl_target=0.03, kl_coefficient=0.03))

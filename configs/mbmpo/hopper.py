@@ -20,5 +20,6 @@ def get_config():
   config.meta.updates_per_iteration, config.meta.inner_lr = 20, 0.02
   config.imagination.member_noise = False
   ensemble = config.ensemble
-  ensemble.learning_rate, ensemble.annealed, ensemble.min_epochs, ensemble.persistence = 2e-3, False, 5, 0.9
+  ensemble.learning_rate, ensemble.annealed_updates, ensemble.min_epochs, ensemble.persistence = 2e-3, 0, 5, 0.9
+  ensemble.max_epochs, ensemble.weight_decay, ensemble.angles = 20, 0.0, ()
   return config

@@ -21,7 +21,7 @@ class DynamicsEnsemble(tf.keras.Model):
   """
 
   def __init__(self, observation_size, action_size, members, hidden_sizes, seed, activation='relu',
-               probabilistic=False, weight_normalization=False, observation_margin=0.0):
+               probabilistic=False, weight_normalization=False, observation_margin=0.0, angles=()):
     """Makes the variables, each member with its own draw.
 
     Args:
@@ -35,17 +35,20 @@ class DynamicsEnsemble(tf.keras.Model):
       weight_normalization: whether kernels are kept as direction and length (arXiv:1602.07868).
       observation_margin: predicted observations are kept inside the range of the data, widened at each side by this
         share of it; 0 keeps them inside +- `OBSERVATION_LIMIT` only.
+      angles: entries of the observation that are angles in radians. Members see sine and cosine of them and of twice
+        them as well, in which the equations of motion of jointed bodies are nearly linear.
     """
     super().__init__(name='dynamics_ensemble')
     self.members, self.probabilistic = members, probabilistic
     self.observation_size, self.action_size = observation_size, action_size
-    self._activation, self._margin = ACTIVATIONS[activation], observation_margin
+    self._activation, self._margin, self._angles = ACTIVATIONS[activation], observation_margin, list(angles)
     self.observation_normalizer = normalizer.Normalizer(observation_size, LEAST_INPUT_STD)
     self.action_normalizer = normalizer.Normalizer(action_size, LEAST_INPUT_STD)
     self.change_normalizer = normalizer.Normalizer(observation_size)
     self.lower_limit = tf.Variable(tf.fill([observation_size], -OBSERVATION_LIMIT), trainable=False, name='lower_limit')
     self.upper_limit = tf.Variable(tf.fill([observation_size], OBSERVATION_LIMIT), trainable=False, name='upper_limit')
-    sizes = [observation_size + action_size, *hidden_sizes, observation_size * (2 if probabilistic else 1)]
+    self.input_size = observation_size + action_size + 4 * len(self._angles)
+    sizes = [self.input_size, *hidden_sizes, observation_size * (2 if probabilistic else 1)]
     layers = mlp.initial_layers(sizes, seed, members)
     self._num_layers = len(layers)
     self.kernels = [tf.Variable(layer.kernel, name=f'kernel_{i}') for i, layer in enumerate(layers)]
@@ -94,9 +97,12 @@ class DynamicsEnsemble(tf.keras.Model):
       self.upper_limit.assign(highest + self._margin * (highest - lowest))
 
   def normalize_inputs(self, observations, actions):
-    """Network inputs `[..., O + A]` from observations `[..., O]` and action features `[..., A]`."""
-    return tf.concat([self.observation_normalizer.normalize(observations),
-                      self.action_normalizer.normalize(actions)], -1)
+    """Network inputs `[..., input_size]` from observations `[..., O]` and action features `[..., A]`."""
+    inputs = [self.observation_normalizer.normalize(observations), self.action_normalizer.normalize(actions)]
+    if self._angles:
+      angles = tf.gather(observations, self._angles, axis=-1)
+      inputs += [tf.sin(angles), tf.cos(angles), tf.sin(2 * angles), tf.cos(2 * angles)]
+    return tf.concat(inputs, -1)
 
   def normalize_changes(self, observations, next_observations):
     """Network targets `[..., O]`."""
@@ -107,7 +113,7 @@ class DynamicsEnsemble(tf.keras.Model):
 
     Args:
       unpacked: what `unpack` returned.
-      inputs: `[K, M, O + A]`, normalised.
+      inputs: `[K, M, input_size]`, normalised.
 
     Returns:
       Mean `[K, M, O]` and log-variance `[K, M, O]`; None for the latter with deterministic members.
@@ -127,7 +133,7 @@ class DynamicsEnsemble(tf.keras.Model):
 
     Args:
       unpacked: what `unpack` returned.
-      inputs: `[K, M, O + A]`, normalised.
+      inputs: `[K, M, input_size]`, normalised.
       targets: `[K, M, O]`, normalised changes.
 
     Returns:

@@ -179,3 +179,15 @@ def test_some_of_the_members_are_a_smaller_ensemble(settings):
   losses = ensemble.losses_per_example(ensemble.unpack(ensemble.parameters), inputs, targets)
   some = ensemble.losses_per_example(unpacked, tf.gather(inputs, rows), tf.gather(targets, rows))
   np.testing.assert_allclose(some, tf.gather(losses, rows), rtol=1e-4, atol=1e-6)
+
+
+def test_members_see_sines_and_cosines_of_angles():
+  ensemble = make(angles=(1,))
+  ensemble.fit_normalizers(OBSERVATIONS, ACTIONS, OBSERVATIONS + 1)
+  plain = make()
+  plain.fit_normalizers(OBSERVATIONS, ACTIONS, OBSERVATIONS + 1)
+  inputs, angle = ensemble.normalize_inputs(OBSERVATIONS, ACTIONS).numpy(), np.asarray(OBSERVATIONS)[:, 1]
+  assert inputs.shape[-1] == ensemble.input_size == ensemble.kernels[0].shape[1]
+  np.testing.assert_array_equal(inputs[:, :O + A], plain.normalize_inputs(OBSERVATIONS, ACTIONS))
+  expected = np.stack([np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)], -1)
+  np.testing.assert_allclose(inputs[:, O + A:], expected, rtol=1e-5, atol=1e-6)

@@ -36,6 +36,13 @@ def test_steps_are_the_published_ones():
   np.testing.assert_array_equal(state.count, [STEPS, STEPS])
 
 
+def test_weight_decay_is_decoupled():
+  parameters, _ = run(1, epsilon=0., weight_decays=[0.0, 0.3])
+  np.testing.assert_allclose(parameters[0], published(PARAMETERS[0], [GRADIENTS[0][0]], 0.1), rtol=1e-10)
+  shrunk = published(PARAMETERS[1], [GRADIENTS[0][1]], 0.1) - 0.1 * 0.3 * PARAMETERS[1]
+  np.testing.assert_allclose(parameters[1], shrunk, rtol=1e-10)
+
+
 def test_each_member_has_its_own_count():
   # Member 0 starts fresh beside member 1, which took three steps before.
   fresh, used = run(0)[1], run(3)[1]

@@ -80,10 +80,14 @@ def build(config, spec, driver, store, seed):
 
 
 def _make_ensemble(config, spec, seed):
-  settings = config.ensemble
+  settings, size = config.ensemble, spec.observation.shape[0]
+  if any(angle >= size for angle in settings.angles):
+    raise errors.UserError(f'config.ensemble.angles must name entries of the observation, which has {size}. '
+                           f'Received: ensemble.angles={settings.angles!r}')
   return dynamics_ensemble.DynamicsEnsemble(
-      spec.observation.shape[0], spec.action.num_values or spec.action.shape[0], settings.members, settings.hidden_sizes,
-      seed, settings.activation, settings.probabilistic, settings.weight_normalization, settings.observation_margin)
+      size, spec.action.num_values or spec.action.shape[0], settings.members, settings.hidden_sizes, seed,
+      settings.activation, settings.probabilistic, settings.weight_normalization, settings.observation_margin,
+      settings.angles)
 
 
 def _make_policy(config, spec, seed):

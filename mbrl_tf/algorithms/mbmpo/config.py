@@ -40,9 +40,13 @@ class EnsembleConfig:
     weight_normalization: kernels as direction and length.
     observation_margin: predictions are kept inside the range of the data, widened at each side by this share of it, so
       that a rollout that leaves what the members know cannot run away; 0 for no such limit, as published.
+    angles: entries of the observation that are angles in radians, of which members see sines and cosines as well; not
+      published.
     learning_rate: of Adam.
-    annealed: in each fit, let the learning rate fall to 0 along a half cosine over `max_epochs`, all of which are taken, for
-      early stopping would cut off the end; not published.
+    weight_decay: share of itself, times the learning rate, by which each kernel shrinks in a gradient step; not published.
+    annealed_updates: gradient steps in a fit, rounded up to whole epochs, over which the learning rate falls to 0 along a half
+      cosine. All of them are taken: early stopping would cut off the end. 0 for a constant rate and early stopping, as
+      published.
     batch_size: transitions in a gradient step of one member.
     max_epochs: at most so many passes over the data in a fit.
     min_epochs: early stopping is not asked before.
@@ -56,8 +60,10 @@ class EnsembleConfig:
   probabilistic: bool = False
   weight_normalization: bool = True
   observation_margin: float = 0.0
+  angles: Tuple[int, ...] = ()
   learning_rate: float = 1e-3
-  annealed: bool = False
+  weight_decay: float = 0.0
+  annealed_updates: int = 0
   batch_size: int = 500
   max_epochs: int = 500
   min_epochs: int = 1
@@ -155,12 +161,14 @@ class MBMPOConfig:
         'meta': ['updates_per_iteration', 'inner_steps', 'inner_lr', 'outer_lr', 'outer_epochs', 'clip', 'kl_target',
                  'kl_coefficient']})
     base.require_at_least(self, 1, {'collect': ['random_action_hold']})
-    base.require_at_least(self, 0, {'meta': ['gradient_clip'], 'ensemble': ['observation_margin']})
+    base.require_at_least(self, 0, {
+        'meta': ['gradient_clip'], 'ensemble': ['observation_margin', 'weight_decay', 'annealed_updates']})
     base.require_share(self, {'imagination': ['discount', 'gae_lambda', 'buffer_starts'], 'ensemble': ['persistence']})
     base.require(self, {'ensemble': ['validation_fraction']}, lambda value: 0 < value < 1,
                  'must lie between 0 and 1, for early stopping needs held-out data')
     base.require(self, {'ensemble': ['hidden_sizes'], 'policy': ['hidden_sizes']},
                  lambda sizes: all(size > 0 for size in sizes), 'must hold widths above 0')
+    base.require(self, {'ensemble': ['angles']}, lambda angles: all(angle >= 0 for angle in angles), 'must hold entries from 0 on')
     base.require(self, {'environment': ['num_envs']},
                  lambda value: not self.collect.adapted or value % self.ensemble.members == 0,
                  f'must be a multiple of ensemble.members={self.ensemble.members}, so that each adapted policy collects as '

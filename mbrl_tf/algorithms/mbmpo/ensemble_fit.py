@@ -88,13 +88,14 @@ class EnsembleFit(tf.Module):
     inputs, targets = self._normalized(transitions, action_features)
     train, validation = self._splits(len(transitions.reward), rng)
     members = np.arange(self._ensemble.members)
-    least = self._config.max_epochs if self._config.annealed else self._config.min_epochs
+    most = self._most_epochs(train.shape[1])
+    least = most if self._config.annealed_updates else self._config.min_epochs
     stopping = EarlyStopping(len(members), self._config.persistence, least)
     current = self._current_state()
     kept, train_loss = current, np.full(len(members), np.nan)
-    while len(members) and stopping.epochs.max() < self._config.max_epochs:
+    while len(members) and stopping.epochs.max() < most:
       orders, num_batches = self._batches(train[members], rng)
-      rate = self._learning_rate(stopping.epochs.max())
+      rate = self._learning_rate(stopping.epochs.max(), most)
       current, losses = self.compiled_epoch(
           current, inputs, targets, orders, num_batches, *self._padded(validation[members]), rate)
       all_losses = np.zeros([2, self._ensemble.members])
@@ -114,7 +115,7 @@ class EnsembleFit(tf.Module):
 
     Args:
       state: pair of parameters (list of `[k, ...]` for the k members still learning) and `AdamState`.
-      inputs: `[capacity, O + A]`, normalised; targets: `[capacity, O]`, normalised.
+      inputs: `[capacity, input_size]`, normalised; targets: `[capacity, O]`, normalised.
       orders: int32 `[k, capacity]`, each member's order of its training transitions, of which the first
         `num_batches * batch_size` are used.
       num_batches: int32 `[]`.
@@ -127,6 +128,9 @@ class EnsembleFit(tf.Module):
     """
     size = self._config.batch_size
     parameters, moments = state
+    # Kernels come first, and are all that decays: neither biases nor bounds of variances are the larger for noise.
+    num_kernels = len(self._ensemble.kernels)
+    decays = [self._config.weight_decay] * num_kernels + [0.0] * (len(parameters) - num_kernels)
 
     def batch_losses(parameters, indices):
       unpacked = self._ensemble.unpack(parameters)
@@ -141,7 +145,7 @@ class EnsembleFit(tf.Module):
         loss = tf.reduce_mean(losses, -1)
         objective = tf.reduce_sum(loss + penalty)
       gradients = tape.gradient(objective, parameters)
-      parameters, moments = adam.update(parameters, gradients, moments, learning_rate)
+      parameters, moments = adam.update(parameters, gradients, moments, learning_rate, weight_decays=decays)
       return i + 1, parameters, moments, total + loss
 
     zero = tf.zeros([orders.shape[0]])
@@ -172,9 +176,15 @@ class EnsembleFit(tf.Module):
     predicted, _ = self._ensemble.change_moments(unpacked, tf.gather(inputs, validation))
     return tf.sqrt(tf.reduce_mean(tf.square(tf.gather(targets, validation) - predicted), 1))
 
-  def _learning_rate(self, epochs):
-    """The learning rate after so many epochs of this fit."""
-    share = 0.5 * (1 + np.cos(np.pi * (epochs + 0.5) / self._config.max_epochs)) if self._config.annealed else 1.0
+  def _most_epochs(self, num_train):
+    """How many epochs a fit to so many training transitions takes at most."""
+    if not self._config.annealed_updates:
+      return self._config.max_epochs
+    return -(-self._config.annealed_updates // max(1, num_train // self._config.batch_size))
+
+  def _learning_rate(self, epochs, most):
+    """The learning rate after so many epochs of a fit that takes `most` of them."""
+    share = 0.5 * (1 + np.cos(np.pi * (epochs + 0.5) / most)) if self._config.annealed_updates else 1.0
     return tf.constant(self._config.learning_rate * share, tf.float32)
 
   def _normalized(self, transitions, action_features):

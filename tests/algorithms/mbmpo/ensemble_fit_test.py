@@ -1,5 +1,7 @@
 """Fitting the ensemble: what it recovers, when it stops, what it keeps, and what it never reads."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -291,7 +293,8 @@ def test_a_fit_changes_the_ensemble_and_its_optimizer_and_repeats_with_its_seed(
 
 
 def test_the_learning_rate_falls_along_half_a_cosine_and_nothing_stops_early():
-  fitter, _ = make(annealed=True, max_epochs=4, persistence=0.0)
+  # 60 transitions leave 48 for training: 4 batches of 12. 14 updates are 4 whole epochs.
+  fitter, _ = make(annealed_updates=14, batch_size=12, validation_fraction=0.2, max_epochs=1, persistence=0.0)
   rates, epoch = [], fitter.compiled_epoch
 
   def recorded(*args):
@@ -302,6 +305,18 @@ def test_the_learning_rate_falls_along_half_a_cosine_and_nothing_stops_early():
   fitter.compiled_epoch = recorded
   assert (fit(fitter, make_data(60, NOISE)).epochs == 4).all()
   np.testing.assert_allclose(rates, 1e-2 * (0.5 + 0.5 * np.cos(np.pi * np.array([0.125, 0.375, 0.625, 0.875]))), rtol=1e-5)
+
+
+def test_kernels_alone_decay():
+  """Where the gradient is 0, a step leaves all but the kernels as they were."""
+  fitter, ensemble = make(weight_decay=0.5, annealed_updates=1, batch_size=48, validation_fraction=0.2, learning_rate=1e-2)
+  start = values(ensemble.parameters)
+  with mock.patch.object(tf.GradientTape, 'gradient', lambda tape, loss, sources: [tf.zeros_like(s) for s in sources]):
+    fit(fitter, make_data(60))
+  kernels = len(ensemble.kernels)
+  rate = 1e-2 * 0.5  # in the middle of half a cosine
+  for index, (before, variable) in enumerate(zip(start, ensemble.parameters)):
+    np.testing.assert_allclose(variable, before * (1 - 0.5 * rate) if index < kernels else before, rtol=1e-6)
 
 
 def test_the_spread_of_the_errors_is_that_on_held_out_data():
