@@ -125,6 +125,9 @@ class MetaConfig:
     clip: PPO's clipping range of the likelihood ratio after adaptation.
     kl_target: wanted mean KL from the sampling policy to the current one, before adaptation, in nats.
     kl_coefficient: initial and least weight of that KL; halved where the KL is below target / 1.5, doubled above 1.5 target.
+    kl_coefficient_max: its upper bound; none as published.
+    kl_stop: no more Adam steps on the same data once that KL, averaged over the tasks, is above so many targets; 0 for no such
+      limit, as published.
     gradient_clip: global norm to which the meta-gradient is clipped; 0 for no clipping, as published.
   """
   updates_per_iteration: int = 15
@@ -135,6 +138,8 @@ class MetaConfig:
   clip: float = 0.5
   kl_target: float = 3e-3
   kl_coefficient: float = 1e-10
+  kl_coefficient_max: float = float('inf')
+  kl_stop: float = 0.0
   gradient_clip: float = 0.0
 
 
@@ -162,7 +167,7 @@ class MBMPOConfig:
                  'kl_coefficient']})
     base.require_at_least(self, 1, {'collect': ['random_action_hold']})
     base.require_at_least(self, 0, {
-        'meta': ['gradient_clip'], 'ensemble': ['observation_margin', 'weight_decay', 'annealed_updates']})
+        'meta': ['gradient_clip', 'kl_stop'], 'ensemble': ['observation_margin', 'weight_decay', 'annealed_updates']})
     base.require_share(self, {'imagination': ['discount', 'gae_lambda', 'buffer_starts'], 'ensemble': ['persistence']})
     base.require(self, {'ensemble': ['validation_fraction']}, lambda value: 0 < value < 1,
                  'must lie between 0 and 1, for early stopping needs held-out data')
@@ -173,5 +178,6 @@ class MBMPOConfig:
                  lambda value: not self.collect.adapted or value % self.ensemble.members == 0,
                  f'must be a multiple of ensemble.members={self.ensemble.members}, so that each adapted policy collects as '
                  'much as the others (or set collect.adapted=False)')
+    base.require_at_least(self, self.meta.kl_coefficient, {'meta': ['kl_coefficient_max']})
     base.require(self, {'ensemble': ['activation']}, lambda value: value in ('relu', 'swish', 'tanh', 'elu'),
                  "must be 'relu', 'swish', 'tanh' or 'elu'")

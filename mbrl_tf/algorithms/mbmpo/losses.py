@@ -118,19 +118,22 @@ def meta_loss(policy, parameters, before, after, kl_coefficients, inner_lr, clip
   return MetaLoss(loss, surrogate, inner_kl, kl_from_sampling_policy(policy, adapted, after))
 
 
-def adjusted_kl_coefficients(coefficients, divergences, target, least):
+def adjusted_kl_coefficients(coefficients, divergences, target, least, most):
   """Halves a task's coefficient where its KL is below target / 1.5, doubles it above 1.5 target (arXiv:1707.06347, sec. 4).
 
   Halving ends at `least`: from far below it a coefficient comes back too late for a policy whose deviation has shrunk.
+  Doubling ends at `most`: Adam's steps are as long whatever the penalty weighs, so that a task whose KL they overshoot
+  would have its coefficient doubled for ever, and nothing else would count.
 
   Args:
     coefficients: `[K]`.
     divergences: `[K]`, in nats.
     target: in nats.
     least: lower bound of the coefficients, above 0.
+    most: upper bound of the coefficients.
 
   Returns:
     `[K]`.
   """
   lower = tf.where(divergences < target / 1.5, tf.maximum(coefficients / 2, least), coefficients)
-  return tf.where(divergences > target * 1.5, coefficients * 2, lower)
+  return tf.where(divergences > target * 1.5, tf.minimum(coefficients * 2, most), lower)

@@ -92,23 +92,27 @@ class MetaLearner(tf.Module):
     return tape.gradient(parts.loss, parameters), parts
 
   def _outer_steps(self, before, after):
-    """Takes `outer_epochs` steps of Adam on the same data, then adjusts the penalty."""
+    """Takes `outer_epochs` steps of Adam on the same data, or fewer where the KL says stop, then adjusts the penalty."""
     config = self._config
     norm = largest = tf.constant(0.0)
+    steps = tf.constant(0)
     for _ in tf.range(config.outer_epochs):
-      gradients, _ = self.meta_gradient(before, after)
+      gradients, tried = self.meta_gradient(before, after)
+      if config.kl_stop and tf.reduce_mean(tried.inner_kl) > config.kl_stop * config.kl_target:
+        break
       norm = tf.linalg.global_norm(gradients)
       largest = tf.maximum(largest, norm)
       if config.gradient_clip:
         gradients, _ = tf.clip_by_global_norm(gradients, config.gradient_clip, norm)
       self.optimizer.apply_gradients(zip(gradients, self._policy.parameters))
+      steps += 1
     parts = losses.meta_loss(self._policy, [tf.convert_to_tensor(p) for p in self._policy.parameters],
                              before, after, self.kl_coefficients, config.inner_lr, config.clip)
     self.kl_coefficients.assign(losses.adjusted_kl_coefficients(
-        self.kl_coefficients, parts.inner_kl, config.kl_target, config.kl_coefficient))
+        self.kl_coefficients, parts.inner_kl, config.kl_target, config.kl_coefficient, config.kl_coefficient_max))
     return {'loss': parts.loss, 'surrogate': parts.surrogate, 'inner_kl': parts.inner_kl, 'outer_kl': parts.outer_kl,
             'kl_coefficient': tf.convert_to_tensor(self.kl_coefficients), 'gradient_norm': norm,
-            'gradient_norm_max': largest, 'policy_std': self._policy_std()}
+            'gradient_norm_max': largest, 'outer_steps': tf.cast(steps, tf.float32), 'policy_std': self._policy_std()}
 
   def _policy_std(self):
     """Standard deviation of a Gaussian meta-policy `[A]`; 0 for discrete actions, which have none."""

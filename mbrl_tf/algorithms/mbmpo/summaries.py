@@ -35,7 +35,7 @@ def of_updates(updates):
     for member, value in enumerate(last['return_mean'][inner]):
       metrics[f'imagine/return_{phase}_mean_member_{member}'] = value
   metrics['imagine/adaptation_gain'] = np.mean([(u['return_mean'][-1] - u['return_mean'][0]).mean() for u in updates])
-  for name in ('loss', 'surrogate', 'inner_kl', 'outer_kl', 'kl_coefficient', 'gradient_norm', 'gradient_norm_max'):
+  for name in ('loss', 'surrogate', 'inner_kl', 'outer_kl', 'kl_coefficient', 'gradient_norm', 'gradient_norm_max', 'outer_steps'):
     metrics[f'meta/{name}'] = np.mean([update[name].mean() for update in updates])
   metrics['meta/policy_std'] = last['policy_std'].mean()
   return {name: float(value) for name, value in metrics.items()}

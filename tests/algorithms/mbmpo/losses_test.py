@@ -243,15 +243,15 @@ def test_task_batch_keeps_steps_with_what_belongs_to_them():
 
 def test_coefficients_halve_below_and_double_above_the_target():
   divergences = tf.constant([0.019, 0.021, 0.044, 0.046])
-  result = losses.adjusted_kl_coefficients(tf.constant([1., 1., 1., 1.]), divergences, 0.03, 0.1)
-  np.testing.assert_allclose(result, [0.5, 1., 1., 2.])
+  result = losses.adjusted_kl_coefficients(tf.constant([1., 1., 1., 1.]), divergences, 0.03, 0.1, 1.9)
+  np.testing.assert_allclose(result, [0.5, 1., 1., 1.9])  # the last one is stopped by its bound
 
 
 def test_a_coefficient_can_always_come_back():
   coefficient = tf.constant([1e-9])
   for _ in range(300):
-    coefficient = losses.adjusted_kl_coefficients(coefficient, tf.constant([0.]), 0.03, 1e-10)
+    coefficient = losses.adjusted_kl_coefficients(coefficient, tf.constant([0.]), 0.03, 1e-10, 8.)
   assert float(coefficient[0]) == pytest.approx(1e-10)
   for _ in range(40):
-    coefficient = losses.adjusted_kl_coefficients(coefficient, tf.constant([1.]), 0.03, 1e-10)
-  assert float(coefficient[0]) > 1
+    coefficient = losses.adjusted_kl_coefficients(coefficient, tf.constant([1.]), 0.03, 1e-10, 8.)
+  assert float(coefficient[0]) == 8

@@ -171,6 +171,23 @@ def test_gradient_clipping_acts_before_adam():
   np.testing.assert_allclose(moments[0.01], 0.01, rtol=1e-4)
 
 
+def test_outer_steps_stop_where_the_kl_says_so():
+  """They are those of a learner that is allowed so many, and one step less would not have passed the limit."""
+  learner, policy, _, _ = make(outer_epochs=30, kl_target=1e-3, kl_stop=2.0)
+  before, after = outer_data(learner)
+  steps = int(learner._outer_steps(before, after)['outer_steps'])
+  assert 1 < steps < 30
+  kls = []
+  for epochs in (steps - 1, steps):
+    free, expected, _, _ = make(outer_epochs=epochs, kl_target=1e-3)
+    told = free._outer_steps(before, after)
+    assert told['outer_steps'] == epochs
+    kls.append(float(tf.reduce_mean(told['inner_kl'])))
+  assert kls[0] <= 2e-3 < kls[1]
+  for variable, value in zip(policy.parameters, expected.parameters):
+    np.testing.assert_array_equal(variable, value)
+
+
 def test_coefficients_follow_the_kl_that_is_told():
   learner, _, _, _ = make(outer_epochs=6, kl_target=1e-7)
   told = learner.meta_update(starts(), SEED)

@@ -12,7 +12,7 @@ from mbrl_tf.algorithms.mbmpo import summaries
 
 REST = {'length': tf.constant([[5., 7.], [6., 6.]]), 'loss': tf.constant(1.),
         'surrogate': tf.constant([1., 3.]), 'inner_kl': tf.constant([0.1, 0.3]), 'outer_kl': tf.constant([0., 0.]),
-        'kl_coefficient': tf.constant([1., 1.]), 'gradient_norm': tf.constant(2.), 'gradient_norm_max': tf.constant(4.),
+        'kl_coefficient': tf.constant([1., 1.]), 'gradient_norm': tf.constant(2.), 'gradient_norm_max': tf.constant(4.), 'outer_steps': tf.constant(8.),
         'policy_std': tf.constant([0.5, 0.7])}
 
 
