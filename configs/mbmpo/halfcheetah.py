@@ -1,15 +1,17 @@
-"""HalfCheetah at horizon 200, with far fewer env steps than the published settings need.
+"""HalfCheetah at horizon 200, with a tenth of the env steps that the published settings need.
 
 What differs from halfcheetah_published.py, and why:
-  The ensemble is refitted after every 2,000 env steps instead of 4,000, so that the policy cannot exploit a model for long;
-  and the policy takes 40 meta-updates from it instead of 15.
-  Members have three layers of 256 swish units and a learning rate that falls within each fit: they predict better than
-  the published three layers of 512 weight-normalised ReLU units, in a fraction of the time.
+  Members see sines and cosines of the angles, have three layers of 256 swish units whose kernels decay, and take 500 gradient
+  steps in a fit with a rate that falls to 0: on the first 7,000 env steps their held-out error is half of what it is without
+  angles and decay. Weight normalisation is left out: it costs time and gains nothing here.
+  The ensemble is refitted after every 1,000 env steps instead of 4,000, so that the policy cannot exploit a model for long;
+  an iteration grows with the data, to a tenth of them.
+  Random actions are held for two decisions: the first data then show falls, of which the first policies otherwise know nothing.
   Imagined observations are as noisy as the members' errors on held-out data: without that, the models promise twice what the real
-  task pays, for they do not foresee a fall onto the back. They also stay near the range of the real ones.
-  The inner step is 100 times as long: the adapted policies then differ, and what they collect teaches more.
-  The penalty holds the KL of a meta-update near 0.03 nats instead of 0.003: with the published target the policy lags
-  behind what the models already know.
+  task pays. They also stay near the range of the real ones.
+  Advantages look less far (lambda 0.9, discount 0.98), which lowers their variance so much that a quarter of the rollouts do,
+  with Adam's rate at 3e-3.
+  A meta-update may move the policy by 0.05 nats instead of 0.003, and stops where it has gone further.
   Actions start with a deviation of 0.5 instead of 1 and keep 0.3: the first policies stay near what the models have
   seen, and later ones go on exploring.
 """
@@ -21,12 +23,15 @@ from mbrl_tf.algorithms.mbmpo import config as mbmpo
 def get_config():
   """Returns the config."""
   return mbmpo.MBMPOConfig(
-      environment=base.EnvironmentConfig(name='gym:HalfCheetah-v5', time_limit=200, num_envs=10),
-      run=base.RunConfig(env_steps=100_000, evaluate_every_env_steps=10_000, checkpoint_every_env_steps=4000),
-      collect=mbmpo.CollectConfig(random_env_steps=4000, env_steps_per_iteration=2000, capacity=30_000),
+      environment=base.EnvironmentConfig(name='gym:HalfCheetah-v5', time_limit=200, num_envs=5),
+      run=base.RunConfig(env_steps=100_000, evaluate_every_env_steps=10_000, checkpoint_every_env_steps=5000),
+      collect=mbmpo.CollectConfig(
+          random_env_steps=4000, random_action_hold=2.0, env_steps_per_iteration=1000, growth=0.1, capacity=100_000),
       ensemble=mbmpo.EnsembleConfig(
           members=5, hidden_sizes=(256, 256, 256), activation='swish', weight_normalization=False, observation_margin=0.2,
-          learning_rate=6e-3, weight_decay=0.3, angles=tuple(range(1, 8)), annealed_updates=1000, batch_size=250),
+          angles=tuple(range(1, 8)), learning_rate=6e-3, weight_decay=0.3, annealed_updates=500, batch_size=250),
       policy=mbmpo.PolicyConfig(initial_std=0.5, min_std=0.3),
-      imagination=mbmpo.ImaginationConfig(horizon=200, rollouts_per_task=40, member_noise=True),
-      meta=mbmpo.MetaConfig(updates_per_iteration=40, inner_lr=0.1, kl_target=0.03, kl_coefficient=0.03))
+      imagination=mbmpo.ImaginationConfig(
+          horizon=200, rollouts_per_task=20, member_noise=True, discount=0.98, gae_lambda=0.9),
+      meta=mbmpo.MetaConfig(updates_per_iteration=20, inner_lr=0.01, outer_lr=3e-3, kl_target=0.05, kl_coefficient=0.03,
+                            kl_coefficient_max=1.0, kl_stop=1.5))

@@ -18,12 +18,15 @@ class CollectConfig:
     random_env_steps: env steps of uniformly random actions before anything is learned.
     random_action_hold: decisions for which such an action is held, on average; 1 as published.
     env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
+    growth: an iteration collects at least this share of all env steps so far, so that work does not grow with their number
+      where each iteration teaches less; 0 as published.
     adapted: collect with the K adapted policies (the paper's "tailored exploration") or with the meta-policy.
     capacity: how many of the newest transitions the ensemble is fitted to.
   """
   random_env_steps: int = 8000
   random_action_hold: float = 1.0
   env_steps_per_iteration: int = 4000
+  growth: float = 0.0
   adapted: bool = True
   capacity: int = 10_000
 
@@ -167,7 +170,8 @@ class MBMPOConfig:
                  'kl_coefficient']})
     base.require_at_least(self, 1, {'collect': ['random_action_hold']})
     base.require_at_least(self, 0, {
-        'meta': ['gradient_clip', 'kl_stop'], 'ensemble': ['observation_margin', 'weight_decay', 'annealed_updates']})
+        'collect': ['growth'], 'meta': ['gradient_clip', 'kl_stop'],
+        'ensemble': ['observation_margin', 'weight_decay', 'annealed_updates']})
     base.require_share(self, {'imagination': ['discount', 'gae_lambda', 'buffer_starts'], 'ensemble': ['persistence']})
     base.require(self, {'ensemble': ['validation_fraction']}, lambda value: 0 < value < 1,
                  'must lie between 0 and 1, for early stopping needs held-out data')

@@ -33,7 +33,7 @@ class MBMPO:
         learned = summaries.of_updates(updates)  # before the policy collects: raises where it is lost
       with clock('adapt'):
         self._adapt()
-      collected = self._collect(parts.adapted, self._config.collect.env_steps_per_iteration, clock)
+      collected = self._collect(parts.adapted, self._wanted_env_steps(), clock)
       with clock('summaries'):
         # No member has seen the episodes just collected.
         told = {**summaries.of_fit(fit), **learned, **parts.open_loop.errors(collected.episodes)}
@@ -62,6 +62,11 @@ class MBMPO:
       collected = self._driver.collect(policy, env_steps)
     self.state.env_steps.assign_add(collected.env_steps)
     return collected
+
+  def _wanted_env_steps(self):
+    """How many env steps the next iteration collects, before they are rounded up to whole episodes."""
+    settings = self._config.collect
+    return max(settings.env_steps_per_iteration, round(settings.growth * self.env_steps))
 
   def _starts(self, count):
     """Real states from which rollouts start, `[count, K, B, O]`."""

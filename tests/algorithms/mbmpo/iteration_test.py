@@ -109,6 +109,14 @@ def test_random_data_come_first_and_once_and_then_the_phases_in_the_order_of_the
       (parts.random_policy, RANDOM_ENV_STEPS), (parts.adapted, ENV_STEPS), (parts.adapted, ENV_STEPS)]
 
 
+def test_iterations_grow_with_the_data(tmp_path):
+  run = make_run(tmp_path, collect__growth=0.6)
+  list(itertools.islice(run.algorithm.iterations(), 4))
+  # 36 random ones; of two environments, whole episodes of 9 each: 0.6 of 36 is 22, rounded up to 36; of 72 it is 43, then 54.
+  assert [call[1][1] for call in run.called('collect')] == [RANDOM_ENV_STEPS, 22, 43, 76]
+  assert [call[2].env_steps for call in run.called('collect')] == [36, 36, 54, 90]
+
+
 def test_the_random_data_are_as_many_env_steps_as_asked_for(adapted):
   run, _ = adapted
   collected = run.called('collect')[0][2]
