@@ -11,4 +11,5 @@ def get_config():
   config = halfcheetah.get_config()
   config.environment.name = 'gym:Ant-v5'
   config.environment.kwargs = {'include_cfrc_ext_in_observation': False}
+  config.ensemble.angles = tuple(range(5, 13))
   return config

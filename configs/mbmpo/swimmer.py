@@ -7,4 +7,5 @@ def get_config():
   """Returns the config."""
   config = halfcheetah.get_config()
   config.environment.name = 'gym:Swimmer-v5'
+  config.ensemble.angles = (0, 1, 2)
   return config

@@ -7,4 +7,5 @@ def get_config():
   """Returns the config."""
   config = halfcheetah.get_config()
   config.environment.name = 'gym:Walker2d-v5'
+  config.ensemble.angles = tuple(range(1, 8))
   return config
