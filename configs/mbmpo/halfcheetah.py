@@ -12,6 +12,8 @@ What differs from halfcheetah_published.py, and why:
   Advantages look less far (lambda 0.9, discount 0.98), which lowers their variance so much that a quarter of the rollouts do,
   with Adam's rate at 3e-3.
   A meta-update may move the policy by 0.05 nats instead of 0.003, and stops where it has gone further.
+  The policy sees normalised observations and starts with actions around 0: as a random feedback controller of raw velocities it
+  begins, and stays, with actions at their bounds, and what it learns, to run or to slide on its back, depends on the seed.
   Actions start with a deviation of 0.5 instead of 1 and keep 0.3: the first policies stay near what the models have
   seen, and later ones go on exploring.
 """
@@ -30,8 +32,8 @@ def get_config():
       ensemble=mbmpo.EnsembleConfig(
           members=5, hidden_sizes=(256, 256, 256), activation='swish', weight_normalization=False, observation_margin=0.2,
           angles=tuple(range(1, 8)), learning_rate=6e-3, weight_decay=0.3, annealed_updates=500, batch_size=250),
-      policy=mbmpo.PolicyConfig(initial_std=0.5, min_std=0.3),
+      policy=mbmpo.PolicyConfig(initial_std=0.5, min_std=0.3, normalize_observations=True, output_scale=0.01),
       imagination=mbmpo.ImaginationConfig(
           horizon=200, rollouts_per_task=20, member_noise=True, discount=0.98, gae_lambda=0.9),
-      meta=mbmpo.MetaConfig(updates_per_iteration=20, inner_lr=0.01, outer_lr=3e-3, kl_target=0.05, kl_coefficient=0.03,
+      meta=mbmpo.MetaConfig(updates_per_iteration=15, inner_lr=0.01, outer_lr=3e-3, kl_target=0.05, kl_coefficient=0.03,
                             kl_coefficient_max=1.0, kl_stop=1.5))

@@ -19,5 +19,6 @@ def get_config():
   config.ensemble.angles = tuple(range(1, 5))
   config.policy.initial_std, config.policy.min_std = 1.0, 0.5
   config.imagination.discount, config.imagination.gae_lambda = 0.99, 0.97
-  config.meta.kl_target = 0.03
+  config.policy.normalize_observations, config.policy.output_scale = False, 1.0
+  config.meta.updates_per_iteration, config.meta.kl_target = 20, 0.03
   return config

@@ -64,7 +64,7 @@ class GaussianPolicy(ParametricPolicy):
   """Diagonal Gaussian with a standard deviation that does not depend on the observation; not squashed."""
 
   def __init__(self, observation_size, action_size, hidden_sizes, seed, initial_std=1.0, min_std=1e-6,
-               normalize_observations=False):
+               normalize_observations=False, output_scale=1.0):
     """Makes the variables of the meta-policy.
 
     Args:
@@ -75,8 +75,10 @@ class GaussianPolicy(ParametricPolicy):
       initial_std: of the actions, in units of the action's range [-1, 1].
       min_std: lower bound of the standard deviation.
       normalize_observations: whether the policy has a normalizer; see `renormalize`.
+      output_scale: of the last layer's first kernel, in units of the usual one. A small one begins with actions around 0
+        instead of a random feedback controller.
     """
-    super().__init__(observation_size, action_size, hidden_sizes, seed, 1.0, normalize_observations, 'gaussian_policy')
+    super().__init__(observation_size, action_size, hidden_sizes, seed, output_scale, normalize_observations, 'gaussian_policy')
     self.log_std = tf.Variable(tf.fill([action_size], tf.math.log(float(initial_std))), name='log_std')
     self._min_log_std = tf.math.log(float(min_std)).numpy()
 

@@ -96,4 +96,4 @@ def _make_policy(config, spec, seed):
                                       config.normalize_observations)
   return policies.GaussianPolicy(
       spec.observation.shape[0], spec.action.shape[0], config.hidden_sizes, seed, config.initial_std, config.min_std,
-      config.normalize_observations)
+      config.normalize_observations, config.output_scale)

@@ -84,11 +84,13 @@ class PolicyConfig:
     initial_std: of the actions, whose range is [-1, 1].
     min_std: lower bound of the standard deviation.
     normalize_observations: by mean and deviation of the real data, not published.
+    output_scale: of a Gaussian policy's first mean actions, in units of the published ones.
   """
   hidden_sizes: Tuple[int, ...] = (32, 32)
   initial_std: float = 1.0
   min_std: float = 1e-6
   normalize_observations: bool = False
+  output_scale: float = 1.0
 
 
 @dataclasses.dataclass
@@ -164,7 +166,7 @@ class MBMPOConfig:
     base.require_positive(self, {
         'collect': ['random_env_steps', 'env_steps_per_iteration', 'capacity'],
         'ensemble': ['members', 'learning_rate', 'batch_size', 'max_epochs', 'min_epochs'],
-        'policy': ['initial_std', 'min_std'],
+        'policy': ['initial_std', 'min_std', 'output_scale'],
         'imagination': ['horizon', 'rollouts_per_task', 'ridge'],
         'meta': ['updates_per_iteration', 'inner_steps', 'inner_lr', 'outer_lr', 'outer_epochs', 'clip', 'kl_target',
                  'kl_coefficient']})
