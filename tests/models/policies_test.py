@@ -83,6 +83,13 @@ def test_the_first_categorical_policy_is_nearly_uniform():
   np.testing.assert_allclose(categorical()(10 * OBSERVATIONS[0]).probs_parameter(), np.full([5, 4], 0.25), atol=0.02)
 
 
+def test_the_first_gaussian_policy_acts_around_0_where_asked():
+  scaled, plain = gaussian(output_scale=0.01), gaussian()
+  for i, (small, kernel) in enumerate(zip(scaled.kernels, plain.kernels)):
+    np.testing.assert_allclose(small, kernel * (0.01 if i == 1 else 1), rtol=1e-6)
+  assert np.abs(scaled(OBSERVATIONS).mean()).max() < 0.05 < np.abs(plain(OBSERVATIONS).mean()).max()
+
+
 def test_renormalizing_keeps_what_the_policy_does_where_asked():
   policy = policies.GaussianPolicy(3, 2, (4,), [1, 2], normalize_observations=True)
   observations = tf.random.stateless_normal([5, 3], [3, 4]) * 3 + 1
