@@ -21,6 +21,7 @@ def gradient_step(run, config) -> benchmark.Benchmark:
   return benchmark.Benchmark(
       lambda: parts.learner.compiled_step(batch, seed)['model/loss'].numpy(), 1, 'gradient steps', flop,
       {'batch_size': replay.batch_size, 'batch_length': replay.batch_length, 'horizon': config.behavior.horizon,
+       'start_states': config.behavior.start_states or replay.batch_size * replay.batch_length,
        'observation': config.environment.observation, 'precision': config.learner.precision})
 
 
@@ -40,7 +41,7 @@ def flop_by_part(parts, config):
   heads = _kernels(world.reward) + (_kernels(world.continuation) if world.continuation else 0)
   imagined = 2 * prior + 2 * heads + 3 * _kernels(parts.actor) + (2 + 3) * _kernels(parts.value)
   return {'images': 3 * rows * images, 'states': 3 * rows * sum(_kernels(model) for model in dense),
-          'imagination': rows * behavior.horizon * imagined}
+          'imagination': (behavior.start_states or rows) * behavior.horizon * imagined}
 
 
 def sequences(run, config) -> benchmark.Benchmark:

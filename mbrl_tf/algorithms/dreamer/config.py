@@ -90,7 +90,9 @@ class BehaviorConfig:
   Attributes:
     actor_layers, value_layers: hidden layers.
     units: their width.
-    horizon: H, imagined steps from each state that was inferred from real data.
+    horizon: H, imagined steps from each start.
+    start_states: so many of the states inferred from a batch are started from, drawn at random for each gradient step; 0 for
+      all, as published.
     discount: gamma, for one decision.
     lambda_: of the lambda-returns.
     actor_learning_rate, value_learning_rate: of Adam.
@@ -99,6 +101,7 @@ class BehaviorConfig:
   value_layers: int = 3
   units: int = 400
   horizon: int = 15
+  start_states: int = 0
   discount: float = 0.99
   lambda_: float = 0.95
   actor_learning_rate: float = 8e-5
@@ -148,7 +151,9 @@ class DreamerConfig:
         'collect': ['exploration_noise'], 'replay': ['capacity'], 'learner': ['first_gradient_steps'],
         'model': ['vector_layers', 'reward_layers', 'continuation_layers', 'image_scale', 'vector_scale', 'reward_scale',
                   'continuation_scale', 'kl_scale', 'free_nats'],
-        'behavior': ['actor_layers', 'value_layers']})
+        'behavior': ['actor_layers', 'value_layers', 'start_states']})
     base.require_share(self, {'behavior': ['discount', 'lambda_']})
     base.require(self, {'replay': ['batch_length']}, lambda value: value >= 2, 'must be 2 or more, for one step shows no change')
+    states = self.replay.batch_size * self.replay.batch_length
+    base.require(self, {'behavior': ['start_states']}, lambda value: value <= states, f'must be at most the {states} states of a batch')
     base.require(self, {'learner': ['precision']}, lambda value: value in PRECISIONS, f'must be one of {sorted(PRECISIONS)}')

@@ -40,12 +40,11 @@ class Learner(tf.Module):
       A dict of metrics, each `[]`. A part whose loss or gradient is not finite is left as it was; its loss or norm tells so, of
       which `summaries.of_steps` makes an error where it is one.
     """
-    seeds = tf.random.experimental.stateless_split(seed, 2)
+    seeds = tf.random.experimental.stateless_split(seed, 3)
     with tf.GradientTape() as model_tape:
       model = self._world_model.loss(batch, seeds[0])
       model_loss = self.model_trainer.scaled(model.loss)
-    start = tf.nest.map_structure(_merged, tf.nest.map_structure(tf.stop_gradient, model.posteriors))
-    start_weights = 1 - tf.reshape(tf.cast(batch.terminated, tf.float32), [-1])
+    start, start_weights = self._starts(model.posteriors, batch.terminated, seeds[2])
     with tf.GradientTape() as actor_tape:
       features, targets, weights = self._imagined_returns(start, start_weights, seeds[1])
       actor_loss = losses.actor_loss(targets, weights)
@@ -64,6 +63,15 @@ class Learner(tf.Module):
         **model.metrics, 'actor/loss': actor_loss, 'value/loss': value_loss, **applied,
         'actor/entropy': tf.reduce_mean(self._actor(features[0]).entropy()),
         'imagine/return_mean': tf.reduce_mean(targets), 'imagine/weight_mean': tf.reduce_mean(weights)}
+
+  def _starts(self, posteriors, terminated, seed):
+    """States `[N, ...]` to imagine from, without gradients, and their weights `[N]`: 0 where the real episode had terminated."""
+    starts = tf.nest.map_structure(lambda value: tf.stop_gradient(_merged(value)), posteriors)
+    weights = 1 - tf.cast(_merged(terminated), tf.float32)
+    if not self._behavior.start_states:
+      return starts, weights
+    chosen = tf.random.experimental.stateless_shuffle(tf.range(weights.shape[0]), seed)[:self._behavior.start_states]
+    return tf.nest.map_structure(lambda value: tf.gather(value, chosen), starts), tf.gather(weights, chosen)
 
   def _imagined_returns(self, start, start_weights, seed):
     """Features `[H + 1, N, F]`, lambda-returns `[H, N]`, and weights `[H, N]` of imagined trajectories."""

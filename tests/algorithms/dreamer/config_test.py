@@ -9,6 +9,7 @@ BAD = [('collect', 'random_env_steps', 0), ('collect', 'env_steps_per_iteration'
        ('replay', 'batch_size', 0), ('replay', 'batch_length', 1), ('replay', 'capacity', -1), ('replay', 'cache_mib', 0),
        ('model', 'deterministic', 0), ('model', 'stochastic', 0), ('model', 'free_nats', -1.0), ('model', 'kl_scale', -1.0),
        ('model', 'learning_rate', 0.0), ('model', 'vector_layers', -1), ('behavior', 'horizon', 0), ('behavior', 'discount', 1.1),
+       ('behavior', 'start_states', -1), ('behavior', 'start_states', 2501),
        ('behavior', 'lambda_', -0.1), ('behavior', 'actor_learning_rate', 0.0), ('learner', 'env_steps_per_gradient_step', 0.0),
        ('learner', 'first_gradient_steps', -1), ('learner', 'gradient_clip', 0.0), ('learner', 'precision', 'float8')]
 

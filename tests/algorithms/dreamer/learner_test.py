@@ -115,7 +115,7 @@ def test_returns_and_losses_of_imagined_trajectories_by_hand():
   spec, config = small.spec(), small.config(behavior__discount=0.9, behavior__lambda_=0.7)
   world, actor, value = small.models(spec, config)
   tested, batch, seed = learner.Learner(world, actor, value, config), small.batch(spec), tf.constant([1, 2])
-  seeds = tf.random.experimental.stateless_split(seed, 2)
+  seeds = tf.random.experimental.stateless_split(seed, 3)
   states = world.loss(batch, seeds[0]).posteriors
   start = tf.nest.map_structure(lambda x: tf.reshape(x, [small.B * small.T, -1]), states)
   features = imagination.imagine(world.rssm, actor, start, 4, seeds[1])
@@ -133,6 +133,20 @@ def test_returns_and_losses_of_imagined_trajectories_by_hand():
   assert float(told['actor/loss']) == pytest.approx(-(weights * targets).mean(), rel=1e-4)
   expected = (weights * (0.5 * (values[:4] - targets) ** 2 + 0.5 * np.log(2 * np.pi))).mean()
   assert float(told['value/loss']) == pytest.approx(expected, rel=1e-4)
+
+
+def test_imagination_starts_from_different_states_of_the_batch():
+  spec, config = small.spec(), small.config(behavior__start_states=7, behavior__horizon=1)
+  tested, started = small.make_learner(spec, config), []
+  for seed in range(40):
+    # Each state tells its own place, B T + t, and only one of them had terminated.
+    place = tf.reshape(tf.range(float(small.B * small.T)), [small.B, small.T, 1])
+    starts, weights = tested._starts(place, small.batch(spec).terminated, tf.constant([seed, 3]))
+    started.append(starts[:, 0].numpy().astype(int))
+    assert len(set(started[-1])) == 7
+    np.testing.assert_array_equal(weights, [place != 1 * small.T + 2 for place in started[-1]])
+  counts = np.bincount(np.concatenate(started), minlength=small.B * small.T)
+  assert counts.min() > 0 and counts.sum() == 280  # 15.6 each; none is left out for ever
 
 
 def test_imagination_equals_single_steps():
