@@ -9,11 +9,12 @@ _GREEN, _RED = (60, 160, 60), (200, 40, 40)
 
 
 class PointMass(gymnasium.Env):
-  """A mass in the plane is pushed to the origin.
+  """A mass in a square room is pushed to the origin.
 
   Observation `[4]`: position x, y and velocity x, y. Action `[2]`: force in [-1, 1].
   Each step of `TIME_STEP` s: velocity += TIME_STEP * (FORCE * action - DAMPING * velocity), then position moves with the
-  new velocity. Reward: 1 - |position|^2 - 0.05 |action|^2, of the position after the step. It never terminates.
+  new velocity. A wall at `WALL` from the origin stops it. Reward: 1 - |position|^2 - 0.05 |action|^2, of the position
+  after the step. It never terminates.
   """
 
   metadata = {'render_modes': ['rgb_array'], 'render_fps': 20}
@@ -25,6 +26,7 @@ class PointMass(gymnasium.Env):
   FORCE = 4.0
   DAMPING = 1.0
   ACTION_COST = 0.05
+  WALL = 1.75
 
   def __init__(self, render_mode=None, start_radius=1.0):
     """Starts at rest, uniformly in a square of half-width `start_radius`."""
@@ -44,18 +46,20 @@ class PointMass(gymnasium.Env):
   def step(self, action):
     acceleration = self.FORCE * action - self.DAMPING * self._velocity
     self._velocity = self._velocity + self.TIME_STEP * acceleration
-    self._position = self._position + self.TIME_STEP * self._velocity
+    free = self._position + self.TIME_STEP * self._velocity
+    self._position = np.clip(free, -self.WALL, self.WALL)
+    self._velocity[self._position != free] = 0.0
     reward = 1.0 - np.sum(np.square(self._position)) - self.ACTION_COST * np.sum(np.square(action))
     return self._observation(), float(reward), False, False, {}
 
   def render(self):
     """Returns uint8 [64, 64, 3]: the plane within 2 of the origin, the goal in green and the mass in red.
 
-    The discs are large enough to be seen in 16x16 pixels; a mass that is farther away is drawn at the edge.
+    The discs are large enough to be seen in 16x16 pixels, and the whole room is.
     """
     frame = np.full((64, 64, 3), 255, np.uint8)
     _draw_disc(frame, np.zeros(2), 0.3, _GREEN)
-    _draw_disc(frame, np.clip(self._position, -1.8, 1.8), 0.25, _RED)
+    _draw_disc(frame, self._position, 0.25, _RED)
     return frame
 
   def _observation(self):

@@ -29,12 +29,16 @@ def test_point_mass_is_drawn_where_it_is():
   assert (frame == (60, 160, 60)).all(-1).any()
 
 
-def test_a_point_mass_beyond_the_frame_is_drawn_at_its_edge():
-  env = toy.PointMass('rgb_array')
+def test_a_wall_stops_the_point_mass():
+  env = toy.PointMass(start_radius=0.0)
   env.reset(seed=0)
-  env._position = np.array([-5.0, 0.0])
-  red = np.argwhere((env.render() == (200, 40, 40)).all(-1)).mean(0)
-  assert red == pytest.approx([31.5, 3.0], abs=0.6)
+  env._position, env._velocity = np.array([1.7, -0.5]), np.array([1.0, -1.0])
+  observation, reward, _, _, _ = env.step(np.zeros(2))
+  # Without the wall x would be 1.7 + 0.09; y is not touched.
+  assert observation == pytest.approx([1.75, -0.59, 0.0, -0.9])
+  assert reward == pytest.approx(1 - 1.75**2 - 0.59**2)
+  observation, _, _, _, _ = env.step(np.array([-1.0, 0.0]))
+  assert observation[:2] == pytest.approx([1.75 - 0.04, -0.59 - 0.081])
 
 
 def test_a_corridor_ends_at_the_goal_or_in_the_pit():
