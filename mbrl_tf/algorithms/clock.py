@@ -5,7 +5,7 @@ import time
 
 
 class PhaseClock:
-  """Seconds spent in each named phase since they were last read."""
+  """Seconds spent in each named phase since they were last read; phases of different names may run in threads at once."""
 
   def __init__(self):
     self._seconds = {}

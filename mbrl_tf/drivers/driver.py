@@ -36,7 +36,7 @@ class EpisodeDriver:
     self._observers = tuple(observers)
     self._compiled = {}  # id of a policy to (the policy, its compiled action)
 
-  def collect(self, policy, env_steps: int, seed=None) -> types.Collected:
+  def collect(self, policy, env_steps: int, seed=None, on_step=None) -> types.Collected:
     """Takes at least `env_steps` simulator steps.
 
     Every environment starts a fresh episode. One that ends is followed by another only while fewer than `env_steps`
@@ -48,6 +48,7 @@ class EpisodeDriver:
       policy: a `TFPolicy`. Where it has `member_of_env(N) -> int [N]`, that is written into the episodes' `member`.
       env_steps: simulator steps, action repeat multiplied in.
       seed: where given, step t of the policy is seeded with `[seed, t]`; otherwise the policy's own generator decides.
+      on_step: called without arguments whenever the environments show a new observation, the first one included.
 
     Returns:
       The episodes in the order in which they ended.
@@ -58,7 +59,7 @@ class EpisodeDriver:
     if env_steps < 1:
       raise errors.UserError(f'Collecting needs at least one step. Received: env_steps={env_steps}')
     size = self.environment.batch_size
-    return self._run(policy, seed, lambda ended, taken: np.full(size, taken < env_steps))
+    return self._run(policy, seed, lambda ended, taken: np.full(size, taken < env_steps), on_step)
 
   def collect_episodes(self, policy, count: int, seed=None, on_step=None) -> types.Collected:
     """Takes `count` episodes, as evenly spread over the environments as possible.
@@ -69,8 +70,7 @@ class EpisodeDriver:
     Args:
       policy: as in `collect`.
       count: number of episodes.
-      seed: as in `collect`.
-      on_step: called without arguments whenever the environments show a new observation, the first one included.
+      seed, on_step: as in `collect`.
 
     Returns:
       As `collect`.

@@ -37,7 +37,8 @@ VARIANTS = {
     ('mbmpo', 'noise of deterministic members'): {**TINY_MBMPO, 'imagination.member_noise': True},
     ('mbmpo', 'two inner steps'): {**TINY_MBMPO, 'meta.inner_steps': 2},
     ('mbmpo', 'discrete actions'): {**TINY_MBMPO, 'environment.name': 'gym:CartPole-v1'},
-    ('mbmpo', 'collects with the meta-policy'): {**TINY_MBMPO, 'collect.adapted': False}}
+    ('mbmpo', 'collects with the meta-policy'): {**TINY_MBMPO, 'collect.adapted': False},
+    ('dreamer', 'collects beside learning'): {'collect.overlap': True}}
 
 
 class Run(NamedTuple):

@@ -357,6 +357,25 @@ def test_two_iterators_at_once(tmp_path):
     assert_same(one, other)
 
 
+def test_another_thread_appends_while_batches_are_drawn(tmp_path):
+  lengths = (60, 45, 80)
+  store = filled_store(tmp_path / 'growing', lengths, 'image')
+  still = sequences.SequenceView(filled_store(tmp_path / 'still', lengths, 'image'))
+  drawn = sequences.SequenceView(store, cache_bytes=3000).batches(60, 4, 40, 0)
+  first = next(drawn)
+
+  def append():
+    for index in range(3, 40):
+      store.append(numbered_episode(1000 * index + 1, 30, 'image'))
+
+  thread = threading.Thread(target=append)
+  thread.start()
+  for index, batch in enumerate(itertools.chain([first], drawn)):
+    assert_same(tf.nest.map_structure(lambda array: array.numpy(), batch), still.batch(4, 40, 0, index))
+  thread.join()
+  assert len(store) == 40
+
+
 def test_the_interpreter_ends_in_the_middle_of_a_loop(tmp_path):
   filled_store(tmp_path, (60, 45, 80), 'image')
   script = textwrap.dedent(f'''

@@ -212,6 +212,9 @@ def test_a_number_of_episodes_is_spread_evenly_whatever_they_last():
     check_whole(episode)
   # Environment 1 is the slowest: 5 decisions, a reset, 5 decisions, and the first observation.
   assert len(calls) == 12
+  calls.clear()
+  collecting.collect(policies.UniformRandomPolicy(environment.spec), 1, on_step=lambda: calls.append(environment.current_time_step()))
+  assert len(calls) == 6  # 5 decisions, and the first observation
   assert len(collecting.collect_episodes(policies.UniformRandomPolicy(environment.spec), 1).episodes) == 1
   with pytest.raises(errors.UserError, match='count=0'):
     collecting.collect_episodes(None, 0)

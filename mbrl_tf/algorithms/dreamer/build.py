@@ -36,22 +36,20 @@ class Parts(tf.Module):
       seed: an integer.
     """
     super().__init__(name='dreamer')
-    precision, behavior = dreamer_config.PRECISIONS[config.learner.precision], config.behavior
     self.env_steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='env_steps')
     self.random_env_steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='random_env_steps')
     self.gradient_steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='gradient_steps')
     self.generator = tf.random.Generator.from_seed(seed)
     # Keras draws the first weights of its layers from global random state.
     tf.keras.utils.set_random_seed(seeds.next_integer(self.generator) % 2**32)
-    self.world_model = world_model.WorldModel(spec, config)
-    features = self.world_model.features_size
-    kind = latent_actor.TanhNormalActor if spec.action.num_values is None else latent_actor.OneHotActor
-    self.actor = kind(features, self.world_model.action_size, behavior.actor_layers, behavior.units, precision=precision)
-    self.value = heads.NormalHead(features, behavior.value_layers, behavior.units, precision=precision, name='value')
+    self.world_model, self.actor = _acting_models(config, spec)
+    self.value = heads.NormalHead(
+        self.world_model.features_size, config.behavior.value_layers, config.behavior.units,
+        precision=dreamer_config.PRECISIONS[config.learner.precision], name='value')
     self.learner = learner.Learner(self.world_model, self.actor, self.value, config)
     self.random_policy = driver_policies.UniformRandomPolicy(spec, seeds.next_integer(self.generator))
     self.exploring_policy, self.policy = (
-        policy.DreamerPolicy(self.world_model, self.actor, spec, seeds.next_integer(self.generator), noise)
+        policy.DreamerPolicy(self.world_model, self.actor, spec, _next_generator(self.generator), noise)
         for noise in (config.collect.exploration_noise, None))
     self.open_loop = open_loop.OpenLoop(self.world_model)
     self.exported_model = exported_model.ExportedModel(self.world_model, spec)
@@ -74,4 +72,20 @@ def build(config, spec, driver, store, seed):
     UserError: images that the convolutions cannot take.
   """
   view = sequences_lib.SequenceView(store, config.replay.capacity, config.replay.cache_mib * _MIB)
-  return iteration.Dreamer(Parts(config, spec, seed), config, driver, view)
+  parts = Parts(config, spec, seed)
+  # No part of the checkpoint: it is set anew from the exploring policy in each iteration, and has no generator of its own.
+  snapshot = policy.DreamerPolicy(*_acting_models(config, spec), spec, parts.exploring_policy.generator,
+                                  config.collect.exploration_noise) if config.collect.overlap else None
+  return iteration.Dreamer(parts, config, driver, view, snapshot)
+
+
+def _acting_models(config, spec):
+  """World model and actor, with their first variables."""
+  model, behavior = world_model.WorldModel(spec, config), config.behavior
+  kind = latent_actor.TanhNormalActor if spec.action.num_values is None else latent_actor.OneHotActor
+  return model, kind(model.features_size, model.action_size, behavior.actor_layers, behavior.units,
+                     precision=dreamer_config.PRECISIONS[config.learner.precision])
+
+
+def _next_generator(generator):
+  return tf.random.Generator.from_seed(seeds.next_integer(generator))

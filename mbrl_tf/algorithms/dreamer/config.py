@@ -19,10 +19,13 @@ class CollectConfig:
     random_env_steps: env steps of uniformly random actions before anything is learned.
     env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
     exploration_noise: deviation of the noise on continuous actions; probability of a random choice of discrete ones.
+    overlap: collect beside the gradient steps of the same iteration, with the policy from before them (not published). Worth it
+      where the simulators leave a device idle; README.md, *Overlap*.
   """
   random_env_steps: int = 5000
   env_steps_per_iteration: int = 1000
   exploration_noise: float = 0.3
+  overlap: bool = False
 
 
 @dataclasses.dataclass
@@ -114,8 +117,8 @@ class LearnerConfig:
 
   Attributes:
     env_steps_per_gradient_step: how much is collected, after the random data, for each gradient step of the three
-      optimizers; 10 as published. What is due is taken before each collection.
-    first_gradient_steps: before the first collection with the policy.
+      optimizers; 10 as published. What is due is taken before each collection, or beside it with `collect.overlap`.
+    first_gradient_steps: before the first collection with the policy, or beside it.
     gradient_clip: global norm to which each of the three gradients is clipped.
     precision: of the layers: `float32`, `bfloat16`, or `float16` (with dynamic loss scaling, of which `loss_scale` and
       `skipped_share` are reported for each model). Variables, states, and losses are float32.

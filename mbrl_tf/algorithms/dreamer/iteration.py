@@ -1,38 +1,44 @@
 """Dreamer on one screen (Hafner et al. 2019, arXiv:1912.01603, algorithm 1)."""
 
+import contextlib
+
 from absl import logging
 
 from mbrl_tf import types
 from mbrl_tf.algorithms import clock as clocks
-from mbrl_tf.algorithms.dreamer import summaries
+from mbrl_tf.algorithms.dreamer import overlap, summaries
 from mbrl_tf.ops import seeds
 
 
 class Dreamer:
   """The algorithm with everything it owns; `build.py` puts the parts together."""
 
-  def __init__(self, parts, config, driver, sequences):
-    """Only keeps its arguments: `parts` is a `build.Parts`, driver and sequences are handed in from outside."""
+  def __init__(self, parts, config, driver, sequences, snapshot=None):
+    """Only keeps its arguments: `parts` is a `build.Parts`, driver and sequences are handed in from outside.
+
+    With `snapshot`, a policy that can be set to the exploring one, the collection of an iteration runs beside its gradient steps.
+    """
     self.state = parts
     self._config = config
-    self._driver, self._sequences = driver, sequences
+    self._driver, self._sequences, self._snapshot = driver, sequences, snapshot
     self._warned = False
 
   def iterations(self):
     """Trains for ever; yields a `types.Report` after each iteration."""
     parts, clock = self.state, clocks.PhaseClock()
     if self.env_steps == 0:
-      collected = self._collect(parts.random_policy, self._config.collect.random_env_steps, clock)
+      collected = self._counted(self._collect(parts.random_policy, self._config.collect.random_env_steps, clock))
       parts.random_env_steps.assign(self.env_steps)
       yield types.Report({**collected.metrics, **clock.read()})
     while True:
-      with clock('learn'):
-        # What a batch taught is imagined from at once: world model, actor and value model step together.
-        batches = self._batches(self._gradient_steps_due())
-        told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator)) for batch in batches]
-        learned = summaries.of_steps(told)  # before the policy collects: raises where it is lost
-      parts.gradient_steps.assign_add(len(told))
-      collected = self._collect(parts.exploring_policy, self._config.collect.env_steps_per_iteration, clock)
+      batches = self._batches(self._gradient_steps_due())  # of the data so far, whatever is collected meanwhile
+      with self._collection(clock) as collection:
+        with clock('learn'):
+          # What a batch taught is imagined from at once: world model, actor and value model step together.
+          told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator)) for batch in batches]
+          learned = summaries.of_steps(told)  # raises where it is lost
+        parts.gradient_steps.assign_add(len(told))
+        collected = self._counted(collection())
       with clock('summaries'):
         # The newest episodes, which the model has not learned from yet.
         held_out = parts.open_loop.errors(collected.episodes)
@@ -50,10 +56,21 @@ class Dreamer:
     replay = self._config.replay
     return self._sequences.batches(count, replay.batch_size, replay.batch_length, seeds.next_integer(self.state.generator))
 
-  def _collect(self, policy, env_steps, clock):
+  def _collection(self, clock):
+    """A context whose value collects with the policy when it is called: the one of that moment, or with a snapshot this one."""
+    parts, env_steps = self.state, self._config.collect.env_steps_per_iteration
+    if self._snapshot is None:
+      return contextlib.nullcontext(lambda: self._collect(parts.exploring_policy, env_steps, clock))
+    self._snapshot.assign(parts.exploring_policy)
+    return overlap.beside(lambda check: self._collect(self._snapshot, env_steps, clock, check))
+
+  def _collect(self, policy, env_steps, clock, on_step=None):
     """Collects real episodes, which the driver stores as they end."""
     with clock('collect'):
-      collected = self._driver.collect(policy, env_steps)
+      return self._driver.collect(policy, env_steps, on_step=on_step)
+
+  def _counted(self, collected):
+    """Counts what was collected, and returns it."""
     self.state.env_steps.assign_add(collected.env_steps)
     self._warn_of_terminations(collected.episodes)
     return collected

@@ -13,14 +13,14 @@ from mbrl_tf.ops import seeds
 class DreamerPolicy(tf_policy.TFPolicy):
   """Infers the state from what it sees, and acts: with noise to explore, or with what is most likely."""
 
-  def __init__(self, world_model, actor, spec, seed, exploration_noise=None):
+  def __init__(self, world_model, actor, spec, generator, exploration_noise=None):
     """Reads the models' variables at each call.
 
     Args:
       world_model: `WorldModel`.
       actor: `TanhNormalActor` or `OneHotActor`.
       spec: `types.EnvironmentSpec`.
-      seed: of the policy's own random generator, used where `action` is given no seed.
+      generator: a `tf.random.Generator`, used where `action` is given no seed.
       exploration_noise: deviation of the noise on sampled continuous actions, or the probability of a random choice of
         discrete ones; None for no randomness at all: latent states are the means of their Gaussians, actions the mode.
     """
@@ -33,7 +33,15 @@ class DreamerPolicy(tf_policy.TFPolicy):
                      name='dreamer_policy')
     self._world_model, self._actor, self._noise = world_model, actor, exploration_noise
     self._num_values = spec.action.num_values
-    self.generator = tf.random.Generator.from_seed(seed)
+    self.generator = generator
+
+  def assign(self, other):
+    """Sets all variables of the models to those of another `DreamerPolicy`, whose models are built alike."""
+    for mine, theirs in zip(self._model_variables(), other._model_variables()):
+      mine.assign(theirs)
+
+  def _model_variables(self):
+    return [*self._world_model.variables, *self._actor.variables]
 
   def _action(self, time_step, policy_state, seed):
     seed = seeds.next_seed(self.generator) if seed is None else seed

@@ -16,7 +16,7 @@ ZERO_SEED = tf.constant([0, 0])
 def make(observation='vector', choices=None, noise=None):
   spec = small.spec(observation, choices)
   world, actor, _ = small.models(spec, small.config())
-  return policy.DreamerPolicy(world, actor, spec, 1, noise), world, actor, spec
+  return policy.DreamerPolicy(world, actor, spec, tf.random.Generator.from_seed(1), noise), world, actor, spec
 
 
 def observations(spec, seed):
@@ -66,7 +66,7 @@ def test_a_row_whose_episode_begins_forgets_and_the_others_do_not():
 
 def test_exploration_adds_noise_of_the_given_deviation_and_stays_in_bounds():
   tested, world, actor, spec = make(noise=0.3)
-  quiet = policy.DreamerPolicy(world, actor, spec, 1, 0.0)
+  quiet = policy.DreamerPolicy(world, actor, spec, tf.random.Generator.from_seed(1), 0.0)
   acts = [compiled(p, spec) for p in (tested, quiet)]
   differences = []
   for seed in range(300):
