@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from benchmarks import benchmark
 from mbrl_tf import types
+from mbrl_tf.algorithms.dreamer import compilation
 
 DEFAULT_CONFIG = 'configs.dreamer.dmc_walker_walk'
 
@@ -32,8 +33,7 @@ def flop_by_part(parts, config):
   imagination gradients flow through model and value to the actions without reaching their kernels: two. The value model
   is run once more to be learned.
   """
-  world, behavior = parts.world_model, config.behavior
-  rows = config.replay.batch_size * config.replay.batch_length
+  world, rows = parts.world_model, _rows(config)
   images = sum(_conv_flop(encoder) for encoder in world.image_encoders.values())
   images += sum(_conv_flop(decoder) for decoder in world.image_decoders.values())
   dense = [world.rssm, world.reward, *(model for model in (world.vector_encoder, world.vector_decoder, world.continuation) if model)]
@@ -41,7 +41,71 @@ def flop_by_part(parts, config):
   heads = _kernels(world.reward) + (_kernels(world.continuation) if world.continuation else 0)
   imagined = 2 * prior + 2 * heads + 3 * _kernels(parts.actor) + (2 + 3) * _kernels(parts.value)
   return {'images': 3 * rows * images, 'states': 3 * rows * sum(_kernels(model) for model in dense),
-          'imagination': (behavior.start_states or rows) * behavior.horizon * imagined}
+          'imagination': _rows_of_imagination(config) * imagined}
+
+
+def encoder(run, config) -> benchmark.Benchmark:
+  """Observations to embeddings and back, as in a gradient step."""
+  world, observation = run.algorithm.state.world_model, _noise(run.environment.spec, config.replay).observation
+  models = [*world.image_encoders.values(), *([world.vector_encoder] if world.vector_encoder else [])]
+  return _there_and_back(lambda: world.encode(observation), _variables(models), _rows(config), 'observations',
+                         3 * _rows(config) * sum(_conv_flop(model) for model in models))
+
+
+def decoder(run, config) -> benchmark.Benchmark:
+  """States to observations and back, to the states too."""
+  world = run.algorithm.state.world_model
+  features = tf.Variable(tf.random.stateless_normal([_rows(config), world.features_size], [1, 2]))
+  models = [*world.image_decoders.values(), *([world.vector_decoder] if world.vector_decoder else [])]
+  return _there_and_back(lambda: world.decode(features), [features, *_variables(models)], _rows(config), 'states',
+                         3 * _rows(config) * sum(_conv_flop(model) for model in models))
+
+
+def observe(run, config) -> benchmark.Benchmark:
+  """Embeddings and actions to prior and posterior states and back, to the embeddings too."""
+  world, (batch, length) = run.algorithm.state.world_model, (config.replay.batch_size, config.replay.batch_length)
+  embeddings = tf.Variable(tf.random.stateless_normal([batch, length, world.embedding_size], [1, 2]))
+  actions, is_first = tf.zeros([batch, length, world.action_size]), tf.zeros([batch, length], bool)
+  return _there_and_back(
+      lambda: world.rssm.observe(embeddings, actions, is_first, tf.constant([1, 2])), [embeddings, *_variables([world.rssm])],
+      batch * length, 'states', 3 * batch * length * _kernels(world.rssm))
+
+
+def imagination(run, config) -> benchmark.Benchmark:
+  """Imagined trajectories to lambda-returns, and back to the actor; without the value model's own gradient."""
+  parts, behavior = run.algorithm.state, config.behavior
+  starts = behavior.start_states or _rows(config)
+  state, seed = parts.world_model.rssm.initial(starts), tf.constant([1, 2])
+  value = _rows_of_imagination(config) * 3 * _kernels(parts.value)
+  return _there_and_back(
+      lambda: parts.learner.imagined_returns(state, tf.ones([starts]), seed)[1], _variables([parts.actor]),
+      starts * behavior.horizon, 'imagined states', flop_by_part(parts, config)['imagination'] - value)
+
+
+def _there_and_back(function, variables, units, unit, flop):
+  """Outputs, and gradients of their sum for some variables, as one compiled program."""
+
+  def gradients():
+    with tf.GradientTape() as tape:
+      outputs = tf.nest.flatten(function())
+      total = tf.add_n([tf.reduce_sum(output) for output in outputs])
+    # One number that takes all gradients: what nobody reads would not be computed.
+    return tf.add_n([tf.reduce_sum(gradient) for gradient in tape.gradient(total, variables) if gradient is not None])
+
+  compiled = compilation.compiled('gradient_step', gradients)
+  return benchmark.Benchmark(lambda: compiled().numpy(), units, unit, flop, {})
+
+
+def _variables(models):
+  return [variable for model in models for variable in model.trainable_variables]
+
+
+def _rows(config):
+  return config.replay.batch_size * config.replay.batch_length
+
+
+def _rows_of_imagination(config):
+  return (config.behavior.start_states or _rows(config)) * config.behavior.horizon
 
 
 def sequences(run, config) -> benchmark.Benchmark:
@@ -60,7 +124,8 @@ def collect(run, config) -> benchmark.Benchmark:
   return benchmark.collect(run, config, run.algorithm.state.exploring_policy)
 
 
-ALL = {'gradient_step': gradient_step, 'sequences': sequences, 'collect': collect}
+ALL = {'gradient_step': gradient_step, 'encoder': encoder, 'decoder': decoder, 'observe': observe, 'imagination': imagination,
+       'sequences': sequences, 'collect': collect}
 
 
 def prepared(config):
@@ -73,8 +138,8 @@ def _kernels(model):
 
 
 def _conv_flop(model):
-  """Operations of one image through a stack of convolutions, transposed or not, and its dense layer."""
-  convolutions = zip(model.convolutions, model.positions)
+  """Operations of one image through a stack of convolutions, transposed or not, and dense layers; of one vector through those."""
+  convolutions = zip(getattr(model, 'convolutions', ()), getattr(model, 'positions', ()))
   return _kernels(model) + sum(2 * int(np.prod(layer.kernel.shape)) * positions for layer, positions in convolutions)
 
 

@@ -19,7 +19,7 @@ from launchers import command
 from mbrl_tf import errors
 from mbrl_tf.training import run_directory
 
-_PARTS = {'mbmpo': ('rollout', 'fit', 'meta_update', 'collect'), 'dreamer': ('gradient_step', 'sequences', 'collect')}
+_PARTS = {'mbmpo': ('rollout', 'fit', 'meta_update', 'collect'), 'dreamer': ('gradient_step', 'encoder', 'decoder', 'observe', 'imagination', 'sequences', 'collect')}
 _NAMES = sorted({name for names in _PARTS.values() for name in names})
 _WHAT = flags.DEFINE_enum('what', 'all', ('all', *_NAMES), f'which part: all, or one of {", ".join(_NAMES)}')
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'timed calls, of which the median is taken', lower_bound=1)

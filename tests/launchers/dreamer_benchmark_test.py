@@ -1,5 +1,6 @@
 """What the benchmark of Dreamer counts, worked out by hand."""
 
+import numpy as np
 import pytest
 
 from benchmarks import dreamer
@@ -39,6 +40,23 @@ def test_operations_of_a_gradient_step(built):
   counted = dreamer.gradient_step(run, config)
   assert counted.flop == sum(expected.values())
   assert counted.run().shape == ()
+
+
+@pytest.mark.parametrize('name', ['encoder', 'decoder', 'observe', 'imagination'])
+def test_the_parts_of_a_gradient_step_are_run_and_counted(built, name):
+  run, config = built
+  whole, part = dreamer.flop_by_part(run.algorithm.state, config), dreamer.ALL[name](run, config)
+  assert np.isfinite(part.run()) and 0 < part.flop < sum(whole.values())
+
+
+def test_the_operations_of_the_parts_add_up_to_the_step(built):
+  run, config = built
+  whole, parts = dreamer.flop_by_part(run.algorithm.state, config), {
+      name: dreamer.ALL[name](run, config).flop for name in ('encoder', 'decoder', 'observe', 'imagination')}
+  assert parts['encoder'] + parts['decoder'] == whole['images']
+  head = 2 * (5 * 5 + 5 * 1)
+  assert parts['observe'] + 3 * 4 * head == whole['states']  # and the reward head
+  assert parts['imagination'] + 4 * 3 * 3 * head == whole['imagination']  # and the value model's own gradient
 
 
 def test_batches_are_drawn_from_real_episodes(built):

@@ -46,7 +46,7 @@ class Learner(tf.Module):
       model_loss = self.model_trainer.scaled(model.loss)
     start, start_weights = self._starts(model.posteriors, batch.terminated, seeds[2])
     with tf.GradientTape() as actor_tape:
-      features, targets, weights = self._imagined_returns(start, start_weights, seeds[1])
+      features, targets, weights = self.imagined_returns(start, start_weights, seeds[1])
       actor_loss = losses.actor_loss(targets, weights)
       scaled_actor_loss = self.actor_trainer.scaled(actor_loss)
     with tf.GradientTape() as value_tape:
@@ -73,8 +73,8 @@ class Learner(tf.Module):
     chosen = tf.random.experimental.stateless_shuffle(tf.range(weights.shape[0]), seed)[:self._behavior.start_states]
     return tf.nest.map_structure(lambda value: tf.gather(value, chosen), starts), tf.gather(weights, chosen)
 
-  def _imagined_returns(self, start, start_weights, seed):
-    """Features `[H + 1, N, F]`, lambda-returns `[H, N]`, and weights `[H, N]` of imagined trajectories."""
+  def imagined_returns(self, start, start_weights, seed):
+    """Features `[H + 1, N, F]`, lambda-returns `[H, N]`, and weights `[H, N]` of trajectories from states `[N, ...]`."""
     behavior = self._behavior
     features = imagination.imagine(self._world_model.rssm, self._actor, start, behavior.horizon, seed)
     rewards = self._world_model.reward(features[:-1]).mean()

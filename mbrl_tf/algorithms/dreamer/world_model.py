@@ -25,6 +25,7 @@ class WorldModel(tf.Module):
 
   Attributes:
     images: keys of the images.
+    action_size, embedding_size, features_size: A (or the number of choices), E and F.
     rssm, reward, continuation, and encoders and decoders by key: the models; None where there is nothing for them.
   """
 
@@ -49,9 +50,9 @@ class WorldModel(tf.Module):
     self.vector_encoder = heads.Perceptron(
         vector_size, 0, settings.vector_layers, settings.vector_units, precision=precision, name='vector_encoder'
     ) if vector_size else None
-    embedding = sum(encoder.output_size for encoder in self.image_encoders.values())
-    embedding += self.vector_encoder.output_size if vector_size else 0
-    self.rssm = rssm.RSSM(self.action_size, embedding, settings.deterministic, settings.stochastic, settings.hidden,
+    encoders = [*self.image_encoders.values(), *([self.vector_encoder] if vector_size else [])]
+    self.embedding_size = sum(encoder.output_size for encoder in encoders)
+    self.rssm = rssm.RSSM(self.action_size, self.embedding_size, settings.deterministic, settings.stochastic, settings.hidden,
                           precision=precision)
     self.image_decoders = {
         key: vision.ConvDecoder(observations[key].shape, self.features_size, settings.image_depth, precision=precision)
