@@ -82,9 +82,11 @@ def build(config, spec, driver, store, seed):
 def _acting_models(config, spec):
   """World model and actor, with their first variables."""
   model, behavior = world_model.WorldModel(spec, config), config.behavior
-  kind = latent_actor.TanhNormalActor if spec.action.num_values is None else latent_actor.OneHotActor
-  return model, kind(model.features_size, model.action_size, behavior.actor_layers, behavior.units,
-                     precision=dreamer_config.PRECISIONS[config.learner.precision])
+  sizes = (model.features_size, model.action_size, behavior.actor_layers, behavior.units)
+  precision = dreamer_config.PRECISIONS[config.learner.precision]
+  if spec.action.num_values is not None:
+    return model, latent_actor.OneHotActor(*sizes, precision=precision)
+  return model, latent_actor.TanhNormalActor(*sizes, precision=precision, initial_std=behavior.initial_std)
 
 
 def _next_generator(generator):

@@ -93,6 +93,8 @@ class BehaviorConfig:
   Attributes:
     actor_layers, value_layers: hidden layers.
     units: their width.
+    initial_std: deviation of the first actions before the tanh, where they are continuous. With the published 5, nearly all of
+      them are at their bounds.
     horizon: H, imagined steps from each start.
     start_states: so many of the states inferred from a batch are started from, drawn at random for each gradient step; 0 for
       all, as published.
@@ -103,6 +105,7 @@ class BehaviorConfig:
   actor_layers: int = 4
   value_layers: int = 3
   units: int = 400
+  initial_std: float = 5.0
   horizon: int = 15
   start_states: int = 0
   discount: float = 0.99
@@ -148,7 +151,7 @@ class DreamerConfig:
         'collect': ['random_env_steps', 'env_steps_per_iteration'],
         'replay': ['batch_size', 'cache_mib'],
         'model': ['deterministic', 'stochastic', 'hidden', 'image_depth', 'vector_units', 'units', 'learning_rate'],
-        'behavior': ['units', 'horizon', 'actor_learning_rate', 'value_learning_rate'],
+        'behavior': ['units', 'initial_std', 'horizon', 'actor_learning_rate', 'value_learning_rate'],
         'learner': ['env_steps_per_gradient_step', 'gradient_clip']})
     base.require_at_least(self, 0, {
         'collect': ['exploration_noise'], 'replay': ['capacity'], 'learner': ['first_gradient_steps'],

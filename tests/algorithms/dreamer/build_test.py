@@ -1,6 +1,8 @@
 """What is built for the published task has the published size."""
 
 import numpy as np
+import pytest
+import tensorflow as tf
 
 from mbrl_tf import types
 from mbrl_tf.algorithms.dreamer import build
@@ -23,3 +25,13 @@ def test_walker_walk_from_pixels_has_the_published_numbers_of_parameters():
               'value': dense(230, 400, 400, 400, 1)}
   built = {name: sum(np.prod(variable.shape) for variable in getattr(parts, name).trainable_variables) for name in expected}
   assert built == expected == {'world_model': 5_296_820, 'actor': 578_412, 'value': 413_601}
+
+
+def test_first_actions_have_the_deviation_of_the_config():
+  spec = types.EnvironmentSpec('test', types.ArraySpec((4,), 'float32'), types.ArraySpec((2,), 'float32'), 50)
+  config = dreamer_config.DreamerConfig()
+  config.behavior.initial_std = 0.7
+  actor = build.Parts(config, spec, seed=0).actor
+  for variable in actor.trainable_variables[-2:]:  # of the last layer: what is left is where the deviation begins
+    variable.assign(tf.zeros_like(variable))
+  assert actor(tf.ones([1, 230])).parameters['std'].numpy() == pytest.approx(0.7, abs=2e-4)
