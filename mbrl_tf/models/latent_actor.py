@@ -35,9 +35,9 @@ class TanhNormalActor(heads.Perceptron):
     mean = self._mean_scale * tf.tanh(mean / self._mean_scale)
     return distributions.TanhNormal(mean, tf.nn.softplus(std + self._raw_std) + self._least_std)
 
-  def sample(self, features, seed):
-    """A sample `[..., A]` that lets gradients through."""
-    return self(features).sample(seed=seed)
+  def sample(self, distribution, seed):
+    """A sample `[..., A]` of what `call` returned, that lets gradients through."""
+    return distribution.sample(seed=seed)
 
 
 class OneHotActor(heads.Perceptron):
@@ -50,6 +50,6 @@ class OneHotActor(heads.Perceptron):
     """The distribution of the one-hot action at features `[..., F]`."""
     return tfd.OneHotCategorical(logits=super().call(features), dtype=tf.float32)
 
-  def sample(self, features, seed):
-    """A one-hot sample `[..., num_values]` with straight-through gradients."""
-    return distributions.straight_through(self(features), seed)
+  def sample(self, distribution, seed):
+    """A one-hot sample `[..., num_values]` of what `call` returned, with straight-through gradients."""
+    return distributions.straight_through(distribution, seed)

@@ -100,6 +100,8 @@ class BehaviorConfig:
       all, as published.
     discount: gamma, for one decision.
     lambda_: of the lambda-returns.
+    entropy_scale: what a nat of the actor's entropy is worth beside the return (arXiv:2010.02193, section 2.2; 0 in arXiv:1912.01603).
+      Where all actions are at their bounds, no gradient of the return reaches the actor.
     actor_learning_rate, value_learning_rate: of Adam.
   """
   actor_layers: int = 4
@@ -110,6 +112,7 @@ class BehaviorConfig:
   start_states: int = 0
   discount: float = 0.99
   lambda_: float = 0.95
+  entropy_scale: float = 0.0
   actor_learning_rate: float = 8e-5
   value_learning_rate: float = 8e-5
 
@@ -157,7 +160,7 @@ class DreamerConfig:
         'collect': ['exploration_noise'], 'replay': ['capacity'], 'learner': ['first_gradient_steps'],
         'model': ['vector_layers', 'reward_layers', 'continuation_layers', 'image_scale', 'vector_scale', 'reward_scale',
                   'continuation_scale', 'kl_scale', 'free_nats'],
-        'behavior': ['actor_layers', 'value_layers', 'start_states']})
+        'behavior': ['actor_layers', 'value_layers', 'start_states', 'entropy_scale']})
     base.require_share(self, {'behavior': ['discount', 'lambda_']})
     base.require(self, {'replay': ['batch_length']}, lambda value: value >= 2, 'must be 2 or more, for one step shows no change')
     states = self.replay.batch_size * self.replay.batch_length

@@ -19,16 +19,17 @@ def imagine(rssm, actor, start, horizon, seed):
     seed: int32 `[2]`.
 
   Returns:
-    Features of the start and of the H states after it, `[H + 1, N, F]`. Time leads.
+    Features of the start and of the H states after it, `[H + 1, N, F]`, and the entropy of the actor in the first H of them,
+    `[H, N]`, in nats. Time leads.
   """
   seeds = tf.random.experimental.stateless_split(seed, horizon + 1)
   noise = tf.random.stateless_normal([horizon, *start.stochastic.shape], seeds[0])
 
   def step(state, row):
     noise, action_seed = row
-    action = actor.sample(tf.stop_gradient(rssm_lib.features(state)), action_seed)
-    state = rssm.prior(state, action, noise)
-    return state, rssm_lib.features(state)
+    distribution = actor(tf.stop_gradient(rssm_lib.features(state)))
+    state = rssm.prior(state, actor.sample(distribution, action_seed), noise)
+    return state, (rssm_lib.features(state), distribution.entropy())
 
-  _, imagined = unroll.scan(step, start, (noise, seeds[1:]), horizon)
-  return tf.concat([rssm_lib.features(start)[None], imagined], 0)
+  _, (imagined, entropies) = unroll.scan(step, start, (noise, seeds[1:]), horizon)
+  return tf.concat([rssm_lib.features(start)[None], imagined], 0), entropies

@@ -46,8 +46,8 @@ class Learner(tf.Module):
       model_loss = self.model_trainer.scaled(model.loss)
     start, start_weights = self._starts(model.posteriors, batch.terminated, seeds[2])
     with tf.GradientTape() as actor_tape:
-      features, targets, weights = self.imagined_returns(start, start_weights, seeds[1])
-      actor_loss = losses.actor_loss(targets, weights)
+      features, targets, weights, entropies = self.imagined_returns(start, start_weights, seeds[1])
+      actor_loss = losses.actor_loss(targets + self._behavior.entropy_scale * entropies, weights)
       scaled_actor_loss = self.actor_trainer.scaled(actor_loss)
     with tf.GradientTape() as value_tape:
       value_loss = losses.value_loss(self._value(tf.stop_gradient(features[:-1])), targets, weights)
@@ -61,7 +61,7 @@ class Learner(tf.Module):
         **_in_room('value', self.value_trainer.apply(gradients[2], value_loss))}
     return {
         **model.metrics, 'actor/loss': actor_loss, 'value/loss': value_loss, **applied,
-        'actor/entropy': tf.reduce_mean(self._actor(features[0]).entropy()),
+        'actor/entropy': tf.reduce_mean(entropies),
         'imagine/return_mean': tf.reduce_mean(targets), 'imagine/weight_mean': tf.reduce_mean(weights)}
 
   def _starts(self, posteriors, terminated, seed):
@@ -74,14 +74,14 @@ class Learner(tf.Module):
     return tf.nest.map_structure(lambda value: tf.gather(value, chosen), starts), tf.gather(weights, chosen)
 
   def imagined_returns(self, start, start_weights, seed):
-    """Features `[H + 1, N, F]`, lambda-returns `[H, N]`, and weights `[H, N]` of trajectories from states `[N, ...]`."""
+    """Of trajectories from states `[N, ...]`: features `[H + 1, N, F]`, and lambda-returns, weights, and entropies of the actor `[H, N]`."""
     behavior = self._behavior
-    features = imagination.imagine(self._world_model.rssm, self._actor, start, behavior.horizon, seed)
+    features, entropies = imagination.imagine(self._world_model.rssm, self._actor, start, behavior.horizon, seed)
     rewards = self._world_model.reward(features[:-1]).mean()
     discounts = self._world_model.discount(features[:-1], behavior.discount)
     values = self._value(features).mean()
     targets = returns.lambda_returns(rewards, values[:-1], discounts, values[-1], behavior.lambda_)
-    return features, targets, losses.trajectory_weights(discounts, start_weights)
+    return features, targets, losses.trajectory_weights(discounts, start_weights), entropies
 
 
 class _Trainer(tf.Module):

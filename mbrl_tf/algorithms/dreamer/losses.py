@@ -56,7 +56,7 @@ def actor_loss(returns, weights):
   """The negative lambda-return, whose gradient flows through the imagined states into the actions (eq. 7); `[]`.
 
   Args:
-    returns: `[H, N]`.
+    returns: `[H, N]`; where the actor's entropy is to count, with its share added.
     weights: `[H, N]`.
   """
   return -tf.reduce_mean(weights * returns)

@@ -88,7 +88,7 @@ def test_the_gradients_of_the_actor_through_the_model_are_those_of_finite_differ
   start = world.rssm.initial(5)
 
   def loss_of():
-    features = imagination.imagine(world.rssm, actor, start, 4, tf.constant([1, 2]))
+    features, _ = imagination.imagine(world.rssm, actor, start, 4, tf.constant([1, 2]))
     rewards, values = world.reward(features[:-1]).mean(), value(features).mean()
     discounts = 0.9 * tf.ones_like(rewards)
     targets = returns.lambda_returns(rewards, values[:-1], discounts, values[-1], 0.95)
@@ -97,7 +97,7 @@ def test_the_gradients_of_the_actor_through_the_model_are_those_of_finite_differ
   # The actor reads states without sending gradients into them, so only a change of the first action's distribution is
   # the whole derivative: with a horizon of one step the two are the same.
   def one_step():
-    features = imagination.imagine(world.rssm, actor, start, 1, tf.constant([1, 2]))
+    features, _ = imagination.imagine(world.rssm, actor, start, 1, tf.constant([1, 2]))
     return -tf.reduce_mean(world.reward(features[1]).mean() + value(features[1]).mean())
 
   with tf.GradientTape() as tape:
@@ -112,13 +112,14 @@ def test_the_gradients_of_the_actor_through_the_model_are_those_of_finite_differ
 
 def test_returns_and_losses_of_imagined_trajectories_by_hand():
   """Rewards, discounts and values of states 0 to H - 1, the value of state H as the bootstrap, and weights by reach."""
-  spec, config = small.spec(), small.config(behavior__discount=0.9, behavior__lambda_=0.7)
+  spec, config = small.spec(), small.config(behavior__discount=0.9, behavior__lambda_=0.7, behavior__entropy_scale=0.2)
   world, actor, value = small.models(spec, config)
   tested, batch, seed = learner.Learner(world, actor, value, config), small.batch(spec), tf.constant([1, 2])
   seeds = tf.random.experimental.stateless_split(seed, 3)
   states = world.loss(batch, seeds[0]).posteriors
   start = tf.nest.map_structure(lambda x: tf.reshape(x, [small.B * small.T, -1]), states)
-  features = imagination.imagine(world.rssm, actor, start, 4, seeds[1])
+  features, _ = imagination.imagine(world.rssm, actor, start, 4, seeds[1])
+  entropies = np.array([actor(features[t]).entropy() for t in range(4)])
   rewards, values = world.reward(features).mean().numpy(), value(features).mean().numpy()
   going = 0.9 * world.continuation(features).probs_parameter().numpy()
   targets, last = [], values[4]
@@ -130,9 +131,25 @@ def test_returns_and_losses_of_imagined_trajectories_by_hand():
     weights.append(weights[-1] * going[t])
   weights, targets = np.array(weights), np.array(targets)
   told = tested.step(batch, seed)
-  assert float(told['actor/loss']) == pytest.approx(-(weights * targets).mean(), rel=1e-4)
+  assert float(told['actor/loss']) == pytest.approx(-(weights * (targets + 0.2 * entropies)).mean(), rel=1e-4)
+  assert float(told['actor/entropy']) == pytest.approx(entropies.mean(), rel=1e-4)
   expected = (weights * (0.5 * (values[:4] - targets) ** 2 + 0.5 * np.log(2 * np.pi))).mean()
   assert float(told['value/loss']) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_saturated_actor_is_freed_by_its_entropy_alone():
+  """Where all actions are at their bounds, the return has no gradient; a nat's worth has, and it points inwards."""
+  norms = {}
+  for scale in (0.0, 1.0):
+    spec, config = small.spec(), small.config(behavior__entropy_scale=scale, behavior__actor_learning_rate=0.01)
+    world, actor, value = small.models(spec, config)
+    kernel, bias = actor.trainable_variables[-2:]
+    kernel.assign(tf.zeros_like(kernel))
+    bias.assign([15.0, 15.0, -30.0, -30.0])  # means of 5 tanh(3) before the tanh, deviations of 1e-4
+    told = learner.Learner(world, actor, value, config).step(small.batch(spec), tf.constant([1, 2]))
+    norms[scale] = float(told['actor/gradient_norm'])
+    moved_by = bias.numpy() - [15.0, 15.0, -30.0, -30.0]
+  assert norms[0.0] < 1e-2 * norms[1.0] and (moved_by[:2] < 0).all()
 
 
 def test_imagination_starts_from_different_states_of_the_batch():
@@ -152,12 +169,14 @@ def test_imagination_starts_from_different_states_of_the_batch():
 def test_imagination_equals_single_steps():
   world, actor, _ = small.models(small.spec(), small.config())
   start = world.rssm.initial(5)
-  features = imagination.imagine(world.rssm, actor, start, 3, tf.constant([1, 2]))
+  features, entropies = imagination.imagine(world.rssm, actor, start, 3, tf.constant([1, 2]))
   seeds = tf.random.experimental.stateless_split([1, 2], 4)
   noise, state = tf.random.stateless_normal([3, 5, 4], seeds[0]), start
   np.testing.assert_array_equal(features[0], rssm.features(start))
   for t in range(3):
-    state = world.rssm.prior(state, actor.sample(rssm.features(state), seeds[1 + t]), noise[t])
+    distribution = actor(rssm.features(state))
+    np.testing.assert_allclose(entropies[t], distribution.entropy(), rtol=1e-4)
+    state = world.rssm.prior(state, actor.sample(distribution, seeds[1 + t]), noise[t])
     np.testing.assert_allclose(features[t + 1], rssm.features(state), rtol=1e-4, atol=1e-6)
 
 
