@@ -63,6 +63,8 @@ class ModelConfig:
     image_scale, vector_scale, reward_scale, continuation_scale: weights of the log-likelihoods in the loss; 1, not there,
       1, and 10 as published.
     kl_scale: weight of the KL from prior to posterior.
+    kl_prior_weight: how many times as much the KL moves the prior as the posterior; 1 as published. More is KL balancing
+      (arXiv:2010.02193, section 2.1): the prior becomes accurate while the posterior keeps what it sees.
     free_nats: the mean KL below which it is not reduced further.
     learning_rate: of Adam.
   """
@@ -82,6 +84,7 @@ class ModelConfig:
   reward_scale: float = 1.0
   continuation_scale: float = 10.0
   kl_scale: float = 1.0
+  kl_prior_weight: float = 1.0
   free_nats: float = 3.0
   learning_rate: float = 6e-4
 
@@ -100,7 +103,7 @@ class BehaviorConfig:
       all, as published.
     discount: gamma, for one decision.
     lambda_: of the lambda-returns.
-    entropy_scale: what a nat of the actor's entropy is worth beside the return (arXiv:2010.02193, section 2.2; 0 in arXiv:1912.01603).
+    entropy_scale: what a nat of the actor's entropy is worth beside the return (arXiv:2010.02193, section 2.2); 0 as published.
       Where all actions are at their bounds, no gradient of the return reaches the actor.
     actor_learning_rate, value_learning_rate: of Adam.
   """
@@ -159,10 +162,11 @@ class DreamerConfig:
     base.require_at_least(self, 0, {
         'collect': ['exploration_noise'], 'replay': ['capacity'], 'learner': ['first_gradient_steps'],
         'model': ['vector_layers', 'reward_layers', 'continuation_layers', 'image_scale', 'vector_scale', 'reward_scale',
-                  'continuation_scale', 'kl_scale', 'free_nats'],
+                  'continuation_scale', 'kl_scale', 'kl_prior_weight', 'free_nats'],
         'behavior': ['actor_layers', 'value_layers', 'start_states', 'entropy_scale']})
     base.require_share(self, {'behavior': ['discount', 'lambda_']})
     base.require(self, {'replay': ['batch_length']}, lambda value: value >= 2, 'must be 2 or more, for one step shows no change')
     states = self.replay.batch_size * self.replay.batch_length
-    base.require(self, {'behavior': ['start_states']}, lambda value: value <= states, f'must be at most the {states} states of a batch')
+    base.require(self, {'behavior': ['start_states']}, lambda value: value <= states,
+                 f'must be at most the {states} states of a batch')
     base.require(self, {'learner': ['precision']}, lambda value: value in PRECISIONS, f'must be one of {sorted(PRECISIONS)}')

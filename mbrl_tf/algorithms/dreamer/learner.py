@@ -74,7 +74,7 @@ class Learner(tf.Module):
     return tf.nest.map_structure(lambda value: tf.gather(value, chosen), starts), tf.gather(weights, chosen)
 
   def imagined_returns(self, start, start_weights, seed):
-    """Of trajectories from states `[N, ...]`: features `[H + 1, N, F]`, and lambda-returns, weights, and entropies of the actor `[H, N]`."""
+    """Features `[H + 1, N, F]` from states `[N, ...]` on; lambda-returns, weights, and entropies of the actor `[H, N]`."""
     behavior = self._behavior
     features, entropies = imagination.imagine(self._world_model.rssm, self._actor, start, behavior.horizon, seed)
     rewards = self._world_model.reward(features[:-1]).mean()

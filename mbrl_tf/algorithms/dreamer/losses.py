@@ -10,20 +10,24 @@ from mbrl_tf.models import rssm
 tfd = tfp.distributions
 
 
-def kl_with_free_nats(posteriors, priors, free_nats):
+def kl_with_free_nats(posteriors, priors, free_nats, prior_weight=1.0):
   """KL from prior to posterior, and what of it is penalised.
 
-  Free nats are on the mean over the batch, as in the authors' code: one step may cost more while others cost less.
+  Free nats are on the mean over the batch, as in the authors' code: one step may cost more while others cost less. With a prior's
+  weight the penalty is the same number, of which the gradient into the prior counts so many times as published.
 
   Args:
     posteriors, priors: `types.LatentState` of `[B, T, ...]`.
     free_nats: the mean below which the penalty is constant.
+    prior_weight: of the gradient with respect to the prior.
 
   Returns:
     The mean KL in nats `[]`, and the penalty `[]`.
   """
-  divergence = tf.reduce_mean(tfd.kl_divergence(rssm.gaussian(posteriors), rssm.gaussian(priors)))
-  return divergence, tf.maximum(divergence, free_nats)
+  mean_kl = lambda q, p: tf.reduce_mean(tfd.kl_divergence(rssm.gaussian(q), rssm.gaussian(p)))
+  still = lambda state: tf.nest.map_structure(tf.stop_gradient, state)
+  divergence, of_prior = mean_kl(posteriors, still(priors)), mean_kl(still(posteriors), priors)
+  return divergence, tf.maximum(divergence + prior_weight * (of_prior - tf.stop_gradient(of_prior)), free_nats)
 
 
 def image_log_likelihood(mean, target):

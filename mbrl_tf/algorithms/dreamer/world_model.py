@@ -117,7 +117,7 @@ class WorldModel(tf.Module):
     images, vector = self._prepared(batch.observation)
     posteriors, priors = self._observe(self._embedding(images, vector), batch, seed)
     likelihoods = self._log_likelihoods(rssm.features(posteriors), images, vector, batch)
-    divergence, penalty = losses.kl_with_free_nats(posteriors, priors, settings.free_nats)
+    divergence, penalty = losses.kl_with_free_nats(posteriors, priors, settings.free_nats, settings.kl_prior_weight)
     scales = {'image': settings.image_scale, 'vector': settings.vector_scale, 'reward': settings.reward_scale,
               'continuation': settings.continuation_scale}
     loss = settings.kl_scale * penalty - sum(scales[name] * value for name, value in likelihoods.items())

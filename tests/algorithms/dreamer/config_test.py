@@ -8,8 +8,10 @@ from mbrl_tf.algorithms.dreamer import config as dreamer_config
 BAD = [('collect', 'random_env_steps', 0), ('collect', 'env_steps_per_iteration', -1), ('collect', 'exploration_noise', -0.1),
        ('replay', 'batch_size', 0), ('replay', 'batch_length', 1), ('replay', 'capacity', -1), ('replay', 'cache_mib', 0),
        ('model', 'deterministic', 0), ('model', 'stochastic', 0), ('model', 'free_nats', -1.0), ('model', 'kl_scale', -1.0),
+       ('model', 'kl_prior_weight', -1.0),
        ('model', 'learning_rate', 0.0), ('model', 'vector_layers', -1), ('behavior', 'horizon', 0), ('behavior', 'discount', 1.1),
-       ('behavior', 'initial_std', 0.0), ('behavior', 'entropy_scale', -1.0), ('behavior', 'start_states', -1), ('behavior', 'start_states', 2501),
+       ('behavior', 'initial_std', 0.0),
+       ('behavior', 'entropy_scale', -1.0), ('behavior', 'start_states', -1), ('behavior', 'start_states', 2501),
        ('behavior', 'lambda_', -0.1), ('behavior', 'actor_learning_rate', 0.0), ('learner', 'env_steps_per_gradient_step', 0.0),
        ('learner', 'first_gradient_steps', -1), ('learner', 'gradient_clip', 0.0), ('learner', 'precision', 'float8')]
 
@@ -25,7 +27,8 @@ def test_the_defaults_are_the_published_values():
   config.validate()
   published = {
       ('model', 'deterministic'): 200, ('model', 'stochastic'): 30, ('model', 'hidden'): 200, ('model', 'image_depth'): 32,
-      ('model', 'units'): 400, ('model', 'free_nats'): 3.0, ('model', 'learning_rate'): 6e-4, ('model', 'continuation_scale'): 10.0,
+      ('model', 'units'): 400, ('model', 'free_nats'): 3.0,
+      ('model', 'kl_prior_weight'): 1.0, ('model', 'learning_rate'): 6e-4, ('model', 'continuation_scale'): 10.0,
       ('behavior', 'horizon'): 15, ('behavior', 'discount'): 0.99, ('behavior', 'lambda_'): 0.95,
       ('behavior', 'initial_std'): 5.0, ('behavior', 'entropy_scale'): 0.0,
       ('behavior', 'actor_learning_rate'): 8e-5, ('behavior', 'value_learning_rate'): 8e-5, ('replay', 'batch_size'): 50,

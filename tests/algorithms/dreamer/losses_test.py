@@ -27,6 +27,21 @@ def test_the_kl_goes_from_prior_to_posterior_and_its_mean_is_free_up_to_a_bound(
   assert float(penalty) == pytest.approx(max(expected, free_nats), rel=1e-5)
 
 
+@pytest.mark.parametrize('weight', [1.0, 5.0])
+def test_the_kl_moves_the_prior_by_its_weight(weight):
+  q, p = states(1), states(2)
+  with tf.GradientTape(persistent=True) as tape:
+    tape.watch([q.mean, q.std, p.mean, p.std])
+    divergence, penalty = losses.kl_with_free_nats(q, p, 0.0, weight)
+  assert float(penalty) == pytest.approx(float(divergence), rel=1e-5)
+  # d KL / d prior mean = (pm - qm) / ps^2, d KL / d posterior mean = (qm - pm) / ps^2; averaged over 6 steps.
+  apart = (p.mean - q.mean) / p.std**2 / 6
+  np.testing.assert_allclose(tape.gradient(penalty, p.mean), weight * apart, rtol=1e-4)
+  np.testing.assert_allclose(tape.gradient(penalty, q.mean), -apart, rtol=1e-4)
+  of_std = (1 / p.std - (q.std**2 + (q.mean - p.mean)**2) / p.std**3) / 6
+  np.testing.assert_allclose(tape.gradient(penalty, p.std), weight * of_std, rtol=1e-4, atol=1e-6)
+
+
 def test_the_likelihood_of_images_is_that_of_a_normal_with_deviation_one():
   mean, target = (GENERATOR.normal(size=(2, 3, 4, 4, 3)).astype(np.float32) for _ in range(2))
   expected = (-0.5 * (target - mean) ** 2 - 0.5 * np.log(2 * np.pi)).sum((-3, -2, -1)).mean()
