@@ -26,7 +26,8 @@ def make_environment(config, num_envs, seed, render_mode=None):
   settings = config.environment
   return environments.make(
       settings.name, num_envs, seed, settings.kwargs, settings.time_limit, settings.action_repeat,
-      'auto' if render_mode else settings.parallel, render_mode, settings.observation, settings.image_size, settings.camera)
+      'auto' if render_mode else settings.parallel, render_mode, settings.observation, settings.image_size, settings.camera,
+      settings.worker_timeout_seconds)
 
 
 def assemble(config, directory, num_envs=None) -> Run:

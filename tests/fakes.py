@@ -26,14 +26,18 @@ class CountingEnvironment(py_environment.PyEnvironment):
 
   The episode e of environment i lasts `lengths[i][e % len(lengths[i])]` decisions. An episode as long as the time
   limit is truncated, a shorter one terminates. Follows the batched contract: after its last step an environment is
-  reset alone at the next call, and `env_steps` tells the simulator steps of the last call.
+  reset alone at the next call, and `env_steps` tells the simulator steps of the last call. In the call number t, where
+  `faults` has it, the environments `faults[t]` are restarted.
   """
 
-  def __init__(self, lengths, time_limit=5, action_repeat=1):
+  def __init__(self, lengths, time_limit=5, action_repeat=1, faults=None):
     super().__init__()
     self.spec = vector_spec(time_limit, action_repeat)
     self.episode_counters = np.zeros(len(lengths), np.int64)
     self.env_steps = np.zeros(len(lengths), np.int64)
+    self.restarts = 0
+    self._faults = faults or {}
+    self._calls = 0
     self._lengths = lengths
     self._episode = np.full(len(lengths), -1)
     self._step_number = np.zeros(len(lengths), int)
@@ -67,7 +71,11 @@ class CountingEnvironment(py_environment.PyEnvironment):
     return ts.restart(self._observation(), self.batch_size)
 
   def _step(self, action):
+    failed = self._faults.get(self._calls, [])
+    self._calls += 1
+    self.restarts += len(failed)
     fresh = self._last.copy()
+    fresh[failed] = True
     self._step_number[~fresh] += 1
     self._start(fresh)
     length = np.array([row[episode % len(row)] for row, episode in zip(self._lengths, self._episode)])

@@ -20,6 +20,9 @@ class EnvironmentConfig:
     observation: `vectors` (what the simulator observes by itself), `pixels` (an image alone), or `both`.
     image_size: of the square images, in pixels.
     camera: number of the camera that draws, in MuJoCo tasks; -1 is the task's own choice.
+    worker_timeout_seconds: after which a simulator's process that gives no answer counts as hung. One that hangs, dies or
+      raises is restarted and its episode dropped; the fifth time in a row, without an episode that ended in between, stops
+      the run.
   """
   name: str = ''
   kwargs: Dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -30,6 +33,7 @@ class EnvironmentConfig:
   observation: str = 'vectors'
   image_size: int = 64
   camera: int = -1
+  worker_timeout_seconds: float = 300.0
 
 
 @dataclasses.dataclass
@@ -100,6 +104,7 @@ def validate_common(config):
   require_at_least(config, 0, {'environment': ['time_limit'],
                                'run': ['seed', 'evaluate_every_env_steps', 'checkpoint_every_env_steps']})
   require_at_least(config, -1, {'environment': ['camera']})
+  require_positive(config, {'environment': ['worker_timeout_seconds']})
 
 
 class Algorithm(Protocol):

@@ -17,7 +17,8 @@ class EpisodeDriver:
   """Runs a `TFPolicy` in N environments at once, and returns whole episodes only.
 
   Environment i is row i of the policy's batch. The policy's `action` is compiled once per policy. The policy state is
-  carried from step to step; `TFPolicy` itself resets the rows whose environment is at the beginning of an episode.
+  carried from step to step; `TFPolicy` itself resets the rows whose environment is at the beginning of an episode. Where an
+  environment was restarted, the part of an episode before that is dropped, and counts nowhere but in the metrics.
 
   Attributes:
     environment: the batched `PyEnvironment`.
@@ -91,6 +92,7 @@ class EpisodeDriver:
     size = self.environment.batch_size
     recorder = _Recorder(self.spec, size, _members(policy, size))
     policy_state = policy.get_initial_state(size)
+    restarts = self.environment.restarts
     time_step = self.environment.reset()
     episodes, ended, step = [], np.zeros(size, int), 0
     running = wants_more(ended, 0)
@@ -101,17 +103,21 @@ class EpisodeDriver:
       following = self.environment.step(action)
       # After its last step an environment is reset by the next one, which therefore is no transition.
       begins = time_step.step_type == ts.StepType.LAST
-      recorder.record(time_step.observation, action, following, self.environment.env_steps, running & ~begins)
+      failed = ~begins & (following.step_type == ts.StepType.FIRST)
+      recorder.record(time_step.observation, action, following, self.environment.env_steps, running & ~begins & ~failed)
+      recorder.drop(failed)
       ends = running & ~begins & (following.step_type == ts.StepType.LAST)
       for env in np.flatnonzero(ends):
         episodes.append(self._observed(recorder.finish(env, following.observation)))
       ended += ends
-      running &= ~(ends | begins) | wants_more(ended, recorder.env_steps)
+      running &= ~(ends | begins | failed) | wants_more(ended, recorder.env_steps)
       time_step = following
       step += 1
     if on_step:
       on_step()
     metrics = statistics.collection_statistics(episodes, recorder.env_steps, time.monotonic() - begin)
+    metrics['collect/simulator_restarts'] = float(self.environment.restarts - restarts)
+    metrics['collect/dropped_env_steps'] = float(recorder.dropped_env_steps)
     return types.Collected(tuple(episodes), recorder.env_steps, recorder.decisions, metrics)
 
   def _observed(self, episode):
@@ -154,11 +160,13 @@ class _Recorder:
   Attributes:
     decisions: recorded so far, in all environments.
     env_steps: simulator steps of these decisions; fewer than the action repeat in one within which its episode ended.
+    dropped_env_steps: those that were recorded, and dropped with their episode.
   """
 
   def __init__(self, spec, size, members):
     self._rows = np.arange(size)
     self._position = np.zeros(size, int)
+    self._env_steps = np.zeros(size, int)  # of the running episodes
     self._members = members
     self._is_dict = not isinstance(spec.observation, types.ArraySpec)
     # One row more than the longest episode has: an idle environment writes to a row that nobody reads.
@@ -170,6 +178,7 @@ class _Recorder:
     self._terminated = np.empty(shape, bool)
     self.decisions = 0
     self.env_steps = 0
+    self.dropped_env_steps = 0
 
   def record(self, observation, action, following, env_steps, active):
     """Writes one transition of each environment, of `env_steps` (int [N]); `active` (bool [N]) says which of them count."""
@@ -182,8 +191,18 @@ class _Recorder:
     self._position[active] += 1
     self.decisions += int(active.sum())
     self.env_steps += int(env_steps[active].sum())
+    self._env_steps[active] += env_steps[active]
     if self._position.max() >= len(self._reward):
       self._grow()
+
+  def drop(self, failed):
+    """Forgets the running episodes of the environments `failed` (bool [N])."""
+    dropped = int(self._env_steps[failed].sum())
+    self.dropped_env_steps += dropped
+    self.env_steps -= dropped
+    self.decisions -= int(self._position[failed].sum())
+    self._position[failed] = 0
+    self._env_steps[failed] = 0
 
   def finish(self, env, last_observation):
     """Returns the episode that just ended in environment `env`, and starts an empty one there."""
@@ -193,6 +212,7 @@ class _Recorder:
       last = last_observation[key] if self._is_dict else last_observation
       observation[key] = np.concatenate([buffer[:end, env], np.asarray(last[env], buffer.dtype)[None]])
     self._position[env] = 0
+    self._env_steps[env] = 0
     return types.Episode(
         observation if self._is_dict else observation['observation'], self._action[:end, env].copy(),
         self._reward[:end, env].copy(), self._terminated[:end, env].copy(), int(self._members[env]))

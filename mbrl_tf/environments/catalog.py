@@ -8,7 +8,7 @@ from mbrl_tf.environments import base, parallel as parallel_simulators, pixels, 
 
 
 def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, parallel='auto', render_mode=None,
-         observation='vectors', image_size=64, camera=-1):
+         observation='vectors', image_size=64, camera=-1, worker_timeout_seconds=300.0):
   """Returns N simulators of one task as a `vectorized.VectorizedEnvironment`.
 
   Args:
@@ -24,10 +24,11 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
       once per decision; `both`: the image, and beside it the vector as `vector`, or the entries of the simulator's dict.
     image_size: of images that are observed, in pixels.
     camera: number of the camera, in MuJoCo tasks; -1 is the task's own choice.
+    worker_timeout_seconds: after which a worker process that gives no answer is restarted.
 
   Raises:
     UserError: an argument that cannot be used, an unknown name (the nearest are listed), or a space not supported.
-    SimulatorError: a worker could not build its simulator.
+    SimulatorError: a simulator could not be built.
   """
   _check(num_envs=(num_envs, 1), seed=(seed, 0), time_limit=(time_limit, 0), action_repeat=(action_repeat, 1),
          image_size=(image_size, 1), camera=(camera, -1))
@@ -40,21 +41,22 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
   example = recipe()
   spec = base.read_spec(example, recipe)
   example.close()
-  kind = _choose(parallel, recipe)
+  run = _choose(parallel, recipe, worker_timeout_seconds)
   gl = rendering.back_end() if recipe.renders and simulators.needs_gl(name) else None
   recipes = [dataclasses.replace(recipe, index=index, gl=gl) for index in range(num_envs)]
-  return vectorized.VectorizedEnvironment(spec, kind(recipes), num_envs, render_mode, example.metadata.get('render_fps'))
+  return vectorized.VectorizedEnvironment(spec, run(recipes), num_envs, render_mode, example.metadata.get('render_fps'))
 
 
-def _choose(parallel, recipe):
-  """Returns the class that runs the simulators.
+def _choose(parallel, recipe, worker_timeout_seconds):
+  """Returns what runs simulators, given their recipes.
 
   In this process unless frames are drawn. Env steps per second on 2 busy cores with 20 simulators, in process against in
   processes: point_mass 33,000 and 2,100; HalfCheetah 6,700 and 2,400; Hopper 3,200 and 1,800; Ant 1,800 and 1,400;
   Humanoid 1,800 and 1,400: the way through a pipe costs more than these simulators. Threads were slower than one.
   What renders with GL must not share a process with TensorFlow.
   """
-  kinds = {'in_process': parallel_simulators.InProcess, 'processes': parallel_simulators.Processes}
+  kinds = {'in_process': parallel_simulators.InProcess,
+           'processes': lambda recipes: parallel_simulators.Processes(recipes, worker_timeout_seconds)}
   must_leave = recipe.renders and not simulators.renders_without_gl(recipe.name)
   if parallel == 'auto':
     return kinds['processes' if must_leave else 'in_process']

@@ -1,166 +1,178 @@
-"""N simulators behind one interface: in this process, or in spawned worker processes.
+"""N simulators behind one interface, in this process or in worker processes; those that fail are restarted.
 
-Both kinds reset a simulator alone in the step after its episode ended, and ignore the action given to it then.
+A simulator begins an episode alone in the step after its episode ended, and ignores the action given to it then. One that
+raises, dies, hangs or returns something outside its spec is built anew, in a new process where it had one of its own, and
+begins its next episode in the same step; the others notice nothing. The failed episode's number is not used again.
 """
 
-import os
-import signal
-import traceback
+import warnings
+from typing import Any, NamedTuple
 
-import gymnasium
 import numpy as np
-from gymnasium.vector import async_vector_env
 
 from mbrl_tf import errors
+from mbrl_tf.environments import hosts
+
+FAULTS_IN_A_ROW = 5  # of one simulator, without an episode that ended in between: then the run stops
 
 
-class InProcess:
-  """Steps simulators one after the other: no copies between processes, which costs more than a cheap simulator."""
+class Step(NamedTuple):
+  """What one decision everywhere brought."""
+  observation: Any         # [N, ...] or a dict of them
+  reward: np.ndarray       # float32 [N]
+  terminated: np.ndarray   # bool [N]
+  truncated: np.ndarray    # bool [N]
+  env_steps: np.ndarray    # int64 [N], simulator steps taken, 0 where an episode began
+  begins: np.ndarray       # bool [N], where an episode began: the one before had ended, or its simulator failed
 
-  def __init__(self, recipes):
-    self._envs = [recipe() for recipe in recipes]
-    self._ended = np.zeros(len(self._envs), bool)
+
+class Simulators:
+  """Steps simulators wherever their hosts have them.
+
+  Attributes:
+    episode_counters: int64 `[N]`, the number of the next episode of each simulator; may be set.
+    restarts: int64 `[N]`, how often each was restarted.
+  """
+
+  def __init__(self, simulator_hosts):
+    """Starts the simulators; a SimulatorError or UserError where one cannot be built.
+
+    Args:
+      simulator_hosts: one of `hosts` for each simulator.
+    """
+    self._hosts = list(simulator_hosts)
+    size = len(self._hosts)
+    self.episode_counters = np.zeros(size, np.int64)
+    self.restarts = np.zeros(size, np.int64)
+    self._faults_in_a_row = np.zeros(size, np.int64)
+    self._ended = np.zeros(size, bool)
+    self._is_open = True
+    try:
+      for host in self._hosts:
+        host.start()
+      for host in self._hosts:
+        host.answer()
+    except BaseException:
+      self.close()
+      raise
 
   def reset(self):
-    """Begins a new episode everywhere. Returns observations `[N, ...]` or a dict of them."""
+    """Begins a new episode everywhere. Returns observations `[N, ...]` or a dict of them; see `step` for errors."""
     self._ended[:] = False
-    return _stack([env.reset()[0] for env in self._envs])
+    return _stack([answer for answer, _ in self._ask([self._beginning(index) for index in range(len(self._hosts))])])
 
-  def step(self, actions):
+  def step(self, actions) -> Step:
     """Takes one decision everywhere.
 
     Args:
       actions: `[N, A]` float32 or `[N]` int64, within the spec.
 
-    Returns:
-      observations `[N, ...]` or a dict, rewards float32 `[N]`, terminated bool `[N]`, truncated bool `[N]`,
-      env_steps int64 `[N]`: simulator steps taken, 0 where an episode began.
-
     Raises:
-      SimulatorError: a simulator raised, or returned what is outside its spec.
+      SimulatorError: a simulator failed `FAULTS_IN_A_ROW` times in a row.
     """
-    results = [env.step(action) if not ended else self._begin(env)
-               for env, action, ended in zip(self._envs, actions, self._ended)]
-    observations, rewards, terminated, truncated, infos = zip(*results)
+    requests = [self._beginning(index) if ended else ('step', action)
+                for index, (action, ended) in enumerate(zip(actions, self._ended))]
+    answers = self._ask(requests)
+    begins = self._ended | [failed for _, failed in answers]
+    rows = [(answer, 0.0, False, False, 0) if begins_here else answer for (answer, _), begins_here in zip(answers, begins)]
+    observations, rewards, terminated, truncated, env_steps = zip(*rows)
     terminated, truncated = np.array(terminated, bool), np.array(truncated, bool)
     self._ended = terminated | truncated
-    env_steps = np.array([info['env_steps'] for info in infos], np.int64)
-    return _stack(observations), np.array(rewards, np.float32), terminated, truncated, env_steps
-
-  def set_episode_counters(self, counters):
-    """Sets the number of the next episode of each simulator."""
-    for env, counter in zip(self._envs, counters):
-      env.episode_counter = int(counter)
+    self._faults_in_a_row[self._ended] = 0
+    return Step(
+        _stack(observations), np.array(rewards, np.float32), terminated, truncated, np.array(env_steps, np.int64), begins)
 
   def render(self):
-    """Returns one frame uint8 [height, width, 3] for each simulator."""
-    return [env.render() for env in self._envs]
+    """Returns one frame uint8 [height, width, 3] for each simulator. One that fails begins an episode in the next step."""
+    frames = []
+    for index, (frame, failed) in enumerate(self._ask([('render',)] * len(self._hosts))):
+      if failed:
+        self._ended[index] = True
+        self._hosts[index].ask('render')
+        frame = self._hosts[index].answer()
+      frames.append(frame)
+    return frames
 
   def close(self):
-    for env in self._envs:
-      env.close()
+    """Ends all simulators and their processes, whatever state they are in; may be called more than once."""
+    self._is_open = False
+    for host in self._hosts:
+      host.ask_to_end()
+    for host in self._hosts:
+      host.end()
 
-  @staticmethod
-  def _begin(env):
-    observation, info = env.reset()
-    return observation, 0.0, False, False, info
+  def _beginning(self, index):
+    """Returns the request for the next episode of a simulator, and counts it."""
+    episode = int(self.episode_counters[index])
+    self.episode_counters[index] += 1
+    return 'reset', episode
+
+  def _ask(self, requests):
+    """Returns for each simulator its answer, or that of a new episode's beginning, and whether it failed."""
+    if not self._is_open:
+      raise errors.SimulatorError('These simulators were closed, by their owner or after an error.')
+    try:
+      for host, request in zip(self._hosts, requests):
+        host.ask(*request)
+      return [self._answer(index) for index in range(len(self._hosts))]
+    except BaseException:
+      self.close()  # Some answers were not taken, and would be given to the next questions.
+      raise
+
+  def _answer(self, index):
+    try:
+      return self._hosts[index].answer(), False
+    except errors.SimulatorError as error:
+      return self._restarted(index, error), True
+
+  def _restarted(self, index, error):
+    """Returns the first observation of a simulator that was built anew after an error, and after those on the way."""
+    host = self._hosts[index]
+    while True:
+      self._count_fault(index, error)
+      host.end()
+      try:
+        host.start()
+        host.answer()
+        host.ask(*self._beginning(index))
+        return host.answer()
+      except errors.SimulatorError as another:
+        error = another
+
+  def _count_fault(self, index, error):
+    """Warns, or raises where there were too many."""
+    self.restarts[index] += 1
+    self._faults_in_a_row[index] += 1
+    told = f'Simulator {index} of {self._hosts[index].recipe.name} failed in episode {self.episode_counters[index] - 1}'
+    times = self._faults_in_a_row[index]
+    if times >= FAULTS_IN_A_ROW:
+      raise errors.SimulatorError(
+          f'{told}, for the {times}th time in a row without an episode that ended in between, so the run stops. {error}') from error
+    warnings.warn(f'{told}. It is restarted, and that episode dropped. {error}', RuntimeWarning, stacklevel=2)
 
 
-class Processes:
-  """Steps simulators in one spawned process each, with observations in shared memory.
+class InProcess(Simulators):
+  """Steps simulators one after the other: no copies between processes, which costs more than a cheap simulator.
 
-  Spawned, because a process that has rendered or run TensorFlow cannot be forked safely; and never importing TensorFlow,
-  because software rendering and TensorFlow in one process crash. Gymnasium's reset at the next step is just what tf-agents
-  expects, and `wrappers.SeedEpisodes` seeds it; with its autoreset disabled one simulator could not be reset while the
-  others step.
+  One that hangs here hangs the run, and one that crashes ends it: there is nobody to notice.
   """
 
   def __init__(self, recipes):
-    """Starts the workers; a SimulatorError or UserError if one cannot build its simulator."""
-    self._vector = async_vector_env.AsyncVectorEnv.__new__(async_vector_env.AsyncVectorEnv)
-    self._ask('start', lambda: self._vector.__init__(
-        recipes, context='spawn', shared_memory=True, worker=_worker,
-        autoreset_mode=gymnasium.vector.AutoresetMode.NEXT_STEP))
+    """See `Simulators`; `recipes` has a `simulators.Recipe` for each."""
+    super().__init__([hosts.Local(recipe) for recipe in recipes])
 
-  def reset(self):
-    """As `InProcess.reset`."""
-    return self._ask('reset', self._vector.reset)[0]
 
-  def step(self, actions):
-    """As `InProcess.step`."""
-    observations, rewards, terminated, truncated, info = self._ask('step', self._vector.step, actions)
-    return observations, rewards.astype(np.float32), terminated, truncated, np.asarray(info['env_steps'], np.int64)
+class Processes(Simulators):
+  """Steps simulators in one spawned process each, at the same time."""
 
-  def set_episode_counters(self, counters):
-    """As `InProcess.set_episode_counters`."""
-    self._ask('set_attr', self._vector.set_attr, 'episode_counter', [int(counter) for counter in counters])
-
-  def render(self):
-    """As `InProcess.render`."""
-    return list(self._ask('render', self._vector.call, 'render'))
-
-  def close(self):
-    self._end_workers()
+  def __init__(self, recipes, timeout_seconds):
+    """See `Simulators`; `recipes` has a `simulators.Recipe` for each, `timeout_seconds` holds for each answer."""
+    super().__init__([hosts.Remote(recipe, timeout_seconds) for recipe in recipes])
 
   @property
   def processes(self):
-    """The worker processes."""
-    return self._vector.processes
-
-  def _ask(self, method, function, *args):
-    try:
-      return function(*args)
-    except (EOFError, OSError, gymnasium.error.ClosedEnvironmentError) as error:
-      self._end_workers()
-      raise self._death(method) from error
-    except BaseException:
-      self._end_workers()
-      raise
-
-  def _death(self, method):
-    codes = [process.exitcode for process in getattr(self._vector, 'processes', [])]
-    return errors.SimulatorError(
-        f'A simulator process died during {method}(). Its own output, if any, stands above. '
-        'Negative exit codes are signals; -9 is what the kernel sends when memory runs out. '
-        f'Received: exit_codes={codes}')
-
-  def _end_workers(self):
-    """Ends all workers, whatever state they are in: asks them first, so that simulators close, then terminates."""
-    vector = self._vector
-    for pipe in getattr(vector, 'parent_pipes', []):
-      try:
-        if pipe is not None and not pipe.closed:
-          pipe.send(('close', None))
-      except OSError:
-        pass  # This worker is dead already.
-    for process in getattr(vector, 'processes', []):
-      process.join(timeout=2)
-      if process.is_alive():
-        process.terminate()
-        process.join(timeout=2)
-      if process.is_alive():
-        process.kill()
-        process.join()
-    vector.closed = True  # Or gymnasium would try to close it once more when it is collected.
-
-
-def _worker(index, recipe, pipe, parent_pipe, *args):
-  """Gymnasium's worker, but a simulator that cannot be built is told to the parent instead of to stderr alone."""
-  signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it checkpoints, then closes.
-  os.environ['CUDA_VISIBLE_DEVICES'] = ''  # The GPU's memory is the learner's.
-  error_queue = args[1]
-  try:
-    env = recipe()
-  except Exception as error:
-    known = isinstance(error, (errors.UserError, errors.SimulatorError))
-    told = error if known else errors.SimulatorError(f'A worker could not build its simulator.\n{traceback.format_exc()}')
-    error_queue.put((index, type(told), str(told), ''))
-    pipe.send((None, False))
-    return
-  try:
-    async_vector_env._async_worker(index, lambda: env, pipe, parent_pipe, *args)
-  except (OSError, EOFError):
-    pass  # The parent is gone, so there is nobody to tell and nothing left to do.
+    """The worker processes of now."""
+    return [host.process for host in self._hosts]
 
 
 def _stack(observations):

@@ -17,7 +17,8 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
 
   Time steps carry a leading `[N]`. The discount is 0 where an episode terminated and 1 everywhere else, so truncation
   never zeroes it; the learner multiplies gamma in. In the step after `LAST`, that simulator alone begins a new episode:
-  its action is ignored, and its reward is 0. Usable in a `with` statement; workers also end with the interpreter.
+  its action is ignored, and its reward is 0. `FIRST` without a `LAST` before: that simulator failed and was restarted, and
+  there is no more of its episode. Usable in a `with` statement; workers also end with the interpreter.
 
   Attributes:
     spec: the `types.EnvironmentSpec`.
@@ -44,8 +45,6 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
     self.simulators = simulators
     self._num_envs = num_envs
     self._render_mode = render_mode
-    self._next_episode = np.zeros(num_envs, np.int64)
-    self._last = np.zeros(num_envs, bool)
     self._tensor_specs = _observation_specs(spec.observation), _action_spec(spec.action)
     # Runs at the first of close(), garbage collection and interpreter exit.
     self._finalizer = weakref.finalize(self, simulators.close)
@@ -61,7 +60,7 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
   @property
   def episode_counters(self):
     """int64 `[N]`: the number of the next episode of each simulator, which with the seed decides how it begins."""
-    return self._next_episode.copy()
+    return self.simulators.episode_counters.copy()
 
   @episode_counters.setter
   def episode_counters(self, counters):
@@ -70,8 +69,12 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
       raise errors.UserError(
           f'Episode counters must be {self._num_envs} integers that are not negative, one for each simulator. '
           f'Received: episode_counters={counters}')
-    self.simulators.set_episode_counters(counters)
-    self._next_episode = counters.astype(np.int64)
+    self.simulators.episode_counters = counters.astype(np.int64)
+
+  @property
+  def restarts(self):
+    """How often a simulator was restarted since this environment was made."""
+    return int(self.simulators.restarts.sum())
 
   def observation_spec(self):
     return self._tensor_specs[0]
@@ -98,8 +101,6 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
   def _reset(self):
     self._require_open()
     observation = self.simulators.reset()
-    self._next_episode += 1
-    self._last[:] = False
     self.env_steps = np.zeros(self._num_envs, np.int64)
     return ts.TimeStep(
         step_type=np.full(self._num_envs, ts.StepType.FIRST, np.int32),
@@ -110,16 +111,15 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
   def _step(self, action):
     self._require_open()
     action = self._checked_action(action)
-    observation, reward, terminated, truncated, self.env_steps = self.simulators.step(action)
-    self._next_episode += self._last
-    last = terminated | truncated
-    step_type = np.where(last, ts.StepType.LAST, np.where(self._last, ts.StepType.FIRST, ts.StepType.MID))
-    self._last = last
+    step = self.simulators.step(action)
+    self.env_steps = step.env_steps
+    last = step.terminated | step.truncated
+    step_type = np.where(last, ts.StepType.LAST, np.where(step.begins, ts.StepType.FIRST, ts.StepType.MID))
     return ts.TimeStep(
         step_type=step_type.astype(np.int32),
-        reward=reward,
-        discount=1.0 - terminated.astype(np.float32),
-        observation=observation)
+        reward=step.reward,
+        discount=1.0 - step.terminated.astype(np.float32),
+        observation=step.observation)
 
   def _checked_action(self, action):
     """Returns `action` as `[N, A]` float32 clipped to [-1, 1], or as `[N]` int64."""

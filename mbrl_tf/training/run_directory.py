@@ -14,7 +14,7 @@ import mbrl_tf
 from mbrl_tf import errors
 
 _PACKAGES = ('tensorflow', 'tf-keras', 'tensorflow-probability', 'tf-agents', 'numpy', 'gymnasium', 'mujoco')
-_MAY_CHANGE = ('run.', 'environment.parallel')  # without making it another run; `run.seed` may not
+_MAY_CHANGE = ('run.', 'environment.parallel', 'environment.worker_timeout_seconds')  # without making it another run; `run.seed` may not
 _SEED = 'run.seed'
 _NOT_FINITE = '$float'  # see `to_json`
 

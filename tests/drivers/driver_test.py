@@ -229,3 +229,33 @@ def test_images_and_vectors_beside_discrete_actions_come_in_whole_episodes():
     assert episode.observation['image'].shape == (decisions + 1, 16, 16, 3) and episode.observation['image'].dtype == np.uint8
     np.testing.assert_allclose(np.diff(episode.observation['position'][:, 0]), (episode.action - 1) / 3, atol=1e-6)
     assert episode.terminated[-1] == (abs(episode.observation['position'][-1, 0]) == 1)
+
+
+def test_what_an_environment_did_before_it_was_restarted_is_dropped():
+  # Environment 0 fails in call 2, with 2 of its 4 decisions recorded; its next episode takes the calls 3 to 6. In call 5, where
+  # environment 1 begins its second episode, 3 and 5 decisions count: fewer than 9, so that episode is wanted, too.
+  environment = fakes.CountingEnvironment([[4], [5]], time_limit=9, faults={2: [0]})
+  policy = StatefulPolicy(environment.spec)
+  collected = driver.EpisodeDriver(environment).collect(policy, 9)
+  assert [tuple(episode.observation[0, :2]) for episode in collected.episodes] == [(1, 0), (0, 1), (1, 1)]
+  for episode in collected.episodes:
+    check_whole(episode)
+    np.testing.assert_array_equal(episode.action[:, 0], np.arange(len(episode.reward)))  # the policy's state began anew
+  assert collected.env_steps == collected.decisions == 14
+  assert collected.metrics['collect/simulator_restarts'] == 1 and collected.metrics['collect/dropped_env_steps'] == 2
+  assert driver.EpisodeDriver(environment).collect(policy, 8).metrics['collect/simulator_restarts'] == 0
+
+
+def test_a_restart_at_the_beginning_of_an_episode_drops_nothing():
+  # Call 4 begins the second episode anyway, and by then everything that was wanted is there.
+  environment = fakes.CountingEnvironment([[4]], time_limit=9, faults={4: [0]})
+  collected = driver.EpisodeDriver(environment).collect(policies.UniformRandomPolicy(environment.spec), 8)
+  assert [episode.observation[0, 1] for episode in collected.episodes] == [0, 1] and collected.env_steps == 8
+  assert collected.metrics['collect/simulator_restarts'] == 1 and collected.metrics['collect/dropped_env_steps'] == 0
+
+
+def test_an_environment_that_was_restarted_still_gives_the_episodes_asked_of_it():
+  environment = fakes.CountingEnvironment([[4], [5]], time_limit=9, faults={2: [0, 1], 3: [0]})
+  collected = driver.EpisodeDriver(environment).collect_episodes(policies.UniformRandomPolicy(environment.spec), 2)
+  assert [tuple(episode.observation[0, :2]) for episode in collected.episodes] == [(0, 2), (1, 1)]
+  assert collected.metrics['collect/simulator_restarts'] == 3 and collected.metrics['collect/dropped_env_steps'] == 4

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 
 import gymnasium
 import numpy as np
@@ -11,10 +12,11 @@ from gymnasium import spaces
 class Scripted(gymnasium.Env):
   """Observes `[step, draw]`, where `draw` is the episode's own random number; reward: the sum of the native action.
 
-  Actions lie in [0, 10] and [-2, 2].
+  Actions lie in [0, 10] and [-2, 2]. Goes wrong at step `fail_at`; with `once`, a file, only where that does not exist yet.
   """
 
-  def __init__(self, terminate_at=0, fail_at=0, failure='', dict_observation=False, discrete_start=None, render_mode=None):
+  def __init__(self, terminate_at=0, fail_at=0, failure='', dict_observation=False, discrete_start=None, render_mode=None,
+               once=''):
     self.render_mode = render_mode
     vector = spaces.Box(-np.inf, np.inf, (2,), np.float64)
     image = spaces.Box(0, 255, (4, 4, 3), np.uint8)
@@ -25,6 +27,7 @@ class Scripted(gymnasium.Env):
     self._terminate_at = terminate_at
     self._fail_at = fail_at
     self._failure = failure
+    self._once = once
     self._steps = 0
     self._draw = 0.0
 
@@ -38,13 +41,15 @@ class Scripted(gymnasium.Env):
     self._steps += 1
     reward = float(np.sum(action))
     observation = self._observation()
-    if self._steps == self._fail_at:
+    if self._steps == self._fail_at and self._may_fail():
       if self._failure == 'raise':
         raise RuntimeError('the gearbox broke')
       if self._failure == 'raise_beside_tensorflow' and 'tensorflow' in sys.modules:
         raise RuntimeError('TensorFlow is here')
       if self._failure == 'die':
         os._exit(3)
+      if self._failure == 'hang':
+        time.sleep(3600)
       if self._failure == 'nan_reward':
         reward = float('nan')
       if self._failure == 'nan_observation':
@@ -55,6 +60,16 @@ class Scripted(gymnasium.Env):
 
   def render(self):
     return np.full((8, 8, 3), self._steps, np.uint8)
+
+  def _may_fail(self):
+    """Whether this failure is one that is asked for; of all simulators that share a file `once`, the first one fails."""
+    if not self._once:
+      return True
+    try:
+      open(self._once, 'x').close()
+      return True
+    except FileExistsError:
+      return False
 
   def _observation(self):
     vector = np.array([self._steps, self._draw])

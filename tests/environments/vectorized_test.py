@@ -1,11 +1,5 @@
 """N simulators as one batched `PyEnvironment`, in process and in workers."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import numpy as np
 import pytest
 from tf_agents.environments import py_environment, utils as environment_utils
@@ -165,24 +159,6 @@ def test_episode_counters_that_do_not_fit_are_refused():
     catalog.make(NAME, num_envs=2).episode_counters = [1]
 
 
-@pytest.mark.parametrize('failure, said', [
-    ('raise', '(?s)raised in step.*gearbox broke'), ('nan_observation', 'finite numbers'), ('shape', r'float64\[3\]')])
-@pytest.mark.filterwarnings('ignore:.*ERROR')
-def test_faults_are_simulator_errors_that_tell_the_cause(make, failure, said):
-  environment = make(num_envs=2, kwargs={'fail_at': 1, 'failure': failure})
-  environment.reset()
-  with pytest.raises(errors.SimulatorError, match=said):
-    environment.step(zeros(environment))
-
-
-def test_a_worker_that_dies_is_a_simulator_error_and_leaves_no_other_behind():
-  environment = catalog.make(NAME, num_envs=2, parallel='processes', kwargs={'fail_at': 1, 'failure': 'die'})
-  environment.reset()
-  with pytest.raises(errors.SimulatorError, match=r'died during step.*Received: exit_codes='):
-    environment.step(zeros(environment))
-  assert not any(process.is_alive() for process in environment.simulators.processes)
-
-
 def test_close_ends_workers_and_may_be_called_twice():
   environment = catalog.make(NAME, num_envs=2, parallel='processes')
   environment.reset()
@@ -193,41 +169,6 @@ def test_close_ends_workers_and_may_be_called_twice():
     environment.reset()
 
 
-SCRIPT = '''
-import sys
-from mbrl_tf.environments import simulators, parallel
-if __name__ == '__main__':
-  group = parallel.Processes([simulators.Recipe('toy:point_mass', {})])
-  group.reset()
-  print(group.processes[0].pid, flush=True)
-  sys.stdin.read()
-'''
-
-
-def _is_running(pid):
-  try:
-    with open(f'/proc/{pid}/stat') as file:
-      return file.read().split()[2] != 'Z'
-  except FileNotFoundError:
-    return False
-
-
-def test_workers_end_when_their_parent_is_killed(tmp_path):
-  script = tmp_path / 'parent.py'
-  script.write_text(SCRIPT)
-  parent = subprocess.Popen(
-      [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-      env={**os.environ, 'PYTHONPATH': os.getcwd()})
-  worker = int(parent.stdout.readline())
-  assert _is_running(worker)
-  parent.send_signal(signal.SIGKILL)
-  parent.communicate()
-  deadline = time.monotonic() + 10
-  while _is_running(worker) and time.monotonic() < deadline:
-    time.sleep(0.05)
-  assert not _is_running(worker)
-
-
 def test_a_worker_never_imports_tensorflow():
   kwargs = {'fail_at': 1, 'failure': 'raise_beside_tensorflow'}
   environment = catalog.make(NAME, parallel='processes', kwargs=kwargs)
@@ -236,7 +177,7 @@ def test_a_worker_never_imports_tensorflow():
   environment.close()
   beside = catalog.make(NAME, parallel='in_process', kwargs=kwargs)  # so that the above says something
   beside.reset()
-  with pytest.raises(errors.SimulatorError, match='TensorFlow is here'):
+  with pytest.warns(RuntimeWarning, match='TensorFlow is here'):
     beside.step(zeros(beside))
 
 

@@ -1,0 +1,232 @@
+"""Where one simulator lives: in this process, or in a spawned worker process of its own.
+
+A host is asked for something and later for the answer, so that workers compute at the same time. What can go wrong with a
+simulator is a `SimulatorError` of `answer`, whatever it is: that it raised, that its process died, that it hangs.
+"""
+
+import atexit
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+import weakref
+from multiprocessing import connection
+
+from mbrl_tf import errors
+
+_SECONDS_TO_CLOSE = 2.0  # that a simulator gets, before its process is killed
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Local:
+  """One simulator in this process.
+
+  Attributes:
+    recipe: of the simulator.
+  """
+
+  def __init__(self, recipe):
+    """Builds nothing yet; `recipe` is a `simulators.Recipe`."""
+    self.recipe = recipe
+    self._env = None
+    self._request = None
+
+  def start(self):
+    """Has the simulator built; `answer` then returns None."""
+    self._request = ('start', None)
+
+  def ask(self, method, argument=None):
+    """Asks for one thing, once the answer before was taken.
+
+    Args:
+      method: `reset`, `step` or `render`.
+      argument: number of the episode for `reset`, the action for `step`.
+    """
+    self._request = (method, argument)
+
+  def answer(self):
+    """Returns what was asked for.
+
+    Returns:
+      After `reset` the observation; after `step` the observation, reward, terminated, truncated and env steps taken; after
+      `render` one frame uint8 [height, width, 3].
+
+    Raises:
+      SimulatorError: the simulator raised, cannot be built, or returned something outside its spec.
+      UserError: it cannot be used as it was asked for.
+    """
+    method, argument = self._request
+    if method == 'step':
+      observation, reward, terminated, truncated, info = self._env.step(argument)
+      return observation, reward, terminated, truncated, info['env_steps']
+    if method == 'reset':
+      self._env.episode_counter = argument
+      return self._env.reset()[0]
+    if method == 'render':
+      return self._env.render()
+    return self._build()
+
+  def ask_to_end(self):
+    """Nothing is to be said beforehand to what lives here."""
+
+  def end(self):
+    """Closes the simulator. It may be broken, so what goes wrong here goes unheeded."""
+    env, self._env = self._env, None
+    if env is not None:
+      with contextlib.suppress(Exception):
+        env.close()
+
+  def _build(self):
+    try:
+      self._env = self.recipe()
+    except (errors.UserError, errors.SimulatorError):
+      raise
+    except Exception as error:
+      raise errors.SimulatorError(f'A simulator could not be built.\n{traceback.format_exc()}') from error
+
+
+class Remote:
+  """One simulator in a spawned process, which talks through a pipe.
+
+  Spawned, because a process that has rendered or run TensorFlow cannot be forked safely; and never importing TensorFlow,
+  because software rendering and TensorFlow in one process crash. One pipe each and nothing shared, so that one process can
+  be killed and started anew whatever it is doing. (Gymnasium's AsyncVectorEnv cannot replace a single worker.)
+
+  Attributes:
+    recipe: of the simulator.
+    process: the `multiprocessing.Process` of now; another one after each start.
+  """
+
+  def __init__(self, recipe, timeout_seconds):
+    """Starts nothing yet.
+
+    Args:
+      recipe: a `simulators.Recipe`.
+      timeout_seconds: for each answer; a worker that takes longer hangs.
+    """
+    self.recipe = recipe
+    self.process = None
+    self._timeout = timeout_seconds
+    self._method = None
+    self._deadline = None
+    self._pipe = None
+
+  def start(self):
+    """As `Local.start`."""
+    context = multiprocessing.get_context('spawn')
+    self._pipe, theirs = context.Pipe()
+    self.process = context.Process(target=_serve, args=(self.recipe, theirs), daemon=True)
+    with _signals_blocked():
+      self.process.start()
+    theirs.close()  # so that the pipe ends where the worker does
+    _RUNNING.add(self)
+    self._expect('start')
+
+  def ask(self, method, argument=None):
+    """As `Local.ask`."""
+    self._expect(method)
+    self._send((method, argument))
+
+  def answer(self):
+    """As `Local.answer`; also a SimulatorError where the process died or exceeds its time."""
+    try:
+      if not self._pipe.poll(max(0.0, self._deadline - time.monotonic())):
+        raise errors.SimulatorError(
+            f'A simulator process hangs: it gave no answer to {self._method}() in time. '
+            f'Received: worker_timeout_seconds={self._timeout}')
+      answer, kind, message = self._pipe.recv()
+    except (EOFError, OSError) as error:
+      self.process.join(_SECONDS_TO_CLOSE)
+      raise errors.SimulatorError(
+          f'A simulator process died during {self._method}(). Its own output, if any, stands above. '
+          'Negative exit codes are signals; -9 is what the kernel sends when memory runs out. '
+          f'Received: exit_code={self.process.exitcode}') from error
+    if kind is not None:
+      raise kind(message)
+    return answer
+
+  def ask_to_end(self):
+    """Tells the worker that it may close its simulator and go; several close at the same time."""
+    self._send(None)
+
+  def end(self):
+    """Ends the process, whatever state it is in: asks it first, so that the simulator closes, then kills."""
+    if self.process is None:
+      return
+    self.ask_to_end()
+    self.process.join(_SECONDS_TO_CLOSE)
+    if self.process.is_alive():
+      self.process.kill()
+      self.process.join()
+    self._pipe.close()
+    _RUNNING.discard(self)
+
+  def _expect(self, method):
+    self._method, self._deadline = method, time.monotonic() + self._timeout
+
+  def _send(self, message):
+    with contextlib.suppress(OSError):  # The process is dead: so says `answer`, where anybody asks for one.
+      self._pipe.send(message)
+
+
+_RUNNING = weakref.WeakSet()
+
+
+@atexit.register  # after multiprocessing's own (imported above), so that it runs before: that one waits for workers for ever
+def _end_all():
+  hosts = list(_RUNNING)
+  for host in hosts:
+    host.ask_to_end()
+  for host in hosts:
+    host.end()
+
+
+@contextlib.contextmanager
+def _signals_blocked():
+  """Processes started in here are deaf to what stops the trainer, from their first moment on."""
+  before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+  try:
+    yield
+  finally:
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(recipe, pipe):
+  """The worker: answers until it is told to end, or its parent is gone."""
+  # What stops a run is often sent to all its processes, and the parent still finishes an iteration with the workers.
+  for number in _STOP_SIGNALS:
+    signal.signal(number, signal.SIG_IGN)
+  signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+  threading.Thread(target=_end_after_parent, daemon=True).start()
+  os.environ['CUDA_VISIBLE_DEVICES'] = ''  # The GPU's memory is the learner's.
+  host = Local(recipe)
+  host.start()
+  try:
+    while True:
+      pipe.send(_told(host))
+      request = pipe.recv()
+      if request is None:
+        break
+      host.ask(*request)
+  except (EOFError, OSError):
+    pass  # The parent is gone, so there is nobody to tell and nothing left to do.
+  finally:
+    host.end()
+
+
+def _told(host):
+  """Returns an answer, None and None; or None, the kind of error and its message."""
+  try:
+    return host.answer(), None, None
+  except (errors.UserError, errors.SimulatorError) as error:
+    return None, type(error), str(error)
+
+
+def _end_after_parent():
+  """Ends this process some time after its parent, also where the simulator hangs and so never looks at the pipe."""
+  connection.wait([multiprocessing.parent_process().sentinel])
+  time.sleep(_SECONDS_TO_CLOSE)
+  os._exit(1)
