@@ -97,7 +97,8 @@ class Remote:
 
   Attributes:
     recipe: of the simulator.
-    process: the `multiprocessing.Process` of now; another one after each start.
+    process: the `multiprocessing.Process` of now, another one after each start; None where there is none.
+    exit_code: of the process before; negative for a signal.
   """
 
   def __init__(self, recipe, timeout_seconds):
@@ -108,7 +109,7 @@ class Remote:
       timeout_seconds: for each answer; a worker that takes longer hangs.
     """
     self.recipe = recipe
-    self.process = None
+    self.process = self.exit_code = None
     self._timeout = timeout_seconds
     self._method = None
     self._deadline = None
@@ -150,7 +151,8 @@ class Remote:
 
   def ask_to_end(self):
     """Tells the worker that it may close its simulator and go; several close at the same time."""
-    self._send(None)
+    if self.process is not None:
+      self._send(None)
 
   def end(self):
     """Ends the process, whatever state it is in: asks it first, so that the simulator closes, then kills."""
@@ -162,6 +164,9 @@ class Remote:
       self.process.kill()
       self.process.join()
     self._pipe.close()
+    self.exit_code = self.process.exitcode
+    self.process.close()  # or its descriptors would stay for as long as anybody knows this object
+    self.process = None
     _RUNNING.discard(self)
 
   def _expect(self, method):

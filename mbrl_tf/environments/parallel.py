@@ -171,8 +171,13 @@ class Processes(Simulators):
 
   @property
   def processes(self):
-    """The worker processes of now."""
-    return [host.process for host in self._hosts]
+    """The worker processes of now; none after `close`."""
+    return [host.process for host in self._hosts if host.process is not None]
+
+  @property
+  def exit_codes(self):
+    """Of the processes that ended last."""
+    return [host.exit_code for host in self._hosts]
 
 
 def _stack(observations):

@@ -78,20 +78,20 @@ def test_a_worker_that_dies_or_hangs_is_replaced(undisturbed, tmp_path, failure,
   observations, step_types, environment, warned = with_one_failure(failure, tmp_path / 'failed', **arguments)
   check_restart(undisturbed, observations, step_types, environment)
   assert said in warned
-  assert not any(process.is_alive() for process in environment.simulators.processes)
+  assert environment.simulators.processes == [] and environment.simulators.exit_codes == [0, 0]
 
 
 @pytest.mark.parametrize('number, code', [(signal.SIGKILL, -9), (signal.SIGSTOP, None)])
 def test_a_worker_that_is_killed_or_stopped_from_outside_is_replaced(undisturbed, number, code):
   with catalog.make(NAME, num_envs=2, seed=7, parallel='processes', worker_timeout_seconds=HANG_SECONDS) as environment:
     begun = [environment.reset()] + [environment.step(ACTIONS) for _ in range(2)]
-    victim = environment.simulators.processes[1]
-    os.kill(victim.pid, number)
+    victim = environment.simulators.processes[1].pid
+    os.kill(victim, number)
     with pytest.warns(RuntimeWarning, match=f'exit_code={code}' if code else 'hangs'):
       steps = begun + [environment.step(ACTIONS) for _ in range(10)]
     check_restart(undisturbed, np.stack([step.observation for step in steps]), np.stack([step.step_type for step in steps]),
                   environment)
-    assert not victim.is_alive()
+    assert not is_running(victim) and environment.simulators.exit_codes == [None, -9]
 
 
 def test_the_driver_records_no_part_of_an_episode(tmp_path, kind):
@@ -120,7 +120,7 @@ def test_too_many_failures_in_a_row_stop_with_the_traceback(kind):
     with pytest.raises(errors.SimulatorError, match='closed'):  # not answers to questions from before
       environment.step(ACTIONS)
     if kind == 'processes':
-      assert not any(process.is_alive() for process in environment.simulators.processes)
+      assert environment.simulators.processes == []
 
 
 @pytest.mark.filterwarnings('ignore:Simulator')

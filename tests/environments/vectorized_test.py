@@ -164,7 +164,7 @@ def test_close_ends_workers_and_may_be_called_twice():
   environment.reset()
   environment.close()
   environment.close()
-  assert [process.exitcode for process in environment.simulators.processes] == [0, 0]
+  assert environment.simulators.exit_codes == [0, 0] and environment.simulators.processes == []
   with pytest.raises(errors.SimulatorError, match='closed'):
     environment.reset()
 
