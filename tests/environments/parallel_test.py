@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import warnings
 
 import numpy as np
@@ -16,6 +15,7 @@ from mbrl_tf.drivers import driver
 from mbrl_tf.drivers import policies
 from mbrl_tf.environments import catalog
 from mbrl_tf.environments import parallel
+from tests import processes
 
 NAME = 'tests.environments.user_environments:scripted'  # 5 steps an episode
 ACTIONS = np.zeros((2, 2), np.float32)
@@ -91,7 +91,7 @@ def test_a_worker_that_is_killed_or_stopped_from_outside_is_replaced(undisturbed
       steps = begun + [environment.step(ACTIONS) for _ in range(10)]
     check_restart(undisturbed, np.stack([step.observation for step in steps]), np.stack([step.step_type for step in steps]),
                   environment)
-    assert not is_running(victim) and environment.simulators.exit_codes == [None, -9]
+    assert not processes.is_running(victim) and environment.simulators.exit_codes == [None, -9]
 
 
 def test_the_driver_records_no_part_of_an_episode(tmp_path, kind):
@@ -170,22 +170,6 @@ def test_a_failed_frame_is_drawn_again_and_begins_an_episode():
     assert environment.step(ACTIONS[:1]).observation[0, 0] == 1
 
 
-def is_running(pid):
-  try:
-    with open(f'/proc/{pid}/stat') as file:
-      return file.read().rsplit(')', 1)[1].split()[0] != 'Z'
-  except FileNotFoundError:
-    return False
-
-
-def await_end(pids):
-  """Asserts that no process of these is left after some seconds."""
-  deadline = time.monotonic() + 30
-  while any(map(is_running, pids)) and time.monotonic() < deadline:
-    time.sleep(0.05)
-  assert not [pid for pid in pids if is_running(pid)]
-
-
 SCRIPT = '''
 import sys
 import numpy as np
@@ -212,7 +196,7 @@ def parent(request, tmp_path):
       [sys.executable, script, request.param], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
       env={**os.environ, 'PYTHONPATH': os.getcwd()}, start_new_session=True)
   workers = [int(word) for word in process.stdout.readline().split()]
-  assert len(workers) == 2 and all(map(is_running, workers))
+  assert len(workers) == 2 and all(map(processes.is_running, workers))
   yield process, workers, request.param
   process.kill()
   process.communicate()
@@ -221,7 +205,7 @@ def parent(request, tmp_path):
 def test_workers_end_when_their_parent_is_killed(parent):
   process, workers, _ = parent
   process.send_signal(signal.SIGKILL)
-  await_end(workers)
+  processes.await_end(workers)
 
 
 @pytest.mark.parametrize('parent', [''], indirect=True)
@@ -232,4 +216,4 @@ def test_a_signal_to_all_processes_leaves_the_workers_to_their_parent(parent, nu
     os.kill(worker, number)
   said, complaints = process.communicate(timeout=60)
   assert process.returncode == 0 and said.endswith('stepped\n') and 'Warning' not in complaints
-  await_end(workers)  # also with the interpreter: nobody closed anything
+  processes.await_end(workers)  # also with the interpreter: nobody closed anything
