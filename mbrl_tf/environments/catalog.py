@@ -32,6 +32,9 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
   """
   _check(num_envs=(num_envs, 1), seed=(seed, 0), time_limit=(time_limit, 0), action_repeat=(action_repeat, 1),
          image_size=(image_size, 1), camera=(camera, -1))
+  if not worker_timeout_seconds > 0:
+    raise errors.UserError(
+        f'A worker needs time for its answers. Received: worker_timeout_seconds={worker_timeout_seconds!r}')
   if observation not in pixels.OBSERVATIONS:
     raise errors.unknown_name('observation', observation, pixels.OBSERVATIONS)
   if render_mode not in (None, 'rgb_array'):

@@ -18,6 +18,7 @@ from multiprocessing import connection
 from mbrl_tf import errors
 
 _SECONDS_TO_CLOSE = 2.0  # that a simulator gets, before its process is killed
+_LONGEST_TIMEOUT = 1e6  # seconds; the system does not wait longer than 24 days, and says so of infinity by an error
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -110,7 +111,7 @@ class Remote:
     """
     self.recipe = recipe
     self.process = self.exit_code = None
-    self._timeout = timeout_seconds
+    self._timeout = min(timeout_seconds, _LONGEST_TIMEOUT)
     self._method = None
     self._deadline = None
     self._pipe = None

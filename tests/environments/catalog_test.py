@@ -33,6 +33,7 @@ def test_an_unknown_name_brings_the_nearest(name, near):
     ('toy:point_mass', {'action_repeat': 1.5}, 'whole number'),
     ('toy:point_mass', {'seed': 'one'}, 'whole number'),
     ('toy:point_mass', {'time_limit': -1}, 'at least 0'),
+    ('toy:point_mass', {'worker_timeout_seconds': 0.0}, 'needs time'),
     ('toy:point_mass', {'parallel': 'process'}, 'processes'),
     ('toy:point_mass', {'render_mode': 'human'}, 'rgb_array'),
     ('gym:Hopper-v5', {'render_mode': 'rgb_array', 'parallel': 'in_process'}, 'crash'),

@@ -107,6 +107,11 @@ def test_the_driver_records_no_part_of_an_episode(tmp_path, kind):
   assert collected.metrics['collect/simulator_restarts'] == 1 and collected.metrics['collect/dropped_env_steps'] == 2
 
 
+def test_a_timeout_may_be_infinite():
+  with catalog.make(NAME, parallel='processes', worker_timeout_seconds=float('inf')) as environment:
+    assert environment.reset().observation[0, 0] == 0
+
+
 def test_too_many_failures_in_a_row_stop_with_the_traceback(kind):
   with catalog.make(NAME, num_envs=2, kwargs={'fail_at': 1, 'failure': 'raise'}, parallel=kind) as environment:
     environment.reset()

@@ -25,7 +25,7 @@ def test_the_defaults_can_be_used():
     ('imagination', 'gae_lambda', -0.1), ('imagination', 'buffer_starts', 1.5), ('imagination', 'buffer_starts', -0.1),
     ('meta', 'inner_steps', 0), ('meta', 'clip', 0.), ('meta', 'gradient_clip', -1.), ('run', 'keep_checkpoints', 0),
     ('environment', 'num_envs', 0), ('environment', 'parallel', 'threads'), ('environment', 'observation', 'images'),
-    ('environment', 'image_size', 0), ('environment', 'camera', -2), ('environment', 'name', '')])
+    ('environment', 'worker_timeout_seconds', 0.), ('environment', 'image_size', 0), ('environment', 'camera', -2), ('environment', 'name', '')])
 def test_what_cannot_be_used_is_named(part, field, value):
   config = make()
   setattr(getattr(config, part), field, value)
