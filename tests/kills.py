@@ -92,6 +92,7 @@ def campaign(name, kills, seed, folder) -> Dict[str, Any]:
       remains = examine(path)
       check_kept(before, remains, told)
       told[f'hit {remains.hit}'] += 1
+      told['resumes after learning'] += remains.checkpoint_env_steps > _lines(folder / 'whole')[0]['env_steps']
       before, done = remains, done + 1
     if not ended:
       _finish(name, path)
@@ -111,8 +112,8 @@ def _kill_once(name, path, number, moment, seconds, rng, told) -> bool:
   if moment == 'anytime':
     processes.wait(process, rng.uniform(0, 0.6 * seconds))  # rarely more than a run takes when it is not the first on a busy machine
   else:
-    # A checkpoint begins with a temporary folder, and ends with an index: the first and the third file are such folders.
-    processes.await_files(process, path / moment, rng.choice((1, 1, 2, 3)))
+    # The first and the third that appear are the temporary folders with which checkpoints begin; the second is an index.
+    processes.await_files(process, path / moment, rng.choice((1, 1, 3)))
     time.sleep(rng.choice((0, 0, 0.001, 0.003)))
   to_all = rng.random() < 0.5
   if process.poll() is None:
