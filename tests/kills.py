@@ -33,11 +33,11 @@ _ROOT = pathlib.Path(__file__).parent.parent
 _MBMPO = (f'--config={_ROOT / "tests" / "launchers" / "point_mass_config.py"}', '--config.run.env_steps=2000',
           '--config.run.evaluate_every_env_steps=300')
 _DREAMER = (
-    f'--config={_ROOT / "configs" / "dreamer" / "smoke.py"}', '--config.run.env_steps=2000', '--config.run.evaluate_every_env_steps=400',
-    '--config.run.evaluate_episodes=1', '--config.run.evaluate_videos=false', '--config.collect.random_env_steps=100',
-    '--config.collect.env_steps_per_iteration=100', '--config.replay.batch_size=2', '--config.replay.batch_length=5',
-    '--config.model.image_depth=2', '--config.behavior.horizon=2', '--config.learner.first_gradient_steps=2',
-    '--config.learner.env_steps_per_gradient_step=50')
+    f'--config={_ROOT / "configs" / "dreamer" / "smoke.py"}', '--config.run.env_steps=2000',
+    '--config.run.evaluate_every_env_steps=400', '--config.run.evaluate_episodes=1', '--config.run.evaluate_videos=false',
+    '--config.collect.random_env_steps=100', '--config.collect.env_steps_per_iteration=100', '--config.replay.batch_size=2',
+    '--config.replay.batch_length=5', '--config.model.image_depth=2', '--config.behavior.horizon=2',
+    '--config.learner.first_gradient_steps=2', '--config.learner.env_steps_per_gradient_step=50')
 CASES = {
     'mbmpo_mujoco_processes': (*_MBMPO, '--config.environment.name=gym:InvertedPendulum-v5', '--config.environment.time_limit=50',
                                '--config.environment.parallel=processes'),
@@ -110,7 +110,7 @@ def _kill_once(name, path, number, moment, seconds, rng, told) -> bool:
   lines = _whole_lines(path)
   process, log = _start(name, path)
   if moment == 'anytime':
-    processes.wait(process, rng.uniform(0, 0.6 * seconds))  # rarely more than a run takes when it is not the first on a busy machine
+    processes.wait(process, rng.uniform(0, 0.6 * seconds))  # less than all, for a resumed run is shorter
   else:
     # The first and the third that appear are the temporary folders with which checkpoints begin; the second is an index.
     processes.await_files(process, path / moment, rng.choice((1, 1, 3)))
