@@ -12,6 +12,8 @@ from mbrl_tf.drivers import driver as episode_driver
 from mbrl_tf.environments import catalog as environments
 from mbrl_tf.training import checkpoint
 from mbrl_tf.training import evaluation
+from mbrl_tf.training import loop
+from mbrl_tf.training import metrics
 
 
 class Run(NamedTuple):
@@ -52,17 +54,29 @@ def assemble(config, directory, num_envs=None) -> Run:
     raise
 
 
-def assemble_trained(config, directory) -> Run:
-  """Builds a run and restores its algorithm from the newest checkpoint, without touching the directory.
+def assemble_trained(config, directory, best=False) -> Run:
+  """Builds a run and restores its algorithm from the newest checkpoint or the best one, without touching the directory.
+
+  Args:
+    config: the dataclass tree.
+    directory: the `RunDirectory`.
+    best: take the checkpoint with the highest evaluation.
 
   Raises:
-    UserError: where there is no checkpoint yet.
+    UserError: where there is no checkpoint yet, or none was evaluated and the best is asked for.
   """
+  evaluations = metrics.recorded(directory.metrics, loop.EVALUATION) if best else None
   run = assemble(config, directory, num_envs=1)
   checkpointer = checkpoint.Checkpointer(directory.checkpoints, run.algorithm.state, config.environment.num_envs)
-  if not checkpointer.restore():
+  try:
+    if best and checkpointer.best(evaluations) is None:
+      raise errors.UserError('No checkpoint of this run was evaluated, so none is the best; run.evaluate_every_env_steps tells '
+                             f'when training evaluates. Received: run_dir={str(directory.path)!r}')
+    if not checkpointer.restore(evaluations):
+      raise errors.UserError(f'This run has no checkpoint yet. Received: run_dir={str(directory.path)!r}')
+  except BaseException:
     run.environment.close()
-    raise errors.UserError(f'This run has no checkpoint yet. Received: run_dir={str(directory.path)!r}')
+    raise
   return run
 
 

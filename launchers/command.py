@@ -48,13 +48,16 @@ CONFIG = config_flags.DEFINE_config_file(
     'config', None, 'a Python file with get_config(), for example configs/mbmpo/pendulum.py')
 RUN_DIR = flags.DEFINE_string('run_dir', None, 'folder of the run')
 SEED = flags.DEFINE_integer('seed', None, "of everything random; the config's own where none is given", lower_bound=0)
-_SHARED = ('config', 'run_dir', 'seed')
+BEST = flags.DEFINE_bool('best', False, 'take the checkpoint with the highest evaluate/return_mean instead of the newest')
+_SHARED = ('config', 'run_dir', 'seed', 'best')
 
 
 def run(main, documentation, names):
   """Parses the command line, runs `main`, and exits.
 
-  The exit status is 0 after success, 2 after a mistake of the user's (told in one line), 1 after anything else.
+  The exit status is 0 after success, 2 after a mistake of the user's (told in one line), 1 after anything else. What says
+  by itself what happened is told without a traceback of ours: a full disk, a simulator's fault (with the simulator's own
+  traceback, where it raised), learning that diverged.
 
   Args:
     main: without arguments.
@@ -71,6 +74,9 @@ def run(main, documentation, names):
   except errors.UserError as error:
     print(f'error: {error}', file=sys.stderr)
     sys.exit(2)
+  except (errors.StorageError, errors.SimulatorError, FloatingPointError) as error:
+    print(f'error: {error}', file=sys.stderr)
+    sys.exit(1)
   except KeyboardInterrupt:
     print('Interrupted.', file=sys.stderr)
     sys.exit(1)

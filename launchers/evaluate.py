@@ -1,6 +1,7 @@
-"""Evaluates the newest checkpoint of a run, and prints one JSON object.
+"""Evaluates the newest checkpoint of a run, or the best one, and prints one JSON object.
 
   python -m launchers.evaluate --run_dir=runs/hc --episodes=10
+  python -m launchers.evaluate --run_dir=runs/hc --best           that with the highest evaluate/return_mean of training
   python -m launchers.evaluate --run_dir=runs/hc --video          also writes runs/hc/evaluate-ENV_STEPS.gif
 """
 
@@ -11,6 +12,7 @@ from absl import flags
 
 from launchers import command
 from mbrl_tf import errors
+from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
 _EPISODES = flags.DEFINE_integer('episodes', 10, 'how many', lower_bound=1)
@@ -29,7 +31,7 @@ def main():
 
   seed = config.run.seed if command.SEED.value is None else command.SEED.value
   with contextlib.ExitStack() as stack:
-    run = assembly.assemble_trained(config, directory)
+    run = assembly.assemble_trained(config, directory, command.BEST.value)
     stack.callback(run.environment.close)
     evaluator = assembly.make_evaluator(config, _EPISODES.value, seed, _VIDEO.value)
     stack.callback(evaluator.close)
@@ -38,10 +40,10 @@ def main():
   told = {'run_dir': str(directory.path), 'env_steps': env_steps, 'episodes': len(result.episodes), **result.metrics}
   if _VIDEO.value:
     path = directory.path / f'evaluate-{env_steps}.gif'
-    path.write_bytes(metrics.encode_gif(result.frames, result.frames_per_second))
+    files.write_atomically(path, metrics.encode_gif(result.frames, result.frames_per_second))
     told['video'] = str(path)
   print(json.dumps(told))
 
 
 if __name__ == '__main__':
-  command.run(main, __doc__, ('run_dir', 'episodes', 'seed', 'video'))
+  command.run(main, __doc__, ('run_dir', 'best', 'episodes', 'seed', 'video'))

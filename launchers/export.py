@@ -1,4 +1,4 @@
-"""Exports the newest checkpoint of a run as SavedModels, which need no mbrl_tf to be loaded.
+"""Exports the newest checkpoint of a run as SavedModels, which need no mbrl_tf to be loaded; with --best the best one.
 
   python -m launchers.export --run_dir=runs/hc --export_dir=exported
 
@@ -30,11 +30,11 @@ def main():
   from mbrl_tf.training import export
 
   with contextlib.ExitStack() as stack:
-    run = assembly.assemble_trained(config, directory)
+    run = assembly.assemble_trained(config, directory, command.BEST.value)
     stack.callback(run.environment.close)
     path = export.export(run.algorithm, run.environment.spec, config, _EXPORT_DIR.value)
     print(json.dumps({'export_dir': str(path), 'env_steps': run.algorithm.env_steps}))
 
 
 if __name__ == '__main__':
-  command.run(main, __doc__, ('run_dir', 'export_dir'))
+  command.run(main, __doc__, ('run_dir', 'export_dir', 'best'))

@@ -1,4 +1,4 @@
-"""The two kinds of error that reach a person: their own mistake, and a simulator's fault."""
+"""The kinds of error that reach a person: their own mistake, a simulator's fault, and a disk's."""
 
 import difflib
 
@@ -9,6 +9,10 @@ class UserError(ValueError):
 
 class SimulatorError(RuntimeError):
   """A simulator raised, died, or returned something outside its own spec."""
+
+
+class StorageError(RuntimeError):
+  """A file could not be written, and not because of how it is called. Launchers print it in one line and exit with status 1."""
 
 
 def unknown_name(kind, name, known):

@@ -17,26 +17,23 @@ render them in software.
 """
 
 import io
-import os
 import pathlib
 import re
 import warnings
-import zipfile
-import zlib
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
 from mbrl_tf import errors
 from mbrl_tf import types
+from mbrl_tf.data import archive, files
 
 BLOCK_ROWS = 25  # rows of an image that are compressed together
 
 _FILE_NAME = re.compile(r'^(\d{8})-(\d+)\.npz$')
 _BLOCK_NAME = re.compile(r'^\d{6,}/')
-_TEMPORARY = '.partial'
 _OBSERVATION = 'observation'
-_READ_ERRORS = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+_INDEX = 'index'  # stands in the file as well as in its name; files of the first versions lack it
 
 
 class EpisodeStore:
@@ -52,16 +49,20 @@ class EpisodeStore:
   """
 
   def __init__(self, folder):
-    """Opens the store, and creates the folder where it does not exist.
+    """Opens the store; the folder is created with the first episode.
 
     Args:
       folder: path; nothing else may write there.
+
+    Raises:
+      UserError: where something else than a folder is there.
     """
     self.folder = pathlib.Path(folder)
-    self.folder.mkdir(parents=True, exist_ok=True)
+    if self.folder.exists() and not self.folder.is_dir():
+      raise errors.UserError(f'Episodes need a folder, and a file is in its place. Received: folder={str(self.folder)!r}')
     self.truncations = 0
     self._files = {}
-    for path in self.folder.iterdir():
+    for path in self.folder.glob('*.npz'):
       match = _FILE_NAME.match(path.name)
       if match:
         self._files[int(match.group(1))] = path
@@ -81,15 +82,18 @@ class EpisodeStore:
 
     Raises:
       UserError: where the lengths of the episode's arrays do not fit each other.
+      StorageError: where the file cannot be written.
     """
     arrays = _to_arrays(episode)
     index = self._count
+    with files.writing(self.folder):
+      self.folder.mkdir(parents=True, exist_ok=True)
     path = self.folder / f'{index:08d}-{len(arrays["reward"])}.npz'
     content = io.BytesIO()
     # Images shrink well. Vectors hardly do, and there the time to compress is what counts.
     has_image = any(is_image(value) for value in arrays.values())
-    (np.savez_compressed if has_image else np.savez)(content, **_to_blocks(arrays))
-    _write_atomically(path, content.getbuffer())
+    (np.savez_compressed if has_image else np.savez)(content, **_to_blocks(arrays), **{_INDEX: index})
+    files.write_atomically(path, content.getbuffer())
     self._files[index] = path
     self._count = index + 1
     return index
@@ -109,6 +113,8 @@ class EpisodeStore:
       episode, named = _read_episode(stored), _named_decisions(self._files[index])
       if len(episode.reward) != named:
         raise ValueError(f'it holds {len(episode.reward)} decisions where its name says {named}')
+      if _INDEX in stored.files and stored[_INDEX] != index:
+        raise ValueError(f'it holds episode {stored[_INDEX]}, of another name')
       return episode
 
     return self._read(index, read)
@@ -120,7 +126,7 @@ class EpisodeStore:
       UserError: as `load`, but damage to images is not noticed.
     """
     return self._read(index, lambda stored: _from_arrays(
-        {name: stored[name] for name in stored.files if not _BLOCK_NAME.match(name)}))
+        {name: stored[name] for name in stored.files if not _BLOCK_NAME.match(name) and name != _INDEX}))
 
   def load_images(self, index: int, blocks: Sequence[int]) -> List[Any]:
     """Reads blocks of one episode's images.
@@ -151,10 +157,9 @@ class EpisodeStore:
     if path is None:
       raise errors.UserError(f'The file of this episode is gone from {self.folder}. Received: index={index}')
     try:
-      # Opened here, because numpy leaves a file open that is no archive.
-      with open(path, 'rb') as file, np.load(file, allow_pickle=False) as stored:
-        return take(stored)
-    except _READ_ERRORS as error:
+      with open(path, 'rb') as file:
+        return take(archive.Archive(file))
+    except archive.READ_ERRORS as error:
       raise errors.UserError(
           f'The file of this episode is damaged ({type(error).__name__}: {error}). Received: path={str(path)!r}') from error
 
@@ -177,13 +182,12 @@ class EpisodeStore:
       count: the length of the store when the checkpoint was written. Where the store is shorter, somebody removed
         files: the next episode still gets index `count`, and what is missing is skipped with a warning when read.
     """
-    for path in self.folder.glob(f'*{_TEMPORARY}'):
-      path.unlink()  # a process was killed while it wrote this one
+    files.remove_partial(self.folder)
     newer = sorted((index for index in self._files if index >= count), reverse=True)
     for index in newer:  # newest first: killed half way, the store still is a beginning of what it was
       self._files.pop(index).unlink(missing_ok=True)
     if newer:
-      _sync_folder(self.folder)
+      files.sync(self.folder)
       self.truncations += 1
     self._count = count
 
@@ -256,29 +260,22 @@ def _read_episode(stored):
   """Returns the `types.Episode` in an open file."""
   parts = {}
   for name in stored.files:
+    if name == _INDEX:
+      continue
     parts.setdefault(_BLOCK_NAME.sub('', name), []).append(stored[name])
   arrays = {name: blocks[0] if len(blocks) == 1 else np.concatenate(blocks) for name, blocks in parts.items()}
   if unflatten(arrays) is None:
     raise ValueError('it holds no observation')
+  _check_kinds(arrays)
   _check_lengths(arrays)
   return _from_arrays(arrays)
 
 
-def _write_atomically(path, content):
-  """Writes bytes so that `path` holds all of them or does not exist, also after a power cut."""
-  temporary = path.with_name(path.name + _TEMPORARY)
-  with open(temporary, 'wb') as file:
-    file.write(content)
-    file.flush()
-    os.fsync(file.fileno())
-  os.replace(temporary, path)
-  _sync_folder(path.parent)
-
-
-def _sync_folder(folder):
-  """Makes renames and removals in a folder durable."""
-  descriptor = os.open(folder, os.O_RDONLY)
-  try:
-    os.fsync(descriptor)
-  finally:
-    os.close(descriptor)
+def _check_kinds(arrays):
+  """Raises a ValueError where an array of a file has not the axes and the kind of type that an episode's has."""
+  for name, kinds, axes in (('action', 'iuf', (1, 2)), ('reward', 'iuf', (1,)), ('terminated', 'b', (1,)), ('member', 'iu', (0,))):
+    array = arrays[name]
+    if array.dtype.kind not in kinds or array.ndim not in axes:
+      raise ValueError(f'its {name} has the type {array.dtype} and {array.ndim} axes')
+  if arrays['terminated'][:-1].any():
+    raise ValueError('it goes on after it terminated')

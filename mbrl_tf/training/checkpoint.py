@@ -1,6 +1,8 @@
 """Checkpoints of everything that influences a run's future."""
 
+import hashlib
 import pathlib
+import shutil
 import warnings
 
 import numpy as np
@@ -8,8 +10,11 @@ import tensorflow as tf
 import tf_keras
 
 from mbrl_tf import errors
+from mbrl_tf.data import files
 
 _NAME = 'checkpoint'
+_SUMS = '.sha256'
+_TEMPORARY = '_temp'  # where TensorFlow puts a checkpoint together
 
 
 class Progress(tf.Module):
@@ -33,6 +38,9 @@ class Progress(tf.Module):
 class Checkpointer:
   """Saves and restores an algorithm together with the loop's own progress.
 
+  A checkpoint is `checkpoint-ENV_STEPS.index`, one or more `.data-*`, and, written last, `.sha256` with the checksums of
+  these, as `sha256sum -c` reads them. They are compared before anything is restored.
+
   Attributes:
     progress: the `Progress`.
   """
@@ -52,23 +60,36 @@ class Checkpointer:
     self._checkpoint = tf.train.Checkpoint(algorithm=state, progress=self.progress)
     self._keep = keep
 
-  def save(self) -> str:
-    """Writes a checkpoint and removes the oldest beyond `keep`.
+  def save(self, evaluations=None) -> str:
+    """Writes a checkpoint; then removes all but the newest `keep` and the best, and those of a future that was given up.
+
+    Args:
+      evaluations: env steps to the return of an evaluation; the checkpoint with the highest of them is the best.
+
+    Returns:
+      The path, without the ending of a file name.
 
     Raises:
       FloatingPointError: where a variable that would be saved is not finite, an optimizer's moments included. The
-        checkpoints written before stay as they are.
+        checkpoints written before stay as they are, here as below.
+      StorageError: where it cannot be written.
     """
     self._require_finite()
-    path = self._checkpoint.write(str(self._folder / f'{_NAME}-{int(self.progress.env_steps)}'))
-    # Only a complete checkpoint has an index, which TensorFlow renames into place last.
-    for old in self._complete()[:-self._keep]:
-      for file in sorted(self._folder.glob(f'{old.name}.*'), key=lambda file: not file.name.endswith('.index')):
-        file.unlink()
-    return path
+    path = self._folder / f'{_NAME}-{int(self.progress.env_steps)}'
+    with files.writing(path, tf.errors.OpError):
+      try:
+        self._write(path)
+      except BaseException:
+        self._remove_leftovers()  # half a checkpoint only takes room
+        raise
+    self._remove_old(evaluations or {})
+    return str(path)
 
-  def restore(self) -> bool:
-    """Restores the newest checkpoint that can be read; one that is damaged is skipped with a warning.
+  def restore(self, evaluations=None) -> bool:
+    """Restores the newest checkpoint, or the best one; one that is damaged is skipped with a warning.
+
+    Args:
+      evaluations: env steps to the return of an evaluation: the best of these comes first, and those without last.
 
     Returns:
       False where there is no checkpoint.
@@ -76,31 +97,117 @@ class Checkpointer:
     Raises:
       UserError: where a checkpoint does not fit the algorithm, or there are checkpoints and none can be read.
     """
-    complete = self._complete()
-    for path in reversed(complete):
-      try:
-        self._checkpoint.read(str(path)).assert_existing_objects_matched()
+    paths = self._complete()
+    if evaluations:
+      paths.sort(key=lambda path: evaluations.get(_env_steps(path), -np.inf))
+    for path in reversed(paths):
+      damage = _damage(path) or self._read(path)
+      if not damage:
         return True
-      except AssertionError as error:
-        raise errors.UserError(
-            f'The checkpoint does not fit this version of the algorithm ({str(error).splitlines()[0]}). '
-            f'Received: checkpoint={str(path)!r}') from error
-      except Exception as error:  # TensorFlow reports damage as IndexError, ValueError, OpError, and more
-        warnings.warn(f'Skipped a checkpoint that cannot be read ({type(error).__name__}: {error}): {path}', stacklevel=2)
-    if complete:
+      warnings.warn(f'Skipped a checkpoint that cannot be read ({damage}): {path}', stacklevel=2)
+    if paths:
       raise errors.UserError(f'No checkpoint of this run can be read. Received: checkpoints={str(self._folder)!r}')
     return False
 
+  def best(self, evaluations):
+    """Returns the env steps of the best checkpoint that is there, None where none was evaluated; the newest of equals."""
+    found = [env_steps for env_steps in map(_env_steps, self._complete()) if env_steps in evaluations]
+    return max(found, key=lambda env_steps: (evaluations[env_steps], env_steps), default=None)
+
+  def _write(self, path):
+    """Writes all files of a checkpoint durably."""
+    self._folder.mkdir(parents=True, exist_ok=True)
+    self._remove(path)  # a damaged one may be in its place
+    self._checkpoint.write(str(path))
+    lines = []
+    for file in _parts(path):
+      files.sync(file)
+      lines.append(f'{_checksum(file)}  {file.name}\n')
+    files.write_atomically(path.with_name(path.name + _SUMS), ''.join(lines).encode())
+
+  def _read(self, path):
+    """Restores one checkpoint; returns what is wrong with it, None where nothing is."""
+    try:
+      self._checkpoint.read(str(path)).assert_existing_objects_matched()
+    except Exception as error:  # TensorFlow reports what is wrong as IndexError, ValueError, OpError, and more
+      if not (isinstance(error, AssertionError) or path.with_name(path.name + _SUMS).exists()):
+        return f'{type(error).__name__}: {error}'
+      raise errors.UserError(
+          f'The checkpoint does not fit this version of the algorithm ({str(error).splitlines()[0]}). '
+          f'Received: checkpoint={str(path)!r}') from error
+    held = int(self.progress.env_steps)
+    return None if held == _env_steps(path) else f'it holds env step {held}, of another name'
+
   def _complete(self):
     """Returns the paths of all complete checkpoints, oldest first, without the ending of a file name."""
+    # TensorFlow renames the index into place last; the checksums come later still, so that a process may be killed in between.
     paths = [path.with_suffix('') for path in self._folder.glob(f'{_NAME}-*.index')]
-    return sorted(paths, key=lambda path: int(path.name.split('-')[1]))
+    return sorted((path for path in paths if path.name[len(_NAME) + 1:].isdigit()), key=_env_steps)
+
+  def _remove_old(self, evaluations):
+    """Removes what need not be kept after the checkpoint of this progress was written."""
+    now = int(self.progress.env_steps)
+    past = [path for path in self._complete() if _env_steps(path) <= now]
+    kept = {_env_steps(path) for path in past[-self._keep:]} | {self.best(evaluations)}
+    for path in self._complete():
+      # Beyond now lies a checkpoint that was damaged: the run went on from one before it, and its episodes are gone.
+      if _env_steps(path) not in kept:
+        self._remove(path)
+    self._remove_leftovers()
+
+  def _remove(self, path):
+    """Removes all files of a checkpoint, first the one without which it is none."""
+    for file in sorted(self._folder.glob(f'{path.name}.*'), key=lambda file: not file.name.endswith('.index')):
+      file.unlink(missing_ok=True)
+
+  def _remove_leftovers(self):
+    """Removes what belongs to no complete checkpoint: its writing was killed, or failed."""
+    complete = {path.name for path in self._complete()}
+    for path in self._folder.glob(f'{_NAME}-*'):
+      if path.name.endswith(_TEMPORARY):
+        shutil.rmtree(path, ignore_errors=True)
+      elif path.name.split('.')[0] not in complete:
+        path.unlink(missing_ok=True)
+    files.remove_partial(self._folder)
 
   def _require_finite(self):
     """Raises where a variable that would be saved is not finite."""
     for variable in _variables(self._checkpoint):
       if variable.dtype.is_floating and not bool(tf.reduce_all(tf.math.is_finite(variable))):
         raise FloatingPointError(f'{variable.name} is not finite, so training stops and keeps the checkpoints before.')
+
+
+def _env_steps(path):
+  """Returns the env steps that a checkpoint's name tells."""
+  return int(path.name.split('-')[1])
+
+
+def _parts(path):
+  """Returns the files of a checkpoint that hold its content."""
+  return sorted([path.with_name(f'{path.name}.index'), *path.parent.glob(f'{path.name}.data-*')])
+
+
+def _checksum(file):
+  """Returns the SHA-256 of a file in hexadecimal digits."""
+  digest = hashlib.sha256()
+  with open(file, 'rb') as opened:
+    while part := opened.read(2**20):
+      digest.update(part)
+  return digest.hexdigest()
+
+
+def _damage(path):
+  """Compares the files of a checkpoint with its checksums; returns what is wrong, None where nothing is."""
+  sums = path.with_name(path.name + _SUMS)
+  if not sums.exists():
+    warnings.warn(f'A checkpoint has no checksums (it is of an earlier version, or was just being written): {path}', stacklevel=3)
+    return None
+  try:
+    expected = sums.read_text()
+    found = ''.join(f'{_checksum(file)}  {file.name}\n' for file in _parts(path))
+  except (OSError, ValueError) as error:
+    return f'{type(error).__name__}: {error}'
+  return None if found == expected else f'its files do not have the checksums in {sums.name}'
 
 
 def _variables(root):

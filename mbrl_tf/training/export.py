@@ -12,6 +12,7 @@ from tf_agents.policies import tf_policy
 
 from mbrl_tf import errors
 from mbrl_tf import types
+from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
 _METADATA = 'export.json'
@@ -36,7 +37,8 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
     The destination.
 
   Raises:
-    UserError: where the destination holds something else.
+    UserError: where the destination holds something else, or no folder can be made there.
+    StorageError: where it cannot be written; an earlier export stays as it is.
   """
   destination = pathlib.Path(destination)
   if destination.exists() and not (destination / _METADATA).exists() and (
@@ -46,18 +48,28 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
         f'Received: export_dir={str(destination)!r}')
   # A sibling, because renaming is atomic only within one file system.
   temporary = destination.with_name(f'.{destination.name}.partial')
-  shutil.rmtree(temporary, ignore_errors=True)
-  temporary.mkdir(parents=True)
+  with files.writing(destination, tf.errors.OpError):
+    try:
+      shutil.rmtree(temporary, ignore_errors=True)
+      temporary.mkdir(parents=True)
+      _write(algorithm, temporary)
+      (temporary / _METADATA).write_text(run_directory.to_json(_metadata(algorithm, spec, config)))
+      _replace(temporary, destination)
+    except BaseException:
+      shutil.rmtree(temporary, ignore_errors=True)  # half an export only takes room
+      raise
+  return destination
+
+
+def _write(algorithm, folder):
+  """Writes the two SavedModels."""
   with _quiet():
     train_step = tf.Variable(algorithm.env_steps, dtype=tf.int64)
     policy = _ActionPolicy(algorithm.evaluation_policy())
-    policy_saver.PolicySaver(policy, train_step=train_step).save(str(temporary / 'policy'))
+    policy_saver.PolicySaver(policy, train_step=train_step).save(str(folder / 'policy'))
     model = algorithm.model_module()  # kept by name here, for its functions refer to it weakly
     functions = _functions(model)
-    tf.saved_model.save(functions, str(temporary / 'model'), signatures=functions.by_name)
-  (temporary / _METADATA).write_text(run_directory.to_json(_metadata(algorithm, spec, config)))
-  _replace(temporary, destination)
-  return destination
+    tf.saved_model.save(functions, str(folder / 'model'), signatures=functions.by_name)
 
 
 def _replace(temporary, destination):

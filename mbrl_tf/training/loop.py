@@ -5,11 +5,14 @@ import signal
 import sys
 import threading
 import time
+import warnings
 
 from mbrl_tf import errors
 from mbrl_tf.training import checkpoint
 from mbrl_tf.training import metrics as run_metrics
 from mbrl_tf.training import schedule as run_schedule
+
+EVALUATION = 'evaluate/return_mean'  # decides which checkpoint is the best
 
 
 def restore(algorithm, config, directory, store, environment) -> checkpoint.Checkpointer:
@@ -31,6 +34,9 @@ def restore(algorithm, config, directory, store, environment) -> checkpoint.Chec
   checkpointer = checkpoint.Checkpointer(
       directory.checkpoints, algorithm.state, environment.batch_size, config.run.keep_checkpoints)
   if checkpointer.restore():
+    if len(store) < int(checkpointer.progress.episodes):
+      warnings.warn(f'The checkpoint knows of {int(checkpointer.progress.episodes)} episodes, and the newest files of them are '
+                    f'gone from {directory.episodes}', stacklevel=2)
     environment.episode_counters = checkpointer.progress.episode_counters.numpy()
   elif len(store):
     _require_beginning(config, directory)
@@ -40,6 +46,9 @@ def restore(algorithm, config, directory, store, environment) -> checkpoint.Chec
 
 def train(algorithm, config, directory, store, environment, evaluator, checkpointer) -> bool:
   """Trains until the end of the schedule or a signal (SIGINT, SIGTERM), and leaves a checkpoint.
+
+  Besides where the schedule says so, a checkpoint is written where an evaluation is the best so far, and the best is kept.
+  A run that never evaluates has no best one: the returns of collecting are those of exploring policies.
 
   Args:
     algorithm, config, directory, store, environment, checkpointer: see `restore`.
@@ -56,23 +65,25 @@ def train(algorithm, config, directory, store, environment, evaluator, checkpoin
     stack.callback(outputs.close)
     stopping = stack.enter_context(_stop_at_signal())
     clock = _Clock(float(progress.seconds))
+    evaluations = run_metrics.recorded(directory.metrics, EVALUATION)
     iterations = algorithm.iterations() if not schedule.ended(before) else ()
     for report in iterations:
       now = int(algorithm.env_steps)
       stops = stopping.is_set() or schedule.ended(now)
       evaluates = schedule.evaluates(before, now)
-      _write(outputs, report, algorithm, evaluator if evaluates else None, now, clock)
+      metrics = _write(outputs, report, algorithm, evaluator if evaluates else None, now, clock)
       if evaluates:
+        evaluations[now] = metrics[EVALUATION]
         for name, draw in report.videos.items():
           outputs.tensorboard.write_video(name, now, draw(), environment.frames_per_second)
-      if stops or schedule.checkpoints(before, now):
-        _save(checkpointer, store, environment, now, clock)
+      if stops or schedule.checkpoints(before, now) or _is_best(checkpointer, evaluations, now):
+        _save(checkpointer, store, environment, now, clock, evaluations)
         saved = now
       before = now
       if stops or stopping.is_set():
         break
     if saved != before:  # the signal came while this iteration was written
-      _save(checkpointer, store, environment, before, clock)
+      _save(checkpointer, store, environment, before, clock, evaluations)
   return schedule.ended(before)
 
 
@@ -114,7 +125,7 @@ class _Clock:
 
 
 def _write(outputs, report, algorithm, evaluator, now, clock):
-  """Evaluates where there is an evaluator, and writes everything that is known of an iteration."""
+  """Evaluates where there is an evaluator, and writes and returns everything that is known of an iteration."""
   metrics = dict(report.metrics)
   if evaluator:
     evaluation = evaluator.evaluate(algorithm.evaluation_policy(), now)
@@ -125,16 +136,23 @@ def _write(outputs, report, algorithm, evaluator, now, clock):
   outputs.file.write(now, seconds, metrics)
   outputs.tensorboard.write(now, metrics, report.histograms)
   outputs.terminal.write(now, seconds, metrics)
+  return metrics
 
 
-def _save(checkpointer, store, environment, now, clock):
+def _is_best(checkpointer, evaluations, now):
+  """Says whether the policy was evaluated now, and better than at each checkpoint that is kept."""
+  best = checkpointer.best(evaluations)
+  return now in evaluations and (best is None or evaluations[now] > evaluations[best])
+
+
+def _save(checkpointer, store, environment, now, clock, evaluations):
   """Writes a checkpoint of the algorithm and of how far the run is."""
   progress = checkpointer.progress
   progress.env_steps.assign(now)
   progress.seconds.assign(clock.seconds())
   progress.episodes.assign(len(store))
   progress.episode_counters.assign(environment.episode_counters)
-  checkpointer.save()
+  checkpointer.save(evaluations)
 
 
 @contextlib.contextmanager

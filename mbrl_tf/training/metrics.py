@@ -3,7 +3,6 @@
 import io
 import json
 import math
-import os
 import pathlib
 import sys
 import time
@@ -16,6 +15,7 @@ from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.image import metadata as image_metadata
 
+from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
 _GIF_FRAMES = 100   # at most in one animation
@@ -33,21 +33,27 @@ class MetricsFile:
       path: of the file.
       env_steps: of the checkpoint from which the run goes on. Later lines are dropped, and so is a torn last one: the
         file is to read like that of a run that was never interrupted.
+
+    Raises:
+      StorageError: where the file cannot be written, as `write`.
     """
-    path = pathlib.Path(path)
-    if path.exists():
-      lines = path.read_bytes().splitlines(keepends=True)
+    self._path = pathlib.Path(path)
+    if self._path.exists():
+      lines = self._path.read_bytes().splitlines(keepends=True)
       kept = [line for line in lines if (found := _env_steps(line)) is not None and found <= env_steps]
-      temporary = path.with_suffix('.partial')
-      temporary.write_bytes(b''.join(kept))
-      os.replace(temporary, path)
-    self._file = open(path, 'a')
+      if kept != lines:
+        files.write_atomically(self._path, b''.join(kept))
+    with files.writing(self._path):
+      self._file = open(self._path, 'ab', buffering=0)  # a line that does not fit must not come back when the file is closed
 
   def write(self, env_steps: int, seconds: float, metrics):
     """Appends one line."""
     values = {name: _plain(value) for name, value in metrics.items()}
-    self._file.write(json.dumps({'env_steps': int(env_steps), 'seconds': round(float(seconds), 3), **values}) + '\n')
-    self._file.flush()
+    line = json.dumps({'env_steps': int(env_steps), 'seconds': round(float(seconds), 3), **values}) + '\n'
+    with files.writing(self._path):
+      rest = line.encode()
+      while rest:  # a disk that fills up takes what fits at first
+        rest = rest[self._file.write(rest):]
 
   def close(self):
     """Closes the file."""
@@ -65,41 +71,50 @@ class TensorBoard:
       config: the dataclass tree.
       env_steps: of the checkpoint from which the run goes on, 0 where there is none. TensorBoard forgets what was
         written after it, also by a run that was killed before its first checkpoint.
+
+    Raises:
+      StorageError: where the file cannot be written, as all methods.
     """
-    if any(pathlib.Path(folder).glob('events.out.tfevents.*')):
-      _forget_after(pathlib.Path(folder), env_steps)
-    self._writer = tf.summary.create_file_writer(str(folder))
+    self._folder = pathlib.Path(folder)
+    with self._writing():
+      if any(self._folder.glob('events.out.tfevents.*')):
+        _forget_after(self._folder, env_steps)
+      self._writer = tf.summary.create_file_writer(str(folder))
     values = run_directory.config_to_dict(config)
     flat = run_directory.flatten(values)
-    with self._writer.as_default(step=0):
+    with self._writing(), self._writer.as_default(step=0):
       tf.summary.text('config', '\n'.join(f'    {line}' for line in run_directory.to_json(values).splitlines()))
       hparams.hparams({name: value if isinstance(value, (bool, int, float, str)) else json.dumps(value)
                        for name, value in flat.items()}, trial_id=str(folder))
 
   def write(self, env_steps: int, metrics, histograms):
     """Writes scalars and histograms."""
-    with self._writer.as_default(step=env_steps):
+    with self._writing(), self._writer.as_default(step=env_steps):
       for name, value in metrics.items():
         # TensorBoard makes a group of each first part, in alphabetical order: names without a room would be a group each,
         # above the returns that people look for.
         tf.summary.scalar(name if '/' in name else f'published_names/{name}', float(value))
       for name, values in histograms.items():
         tf.summary.histogram(name, values)
-    self._writer.flush()
+      self._writer.flush()
 
   def write_video(self, name: str, env_steps: int, frames, frames_per_second: float):
     """Writes frames uint8 `[T, height, width, 3]` as an animated GIF, which TensorBoard plays as an image."""
     gif = encode_gif(frames, frames_per_second)
     width, height = Image.open(io.BytesIO(gif)).size
-    with self._writer.as_default(step=env_steps):
+    with self._writing(), self._writer.as_default(step=env_steps):
       tf.summary.write(
           name, tf.constant([str(width).encode(), str(height).encode(), gif]),
           metadata=image_metadata.create_summary_metadata(display_name=None, description=None))
-    self._writer.flush()
+      self._writer.flush()
 
   def close(self):
     """Closes the event file."""
-    self._writer.close()
+    with self._writing():
+      self._writer.close()
+
+  def _writing(self):
+    return files.writing(self._folder / 'events.out.tfevents.*', tf.errors.OpError)
 
 
 class Terminal:
@@ -162,9 +177,21 @@ def _forget_after(folder, env_steps):
 
 def recorded_env_steps(path) -> list:
   """Returns the env steps of all whole lines of a `MetricsFile`, in order; nothing where there is no file."""
+  return [env_steps for env_steps, _ in _whole_lines(path)]
+
+
+def recorded(path, name: str) -> dict:
+  """Returns one metric by env steps, of the whole lines of a `MetricsFile` that have it as a number."""
+  return {env_steps: line[name] for env_steps, line in _whole_lines(path) if isinstance(line.get(name), (int, float))}
+
+
+def _whole_lines(path):
+  """Yields env steps and content of the whole lines of a file; nothing where there is none."""
   path = pathlib.Path(path)
-  found = map(_env_steps, path.read_bytes().splitlines(keepends=True) if path.exists() else ())
-  return [env_steps for env_steps in found if env_steps is not None]
+  for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+    env_steps = _env_steps(line)
+    if env_steps is not None:
+      yield env_steps, json.loads(line)
 
 
 def _env_steps(line: bytes):

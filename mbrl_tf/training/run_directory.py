@@ -12,9 +12,12 @@ import typing
 
 import mbrl_tf
 from mbrl_tf import errors
+from mbrl_tf.data import files
 
 _PACKAGES = ('tensorflow', 'tf-keras', 'tensorflow-probability', 'tf-agents', 'numpy', 'gymnasium', 'mujoco')
-_MAY_CHANGE = ('run.', 'environment.parallel', 'environment.worker_timeout_seconds')  # without making it another run; `run.seed` may not
+# What may change without making it another run, for it changes no number that is learned; `run.seed` may not. Learning rates
+# may not either: the optimizers' own are in the checkpoint and would win, and no config would describe the run.
+_MAY_CHANGE = ('run.', 'environment.parallel', 'environment.worker_timeout_seconds', 'replay.cache_mib')
 _SEED = 'run.seed'
 _NOT_FINITE = '$float'  # see `to_json`
 
@@ -95,23 +98,29 @@ class RunDirectory:
     self._lock = None
 
   def __enter__(self):
-    """Makes this process the folder's only owner.
+    """Makes this process the folder's only owner, until it ends in whatever way: the system then takes the lock from it.
 
     Raises:
       UserError: where another process owns it, or it cannot be created.
     """
     try:
       self.path.mkdir(parents=True, exist_ok=True)
-      self._lock = open(self.path / 'lock', 'w')
+      self._lock = open(self.path / 'lock', 'a+')
     except OSError as error:
       raise errors.UserError(f'The run directory cannot be written ({error}). Received: run_dir={str(self.path)!r}') from error
     try:
       fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
+      self._lock.seek(0)
+      owner = self._lock.read().strip()
       self._lock.close()
       raise errors.UserError(
-          'Another process trains in this run directory, and two would overwrite each other. '
+          f'Another process trains in this run directory{f" ({owner})" if owner else ""}, and two would overwrite each other. '
           f'Received: run_dir={str(self.path)!r}') from error
+    with files.writing(self._lock.name):  # who it is, for the message above; the lock itself is the system's
+      self._lock.truncate(0)
+      self._lock.write(f'process {os.getpid()} on {platform.node()}')
+      self._lock.flush()
     return self
 
   def __exit__(self, *unused):
@@ -124,10 +133,13 @@ class RunDirectory:
       UserError: where there is none.
     """
     try:
-      return from_json(self.config_file.read_text())['config']
-    except FileNotFoundError as error:
+      config = from_json(self.config_file.read_text())['config']
+      if not isinstance(config, dict):
+        raise ValueError('config is no object')
+      return config
+    except (FileNotFoundError, NotADirectoryError) as error:
       raise errors.UserError(f'There is no run here: config.json is missing. Received: run_dir={str(self.path)!r}') from error
-    except (ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
       raise errors.UserError(f'config.json cannot be read ({error!r}). Received: run_dir={str(self.path)!r}') from error
 
   def write_config(self, config):
@@ -136,17 +148,20 @@ class RunDirectory:
     How long to train, when to evaluate and when to checkpoint may change; whatever influences the numbers may not.
 
     Raises:
-      UserError: where the folder belongs to a run with another config.
+      UserError: where the folder belongs to a run with another config; every field is told as `name: was -> is`.
+      StorageError: where the file cannot be written.
     """
     values = config_to_dict(config)
     if self.config_file.exists():
-      # Through the class, so that a field that is newer than the file counts with its default.
-      stored = config_to_dict(config_from_dict(type(config), self.read_config()))
-      _check_same(stored, values, self.path)
+      stored = self.read_config()
+      if stored.get('algorithm') == config.algorithm:
+        # Through the class, so that a field that is newer than the file counts with its default.
+        stored = config_to_dict(config_from_dict(type(config), stored))
+        _check_same(stored, values, self.path)
+      else:
+        _check_same({'algorithm': stored.get('algorithm')}, {'algorithm': config.algorithm}, self.path)
     content = {'algorithm': config.algorithm, 'config': values, 'versions': versions()}
-    temporary = self.config_file.with_suffix('.partial')
-    temporary.write_text(to_json(content))
-    os.replace(temporary, self.config_file)
+    files.write_atomically(self.config_file, to_json(content).encode())
 
 
 def versions() -> dict:
