@@ -28,6 +28,7 @@ _REPEATS = flags.DEFINE_integer('repeats', 5, 'timed calls, of which the median 
 def main():
   """Times and prints."""
   given, what = command.CONFIG.value, _WHAT.value
+  given = given if given is None else command.resolved_config(given, seed=command.SEED.value)
   algorithm = given.algorithm if given is not None else next(name for name in ('mbmpo', 'dreamer') if what in ('all', *_PARTS[name]))
   if what not in ('all', *_PARTS.get(algorithm, ())):
     raise errors.UserError(f'Of {algorithm} there are {", ".join(_PARTS.get(algorithm, ()))} to be timed. Received: what={what!r}')

@@ -155,9 +155,10 @@ def _parse(argv, names):
       raise errors.UserError(
           f'Fields can be set only together with --config=FILE. Received: {" ".join(argv[1:])}') from error
     raise errors.UserError(f'{_last_line(error)} (--help lists the flags). Received: {" ".join(argv[1:])}') from error
-  except (KeyError, AttributeError, IndexError, OSError) as error:
+  except Exception as error:  # a config is code, and may raise anything
     _explain_override(argv, error)
-    raise errors.UserError(f'The config cannot be loaded ({_last_line(error)}). Received: {" ".join(argv[1:])}') from error
+    raise errors.UserError(f'The config cannot be loaded ({type(error).__name__}: {_last_line(error)}). '
+                           f'Received: {" ".join(argv[1:])}') from error
   for name in _SHARED:
     if name not in names and flags.FLAGS[name].present:
       raise errors.UserError(f'This command does not take --{name} (--help lists the flags). Received: {" ".join(argv[1:])}')
@@ -181,9 +182,12 @@ def _explain_override(argv, cause):
 def _fields(argv):
   """Returns `{'run.seed': 0}` and so on of the config that a command line names; empty where it cannot be loaded."""
   path = _config_path(argv)
-  if path is None or not os.path.exists(path):
+  if path is None or not os.path.isfile(path):
     return {}
-  return run_directory.flatten(run_directory.config_to_dict(runpy.run_path(path)['get_config']()))
+  try:
+    return run_directory.flatten(run_directory.config_to_dict(runpy.run_path(path)['get_config']()))
+  except Exception:  # of which the flag itself tells
+    return {}
 
 
 def _config_path(argv):

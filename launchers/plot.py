@@ -19,6 +19,7 @@ import numpy as np
 
 from launchers import command
 from mbrl_tf import errors
+from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
 _RUN_DIRS = flags.DEFINE_list('run_dirs', None, 'folders of runs, with commas between them; * and ? stand for any characters')
@@ -48,11 +49,12 @@ def main():
   published = read_published(_PUBLISHED.value, _PUBLISHED_ENV.value) if _PUBLISHED.value else None
   curves = aligned(runs)
   out = pathlib.Path(_OUT.value)
-  out.parent.mkdir(parents=True, exist_ok=True)
   # Not `with_suffix`, which would cut a name such as `pendulum-0.5`.
   table, picture = (out.with_name(f'{out.name}.{ending}') for ending in ('csv', 'png'))
-  write_csv(table, curves)
-  draw(picture, curves, _METRIC.value, out.name, published)
+  with files.writing(out):
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(table, curves)
+    draw(picture, curves, _METRIC.value, out.name, published)
   print(json.dumps({'csv': str(table), 'png': str(picture), 'seeds': sorted(runs), 'env_steps': float(curves.env_steps[-1]),
                     'mean_at_end': _plain(curves.mean[-1])}))
 

@@ -1,6 +1,7 @@
 """What the training loop knows of an algorithm, and the parts that every config has."""
 
 import dataclasses
+import math
 from typing import Any, Dict, Iterator, Protocol
 
 from mbrl_tf import errors, types
@@ -78,8 +79,8 @@ def require(config, fields, holds, expectation):
 
 
 def require_positive(config, fields):
-  """Raises `UserError` unless the fields (see `require`) are above 0."""
-  require(config, fields, lambda value: value > 0, 'must be above 0')
+  """Raises `UserError` unless the fields (see `require`) are above 0, and finite."""
+  require(config, fields, lambda value: 0 < value < math.inf, 'must be above 0')
 
 
 def require_at_least(config, least, fields):

@@ -8,6 +8,7 @@ import inspect
 import multiprocessing
 import os
 import sys
+import traceback
 from typing import Any, Mapping, Optional
 
 import gymnasium
@@ -141,7 +142,8 @@ def build(name, kwargs, render_mode=None):
   if maker is None:
     raise errors.unknown_name('environment', name, names())
   _check_kwargs(name, maker, kwargs)
-  env = maker(**kwargs)
+  with _building(name, kwargs):
+    env = maker(**kwargs)
   if not isinstance(env, gymnasium.Env):
     raise errors.UserError(f'The factory {name} must return a gymnasium.Env. Received: {type(env).__name__}={env!r}')
   return env
@@ -166,11 +168,12 @@ def factory(name):
   try:
     module = importlib.import_module(module_name)
   except ModuleNotFoundError as error:
-    if error.name and not (module_name + '.').startswith(error.name + '.'):
-      raise
     raise errors.UserError(
         f'A name that does not begin with gym:, dmc: or toy: is a module and a factory in it, and this module cannot be '
-        f"found on Python's path. Received: environment={name!r}") from error
+        f"found on Python's path ({error}). Received: environment={name!r}") from error
+  except Exception as error:  # a user's module may raise anything
+    raise errors.UserError(
+        f'The module of this environment cannot be imported ({type(error).__name__}: {error}). Received: environment={name!r}') from error
   if not callable(getattr(module, attribute, None)):
     known = [f'{module_name}:{key}' for key, value in vars(module).items() if callable(value) and not key.startswith('_')]
     raise errors.unknown_name('environment', name, known or names())
@@ -198,11 +201,9 @@ def _build_gym(name, gym_id, kwargs, renders):
     raise errors.unknown_name('environment', name, names())
   if is_mujoco(name):
     mujoco_setup.load('mujoco', renders)
-  try:
+  with _building(name, kwargs):
     # The time limit is a wrapper of our own; gymnasium's checker and order enforcement cost more than a cheap simulator.
     env = gymnasium.make(gym_id, max_episode_steps=-1, disable_env_checker=True, **kwargs)
-  except TypeError as error:
-    raise errors.UserError(f'{name} does not take these keyword arguments ({error}). Received: kwargs={kwargs}') from error
   if is_mujoco(name) and hasattr(env.unwrapped, 'model'):
     mujoco_setup.prepare_model(env.unwrapped.model, kwargs.get('camera_id'))
   return env.env if isinstance(env, gym_wrappers.OrderEnforcing) else env
@@ -211,6 +212,20 @@ def _build_gym(name, gym_id, kwargs, renders):
 def _dmc_maker(name, renders):
   """Returns the callable that builds a task of the DM Control suite, or None where there is none of this name."""
   return functools.partial(dm_control.SuiteTask, name) if name in dm_control.tasks(renders) else None
+
+
+@contextlib.contextmanager
+def _building(name, kwargs):
+  """Tells keyword arguments that a simulator does not take from its other faults, which come with its own traceback."""
+  try:
+    yield
+  except TypeError as error:
+    raise errors.UserError(f'{name} does not take these keyword arguments ({error}). Received: kwargs={kwargs}') from error
+  except errors.UserError:
+    raise
+  except Exception as error:
+    raise errors.SimulatorError(
+        f'{name} cannot be built.\n{traceback.format_exc()}Received: kwargs={kwargs}, {type(error).__name__}={str(error)!r}') from error
 
 
 def _check_kwargs(name, maker, kwargs):

@@ -41,14 +41,10 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
     StorageError: where it cannot be written; an earlier export stays as it is.
   """
   destination = pathlib.Path(destination)
-  if destination.exists() and not (destination / _METADATA).exists() and (
-      not destination.is_dir() or any(destination.iterdir())):
-    raise errors.UserError(
-        'The destination exists and is no earlier export, so it is not overwritten. '
-        f'Received: export_dir={str(destination)!r}')
   # A sibling, because renaming is atomic only within one file system.
   temporary = destination.with_name(f'.{destination.name}.partial')
   with files.writing(destination, tf.errors.OpError):
+    _require_replaceable(destination)
     try:
       shutil.rmtree(temporary, ignore_errors=True)
       temporary.mkdir(parents=True)
@@ -59,6 +55,15 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
       shutil.rmtree(temporary, ignore_errors=True)  # half an export only takes room
       raise
   return destination
+
+
+def _require_replaceable(destination):
+  """Raises a `UserError` where something stands there that is no earlier export."""
+  if destination.exists() and not (destination / _METADATA).exists() and (
+      not destination.is_dir() or any(destination.iterdir())):
+    raise errors.UserError(
+        'The destination exists and is no earlier export, so it is not overwritten. '
+        f'Received: export_dir={str(destination)!r}')
 
 
 def _write(algorithm, folder):

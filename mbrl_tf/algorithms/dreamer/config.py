@@ -129,8 +129,8 @@ class LearnerConfig:
       optimizers; 10 as published. What is due is taken before each collection, or beside it with `collect.overlap`.
     first_gradient_steps: before the first collection with the policy, or beside it.
     gradient_clip: global norm to which each of the three gradients is clipped.
-    precision: of the layers: `float32`, `bfloat16`, or `float16` (with dynamic loss scaling, of which `loss_scale` and
-      `skipped_share` are reported for each model). Variables, states, and losses are float32.
+    precision: of the layers: `float32`, `bfloat16`, or `float16` (with dynamic loss scaling, of which `loss_scale` is
+      reported for each model). Variables, states, and losses are float32.
   """
   env_steps_per_gradient_step: float = 10.0
   first_gradient_steps: int = 100

@@ -37,8 +37,8 @@ class Learner(tf.Module):
       seed: int32 `[2]`.
 
     Returns:
-      A dict of metrics, each `[]`. A part whose loss or gradient is not finite is left as it was; its loss or norm tells so, of
-      which `summaries.of_steps` makes an error where it is one.
+      A dict of metrics, each `[]`. A part whose loss or gradient is not finite is left as it was; its `skipped_share` tells so, of
+      which `summaries.of_steps` makes an error where that goes on.
     """
     seeds = tf.random.experimental.stateless_split(seed, 3)
     with tf.GradientTape() as model_tape:
@@ -112,9 +112,9 @@ class _Trainer(tf.Module):
       loss: the unscaled loss, `[]`.
 
     Returns:
-      A dict of `gradient_norm`, the global norm before clipping, which is not finite where the step is left out; with loss
-      scaling also `loss_scale`, by which this step's loss was multiplied, and `skipped_share`, 1 where the step is left out
-      and 0 where it is taken. Each `[]`.
+      A dict of `gradient_norm`, the global norm before clipping, which is not finite where the step is left out; `skipped_share`,
+      1 where it is left out and 0 where it is taken; and with loss scaling `loss_scale`, by which this step's loss was
+      multiplied. Each `[]`.
     """
     norm = tf.where(tf.math.is_finite(loss), tf.linalg.global_norm(gradients), math.nan)
     clipped, _ = tf.clip_by_global_norm(gradients, self._clip, norm)  # all NaN where the norm is not finite
@@ -124,12 +124,13 @@ class _Trainer(tf.Module):
       return True
 
     finite = tf.math.is_finite(norm)
+    told = {'gradient_norm': norm, 'skipped_share': 1 - tf.cast(finite, tf.float32)}
     if not self._scales:
       tf.cond(finite, take, lambda: False)
-      return {'gradient_norm': norm}
+      return told
     scale = tf.identity(self.optimizer.loss_scale)
     take()  # which leaves the step out by itself, and lowers the scale then
-    return {'gradient_norm': norm, 'loss_scale': scale, 'skipped_share': 1 - tf.cast(finite, tf.float32)}
+    return {**told, 'loss_scale': scale}
 
 
 def _in_room(room, metrics):

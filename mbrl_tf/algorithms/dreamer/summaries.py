@@ -2,48 +2,37 @@
 
 import numpy as np
 
+from mbrl_tf.ops import finite
+
 
 def of_steps(steps):
-  """Means over gradient steps of what each told.
+  """Means over gradient steps of what each told, of the values that are finite.
 
-  Where the loss is scaled, a step that was left out has no gradient norm: the mean is over those that were taken, and is
-  missing where none was.
+  What has none is missing, such as the gradient norm where no step was taken while a loss scale comes down.
 
   Args:
     steps: list of dicts of `[]`, as `Learner.step` tells; may be empty.
 
   Raises:
-    FloatingPointError: a loss is not finite; or a gradient, where the loss is not scaled, or where no step was taken
-      although the scale has come down to 1.
+    FloatingPointError: all steps of a loss were left out, or `finite.LIMIT` in a row, because the loss or its gradient was not
+      finite. With loss scaling a gradient that is not finite counts where the scale cannot come down any more.
   """
   columns = {name: np.array([step[name].numpy() for step in steps]) for name in (steps[0] if steps else ())}
-  taken = {name.split('/')[0]: values == 0 for name, values in columns.items() if name.endswith('/skipped_share')}
-  for room, which in taken.items():
-    columns[f'{room}/gradient_norm'] = columns[f'{room}/gradient_norm'][which]
-  _require_finite(columns)
-  for room, which in taken.items():
-    _require_a_step(room, which, columns[f'{room}/loss_scale'][-1])
-  return {name: float(values.mean()) for name, values in columns.items() if values.size}
+  for name in columns:
+    if name.endswith('/skipped_share'):
+      _require_steps(name.split('/')[0], columns)
+  return {name: finite.mean(values) for name, values in columns.items() if np.isfinite(values).any()}
 
 
-def _require_a_step(room, taken, last_scale):
-  """Raises where each step of an iteration was left out, and no lower scale can help."""
-  # Above 1 a scale is still on its way down, which may take longer than a short iteration.
-  if not taken.any() and last_scale <= 1:
-    raise FloatingPointError(
-        f'The gradient of {room}/loss was not finite in any gradient step of the iteration, though the loss is no longer scaled; '
-        "learner.precision='bfloat16' or 'float32' may help. "
-        f'Received: {room}/loss_scale={last_scale} in the last of {len(taken)} steps')
-
-
-def _require_finite(columns):
-  """Raises at the first loss, norm or other value that is not finite."""
-  for name, values in columns.items():
-    if not np.isfinite(values).all():
-      index = int(np.flatnonzero(~np.isfinite(values))[0])
-      raise FloatingPointError(
-          f'{name} is not finite; a lower learning rate or learner.gradient_clip may help. '
-          f'Received: {name}={values[index]} in gradient step {index} of the iteration')
+def _require_steps(room, columns):
+  """Raises where steps of a room's loss are left out and go on to be."""
+  loss, skipped, scale = (columns.get(f'{room}/{name}') for name in ('loss', 'skipped_share', 'loss_scale'))
+  skipped, advice = skipped == 1, 'a lower learning rate or learner.gradient_clip'
+  if scale is not None:
+    advice += ", or learner.precision='bfloat16' or 'float32',"
+    if not skipped.all() or scale[-1] > 1:  # above 1 a scale is still on its way down, which may take a whole iteration
+      skipped = skipped & (~np.isfinite(loss) | (scale <= 1))
+  finite.require_steps(f'{room}/loss', skipped, advice, loss)
 
 
 def histograms(parts):

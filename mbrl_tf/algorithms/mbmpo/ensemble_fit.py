@@ -5,14 +5,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from mbrl_tf.ops import adam
+from mbrl_tf.ops import adam, finite
 
 
 class FitResult(NamedTuple):
-  """What a fit tells, each `[K]`: epochs taken, and losses of the weights that were kept."""
+  """What a fit tells, each `[K]`: epochs taken, losses of the weights that were kept, and the share of epochs left out."""
   epochs: Any
   validation_loss: Any
   train_loss: Any
+  skipped_share: Any
 
 
 class EarlyStopping:
@@ -24,7 +25,7 @@ class EarlyStopping:
 
   def __init__(self, members, persistence, min_epochs):
     self._persistence, self._min_epochs = persistence, min_epochs
-    self._average = self._previous = None
+    self._average, self._previous = np.zeros(members), np.zeros(members)
     self.epochs = np.zeros(members, int)
     self.stopped = np.zeros(members, bool)
     self.best_loss = np.full(members, np.inf)
@@ -33,17 +34,17 @@ class EarlyStopping:
     """Takes an epoch's validation losses.
 
     Args:
-      losses: `[K]`; entries of stopped members are not read.
+      losses: `[K]`; entries of stopped members are not read, nor are those that are not finite: such an epoch was none.
 
     Returns:
       bool `[K]`, where the loss is the member's best so far.
     """
     losses = np.asarray(losses, np.float64)
-    if self._average is None:
-      # Half the magnitude of the loss above it: likelihoods may be negative.
-      self._average, self._previous = losses + 0.5 * np.abs(losses), losses + np.abs(losses)
+    active = ~self.stopped & np.isfinite(losses)
+    first = active & (self.epochs == 0)
+    # Half the magnitude of the loss above it: likelihoods may be negative.
+    self._average[first], self._previous[first] = (losses + 0.5 * np.abs(losses))[first], (losses + np.abs(losses))[first]
     average = self._persistence * self._average + (1 - self._persistence) * losses
-    active = ~self.stopped
     self.epochs[active] += 1
     improved = active & (losses < self.best_loss)
     self.best_loss = np.where(improved, losses, self.best_loss)
@@ -92,23 +93,31 @@ class EnsembleFit(tf.Module):
     least = most if self._config.annealed_updates else self._config.min_epochs
     stopping = EarlyStopping(len(members), self._config.persistence, least)
     current = self._current_state()
-    kept, train_loss = current, np.full(len(members), np.nan)
+    kept, train_loss, skipped = current, np.full(len(members), np.nan), []
     while len(members) and stopping.epochs.max() < most:
       orders, num_batches = self._batches(train[members], rng)
       rate = self._learning_rate(stopping.epochs.max(), most)
+      before = current
       current, losses = self.compiled_epoch(
-          current, inputs, targets, orders, num_batches, *self._padded(validation[members]), rate)
+          before, inputs, targets, orders, num_batches, *self._padded(validation[members]), rate)
       all_losses = np.zeros([2, self._ensemble.members])
       all_losses[:, members] = losses.numpy()
-      _require_finite(all_losses, members)
+      skipped.append(~np.isfinite(all_losses).all(0))
+      if skipped[-1].any():
+        _require_epochs(np.array(skipped), all_losses, members)
+        all_losses[1, skipped[-1]] = np.nan
+        current = _undone(before, current, skipped[-1][members])
       improved = stopping.update(all_losses[1])
       train_loss[improved] = all_losses[0][improved]
       kept = self._keep(kept, current, members, improved)
       members, current = self._drop_stopped(members, current, stopping.stopped)
+    if not stopping.epochs.all():  # too few epochs for the limit, and none that counts
+      _require_epochs(np.array(skipped), all_losses, np.flatnonzero(stopping.epochs == 0), least=0)
     self._restore(kept)
     if not self._ensemble.probabilistic:
       self._ensemble.error_std.assign(self.compiled_error_std(inputs, targets, tf.constant(validation)))
-    return FitResult(stopping.epochs, stopping.best_loss, train_loss)
+    left_out = np.sum(skipped, 0)
+    return FitResult(stopping.epochs, stopping.best_loss, train_loss, left_out / (left_out + stopping.epochs))
 
   def epoch(self, state, inputs, targets, orders, num_batches, validation, num_validation, learning_rate):
     """One pass over the data for all members that are still learning; pure.
@@ -249,12 +258,19 @@ class EnsembleFit(tf.Module):
       variable.assign(value)
 
 
-def _require_finite(losses, members):
-  """Raises where a member's loss is not finite: its weights are lost, and must not be kept or saved."""
-  if not np.isfinite(losses).all():
-    raise FloatingPointError(
-        'The loss of the dynamics ensemble is not finite; a lower ensemble.learning_rate may help. '
-        f'Received: train losses={losses[0, members]}, validation losses={losses[1, members]} of members {members}')
+def _require_epochs(skipped, losses, members, least=finite.LIMIT):
+  """Raises where one of the members was left out in each of its last epochs, bool `[epochs, K]`, and there were at least so many."""
+  last = skipped[-finite.LIMIT:]
+  for member in members:
+    if len(last) >= least and last[:, member].all():
+      finite.require_steps(f'fit/train_loss_member_{member}', last[:, member], 'a lower ensemble.learning_rate',
+                           [tuple(losses[:, member])] * len(last))
+
+
+def _undone(before, current, lost):
+  """`current`, with the state `before` the epoch of the members, bool `[k]`, whose loss was not finite in it."""
+  chosen = lambda old, new: tf.where(tf.reshape(lost, [-1] + [1] * (len(new.shape) - 1)), old, new)
+  return tf.nest.map_structure(chosen, before, current)
 
 
 def _columns(indices, start, size):

@@ -32,7 +32,7 @@ class MBMPO:
                    for _ in range(self._config.meta.updates_per_iteration)]
         learned = summaries.of_updates(updates)  # before the policy collects: raises where it is lost
       with clock('adapt'):
-        self._adapt()
+        learned['adapt/skipped_share'] = self._adapt()
       collected = self._collect(parts.adapted, self._wanted_env_steps(), clock)
       with clock('summaries'):
         # No member has seen the episodes just collected.
@@ -50,11 +50,18 @@ class MBMPO:
     return fit
 
   def _adapt(self):
-    """Sets the policies that collect: adapted to each member on fresh rollouts, or all the meta-policy."""
-    if self._config.collect.adapted:
-      self.state.adapted.assign(self.state.meta_learner.compiled_adapt(self._starts(1)[0], seeds.next_seed(self.state.generator))[0])
-    else:
+    """Sets the policies that collect: adapted to each member on fresh rollouts, or all the meta-policy.
+
+    Returns the share of members whose adaptation is not finite; for these the meta-policy collects as it is.
+    """
+    if not self._config.collect.adapted:
       self.state.adapted.assign_meta_policy()
+      return 0.0
+    adapted = self.state.meta_learner.compiled_adapt(self._starts(1)[0], seeds.next_seed(self.state.generator))[0]
+    finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(tf.reshape(p, [len(p), -1])), 1) for p in adapted], 0)
+    chosen = lambda own, shared: tf.where(tf.reshape(finite, [-1] + [1] * len(shared.shape)), own, shared)
+    self.state.adapted.assign([chosen(own, shared) for own, shared in zip(adapted, self.state.policy.parameters)])
+    return 1 - float(tf.reduce_mean(tf.cast(finite, tf.float32)))
 
   def _collect(self, policy, env_steps, clock):
     """Collects real episodes, which the driver stores as they end."""

@@ -92,27 +92,35 @@ class MetaLearner(tf.Module):
     return tape.gradient(parts.loss, parameters), parts
 
   def _outer_steps(self, before, after):
-    """Takes `outer_epochs` steps of Adam on the same data, or fewer where the KL says stop, then adjusts the penalty."""
+    """Takes `outer_epochs` steps of Adam on the same data, or fewer where the KL says stop, then adjusts the penalty.
+
+    A step whose loss or gradient is not finite is left out, and counted; a penalty whose KL is not finite stays.
+    """
     config = self._config
     norm = largest = tf.constant(0.0)
-    steps = tf.constant(0)
+    steps = skipped = tf.constant(0)
     for _ in tf.range(config.outer_epochs):
       gradients, tried = self.meta_gradient(before, after)
       if config.kl_stop and tf.reduce_mean(tried.inner_kl) > config.kl_stop * config.kl_target:
         break
-      norm = tf.linalg.global_norm(gradients)
-      largest = tf.maximum(largest, norm)
-      if config.gradient_clip:
-        gradients, _ = tf.clip_by_global_norm(gradients, config.gradient_clip, norm)
-      self.optimizer.apply_gradients(zip(gradients, self._policy.parameters))
-      steps += 1
+      found = tf.linalg.global_norm(gradients)
+      if tf.math.is_finite(found) and tf.math.is_finite(tried.loss):
+        norm, largest = found, tf.maximum(largest, found)
+        if config.gradient_clip:
+          gradients, _ = tf.clip_by_global_norm(gradients, config.gradient_clip, norm)
+        self.optimizer.apply_gradients(zip(gradients, self._policy.parameters))
+        steps += 1
+      else:
+        skipped += 1
     parts = losses.meta_loss(self._policy, [tf.convert_to_tensor(p) for p in self._policy.parameters],
                              before, after, self.kl_coefficients, config.inner_lr, config.clip)
+    divergences = tf.where(tf.math.is_finite(parts.inner_kl), parts.inner_kl, config.kl_target)
     self.kl_coefficients.assign(losses.adjusted_kl_coefficients(
-        self.kl_coefficients, parts.inner_kl, config.kl_target, config.kl_coefficient, config.kl_coefficient_max))
+        self.kl_coefficients, divergences, config.kl_target, config.kl_coefficient, config.kl_coefficient_max))
     return {'loss': parts.loss, 'surrogate': parts.surrogate, 'inner_kl': parts.inner_kl, 'outer_kl': parts.outer_kl,
             'kl_coefficient': tf.convert_to_tensor(self.kl_coefficients), 'gradient_norm': norm,
-            'gradient_norm_max': largest, 'outer_steps': tf.cast(steps, tf.float32), 'policy_std': self._policy_std()}
+            'gradient_norm_max': largest, 'outer_steps': tf.cast(steps, tf.float32),
+            'skipped_steps': tf.cast(skipped, tf.float32), 'policy_std': self._policy_std()}
 
   def _policy_std(self):
     """Standard deviation of a Gaussian meta-policy `[A]`; 0 for discrete actions, which have none."""

@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from mbrl_tf.ops import finite
+
 
 def of_fit(fit):
   """Epochs and losses of each member, and their means."""
   metrics = {'fit/epochs_mean': fit.epochs.mean(), 'fit/validation_loss_mean': fit.validation_loss.mean(),
-             'fit/train_loss_mean': fit.train_loss.mean()}
+             'fit/train_loss_mean': fit.train_loss.mean(), 'fit/skipped_share': fit.skipped_share.mean()}
   for member in range(len(fit.epochs)):
     metrics[f'fit/epochs_member_{member}'] = fit.epochs[member]
     metrics[f'fit/validation_loss_member_{member}'] = fit.validation_loss[member]
@@ -19,9 +21,14 @@ def of_updates(updates):
 
   Imagined returns are also given under the names that RLlib's published curves have:
   `MAMLIter{i}_DynaTrajInner_{j}_episode_reward_{mean,min,max}` for meta-update i, after j inner steps.
+
+  Raises:
+    FloatingPointError: all meta-updates took no step, or `finite.LIMIT` in a row, because the loss or its gradient was not
+      finite.
   """
   updates = [{name: np.asarray(value) for name, value in update.items()} for update in updates]
-  _require_finite(updates)
+  lost = [update['skipped_steps'] > 0 and update['outer_steps'] == 0 for update in updates]
+  finite.require_steps('meta/loss', lost, 'a lower meta.outer_lr or a meta.gradient_clip', [update['loss'] for update in updates])
   metrics, last = {}, updates[-1]
   for index, update in enumerate(updates):
     for inner in range(len(update['return_mean'])):
@@ -34,21 +41,13 @@ def of_updates(updates):
     metrics[f'imagine/length_{phase}_mean'] = last['length'][inner].mean()
     for member, value in enumerate(last['return_mean'][inner]):
       metrics[f'imagine/return_{phase}_mean_member_{member}'] = value
-  metrics['imagine/adaptation_gain'] = np.mean([(u['return_mean'][-1] - u['return_mean'][0]).mean() for u in updates])
+  metrics['imagine/adaptation_gain'] = finite.mean([(u['return_mean'][-1] - u['return_mean'][0]).mean() for u in updates])
   for name in ('loss', 'surrogate', 'inner_kl', 'outer_kl', 'kl_coefficient', 'gradient_norm', 'gradient_norm_max', 'outer_steps'):
-    metrics[f'meta/{name}'] = np.mean([update[name].mean() for update in updates])
+    metrics[f'meta/{name}'] = finite.mean([update[name].mean() for update in updates])
+  skipped, taken = (sum(float(update[name]) for update in updates) for name in ('skipped_steps', 'outer_steps'))
+  metrics['meta/skipped_share'] = skipped / max(skipped + taken, 1)
   metrics['meta/policy_std'] = last['policy_std'].mean()
   return {name: float(value) for name, value in metrics.items()}
-
-
-def _require_finite(updates):
-  """Raises where a meta-update's loss or gradient is not finite: the meta-policy is lost, and must not be saved."""
-  for index, update in enumerate(updates):
-    for name in ('loss', 'gradient_norm_max'):
-      if not np.isfinite(update[name]).all():
-        raise FloatingPointError(
-            f'The {name} of a meta-update is not finite; a lower meta.outer_lr or a meta.gradient_clip may help. '
-            f'Received: {name}={update[name]} in meta-update {index}')
 
 
 def histograms(parts):

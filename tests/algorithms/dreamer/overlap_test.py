@@ -216,7 +216,7 @@ def test_a_loss_that_is_not_finite_ends_the_collection(tmp_path):
   made.run(0)
   bias = made.parts.value.trainable_variables[-1]
   bias.assign(tf.fill(bias.shape, np.nan))
-  with pytest.raises(FloatingPointError, match='actor/loss is not finite'):
+  with pytest.raises(FloatingPointError, match='(actor|value)/loss or its gradient is not finite'):
     next(made.reports)
   assert made.algorithm.env_steps == 100
   made.environment.close()

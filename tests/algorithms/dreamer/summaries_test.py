@@ -1,5 +1,7 @@
 """What is reported of an iteration's gradient steps, and which of them stop a run."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,13 +20,20 @@ def test_means_over_steps():
   assert summaries.of_steps([]) == {}
 
 
-@pytest.mark.parametrize('name', ['model/loss', 'value/gradient_norm', 'actor/entropy'])
 @pytest.mark.parametrize('value', [np.nan, np.inf])
-def test_what_is_not_finite_stops_the_run_and_is_named(name, value):
-  told = {'model__loss': (1, 2, 3), 'value__gradient_norm': (1, 2, 3), 'actor__entropy': (1, 2, 3)}
-  told[name.replace('/', '__')] = (1, 2, value)
-  with pytest.raises(FloatingPointError, match=f'{name} is not finite.*Received: {name}={value} in gradient step 2'):
-    summaries.of_steps(steps(**told))
+@pytest.mark.parametrize('before, lost, after', [(0, 1, 0), (0, 3, 0), (5, 10, 5)])
+def test_steps_left_out_again_and_again_stop_the_run_and_are_named(value, before, lost, after):
+  loss = (1,) * before + (value,) * lost + (1,) * after
+  told = steps(actor__loss=loss, actor__gradient_norm=(1,) * len(loss), actor__skipped_share=np.isinf(loss) | np.isnan(loss))
+  with pytest.raises(FloatingPointError, match=f'actor/loss or its gradient is not finite.*{lost} steps in a row.*Received: '
+                                               f'actor/loss={value} in step {before + lost - 1} of the {len(loss)}'):
+    summaries.of_steps(told)
+
+
+def test_a_few_steps_left_out_are_told_and_count_in_no_mean():
+  loss = (1,) + (np.nan,) * 9 + (3,) + (np.inf,)
+  told = summaries.of_steps(steps(value__loss=loss, value__gradient_norm=loss, value__skipped_share=(0,) + (1,) * 9 + (0, 1)))
+  assert told == {'value/loss': 2, 'value/gradient_norm': 2, 'value/skipped_share': 10 / 12}
 
 
 def test_the_gradient_norm_with_loss_scaling_is_that_of_the_steps_taken():
@@ -42,11 +51,13 @@ def test_no_step_taken_while_the_scale_comes_down_has_no_norm():
 
 def test_no_step_taken_at_the_lowest_scale_stops_the_run():
   told = steps(actor__loss=(1, 1), actor__gradient_norm=(np.nan, np.nan), actor__loss_scale=(2, 1), actor__skipped_share=(1, 1))
-  with pytest.raises(FloatingPointError, match='gradient of actor/loss was not finite.*: actor/loss_scale=1.0 .* 2 steps'):
+  with pytest.raises(FloatingPointError, match='actor/loss or its gradient is not finite in 2 steps'):
     summaries.of_steps(told)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_whatever_its_scale():
-  told = steps(actor__loss=(1, np.nan), actor__gradient_norm=(1, np.nan), actor__loss_scale=(2, 2), actor__skipped_share=(0, 1))
-  with pytest.raises(FloatingPointError, match='actor/loss is not finite'):
-    summaries.of_steps(told)
+@pytest.mark.parametrize('scale, loss, stops', [(2, 1, False), (1, 1, True), (2, np.nan, True)])
+def test_gradients_that_a_lower_scale_may_mend_do_not_count(scale, loss, stops):
+  told = steps(actor__loss=(1,) + (loss,) * 10, actor__gradient_norm=(1,) + (np.inf,) * 10, actor__loss_scale=(scale,) * 11,
+               actor__skipped_share=(0,) + (1,) * 10)
+  with pytest.raises(FloatingPointError, match='actor/loss .*10 steps in a row') if stops else contextlib.nullcontext():
+    assert summaries.of_steps(told)['actor/skipped_share'] == pytest.approx(10 / 11)

@@ -2,6 +2,8 @@
 
 from unittest import mock
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -331,3 +333,40 @@ def test_the_spread_of_the_errors_is_that_on_held_out_data():
   assert spread.shape == (K, O)
   np.testing.assert_allclose(np.square(spread).mean(1), result.validation_loss, rtol=1e-4)
   np.testing.assert_allclose(spread, 1, atol=0.5)
+
+
+def spoiled_epochs(fitter, spoils):
+  """Makes the epochs, by number, that `spoils` chooses lose the loss and the weights of member 0 (of those still learning)."""
+  epoch, numbers = fitter.compiled_epoch, itertools.count()
+
+  def spoiled(*args):
+    state, losses = epoch(*args)
+    if spoils(next(numbers)):
+      lose = lambda value: tf.concat([tf.fill([1, *value.shape[1:]], tf.cast(np.nan, value.dtype)), value[1:]], 0)
+      state = ([lose(p) for p in state[0]], state[1])
+      losses = tf.concat([tf.fill([2, 1], np.float32(np.nan)), losses[:, 1:]], 1)
+    return state, losses
+
+  fitter.compiled_epoch = spoiled
+  return numbers
+
+
+def test_an_epoch_that_is_not_finite_is_undone_for_its_member_and_told():
+  fitter, ensemble = make(60, (4,), batch_size=20, max_epochs=12, min_epochs=12)
+  spoiled_epochs(fitter, lambda number: 2 <= number < 10)
+  result = fit(fitter, make_data(60))
+  assert result.epochs.tolist() == [4] + [12] * (K - 1) and result.skipped_share[0] == 8 / 12 and not result.skipped_share[1:].any()
+  assert np.isfinite(result.validation_loss).all() and np.isfinite(result.train_loss).all()
+  assert all(np.isfinite(p).all() for p in ensemble.parameters)
+
+
+@pytest.mark.parametrize('max_epochs, tried', [(50, 13), (4, 4)])
+def test_epochs_that_are_not_finite_again_and_again_stop_the_fit_and_keep_the_weights(max_epochs, tried):
+  fitter, ensemble = make(60, (4,), batch_size=20, max_epochs=max_epochs, min_epochs=max_epochs)
+  numbers = spoiled_epochs(fitter, (lambda number: number >= 3) if max_epochs > 4 else lambda number: True)
+  before = [p.numpy() for p in ensemble.parameters]
+  with pytest.raises(FloatingPointError, match='fit/train_loss_member_0 or its gradient is not finite'):
+    fit(fitter, make_data(60))
+  assert next(numbers) == tried
+  for a, b in zip(before, ensemble.parameters):
+    np.testing.assert_array_equal(a, b)

@@ -223,10 +223,33 @@ def test_a_meta_policy_that_is_lost_collects_nothing(tmp_path):
   reports = run.algorithm.iterations()
   next(reports)
   update = run.algorithm.state.meta_learner.compiled_meta_update
-  run.algorithm.state.meta_learner.compiled_meta_update = lambda *args: {**update(*args), 'loss': tf.constant(np.nan)}
-  with pytest.raises(FloatingPointError, match='loss of a meta-update is not finite'):
+  run.algorithm.state.meta_learner.compiled_meta_update = lambda *args: {
+      **update(*args), 'loss': tf.constant(np.nan), 'outer_steps': tf.constant(0.), 'skipped_steps': tf.constant(8.)}
+  with pytest.raises(FloatingPointError, match='meta/loss or its gradient is not finite'):
     next(reports)
   assert len(run.called('collect')) == 1 and len(run.store) == 4
+
+
+def test_a_member_whose_adaptation_is_not_finite_collects_with_the_meta_policy(tmp_path):
+  run = make_run(tmp_path)
+  reports, parts = run.algorithm.iterations(), run.algorithm.state
+  next(reports)
+  adapt, made = parts.meta_learner.compiled_adapt, []
+
+  def spoiled(*args):
+    adapted, *rest = adapt(*args)
+    adapted[1] = tf.tensor_scatter_nd_update(adapted[1], [[0] * len(adapted[1].shape)], [np.inf])  # one number of member 0
+    made.append(adapted)
+    return (adapted, *rest)
+
+  parts.meta_learner.compiled_adapt = spoiled
+  metrics = next(reports).metrics
+  assert metrics['adapt/skipped_share'] == pytest.approx(1 / K)
+  parts.adapted.assign(made[0])  # what was computed; what had been assigned is below
+  run.algorithm._adapt()
+  for own, shared, computed in zip(parts.adapted.parameters, parts.policy.parameters, made[-1]):
+    np.testing.assert_array_equal(own[0], shared)
+    np.testing.assert_array_equal(own[1:], computed[1:])
 
 
 def test_the_normalizer_of_a_policy_follows_the_data_and_what_it_has_learned_stays(tmp_path):

@@ -218,3 +218,26 @@ def test_the_policy_s_deviation_is_told_where_it_has_one():
   policy.log_std.assign([0., np.log(0.5)])
   np.testing.assert_allclose(learner._policy_std(), [1., 0.5], rtol=1e-6)
   np.testing.assert_array_equal(make(num_values=3)[0]._policy_std(), [0.])
+
+
+@pytest.mark.parametrize('compiled', [False, True])
+@pytest.mark.parametrize('number', [np.nan, np.inf])
+def test_outer_steps_that_are_not_finite_are_left_out_and_counted(number, compiled):
+  learner, policy, _, _ = make(outer_epochs=3)
+  before, after = outer_data(learner)
+  spoiled = after._replace(advantage=tf.fill(after.advantage.shape, number))
+  steps = learner._outer_steps
+  if compiled:
+    tf.config.run_functions_eagerly(False)
+    steps = tf.function(steps, jit_compile=True)
+  everything = [*policy.parameters, *learner.optimizer.variables, learner.kl_coefficients]
+  old = values(everything)
+  told = steps(before, spoiled)
+  assert (int(told['skipped_steps']), int(told['outer_steps'])) == (3, 0) and not np.isfinite(told['loss'])
+  coefficients = old.pop()  # follow the KL, which is 0 where no step was taken
+  for a, b in zip(old, values(everything)):
+    np.testing.assert_array_equal(a, b)
+  np.testing.assert_array_equal(learner.kl_coefficients, np.maximum(coefficients / 2, learner._config.kl_coefficient))
+  told = steps(before, after)
+  assert (int(told['skipped_steps']), int(told['outer_steps'])) == (0, 3)
+  assert difference(old[:len(policy.parameters)], policy.parameters).any()

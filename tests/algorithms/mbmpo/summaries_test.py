@@ -13,6 +13,7 @@ from mbrl_tf.algorithms.mbmpo import summaries
 REST = {'length': tf.constant([[5., 7.], [6., 6.]]), 'loss': tf.constant(1.),
         'surrogate': tf.constant([1., 3.]), 'inner_kl': tf.constant([0.1, 0.3]), 'outer_kl': tf.constant([0., 0.]),
         'kl_coefficient': tf.constant([1., 1.]), 'gradient_norm': tf.constant(2.), 'gradient_norm_max': tf.constant(4.), 'outer_steps': tf.constant(8.),
+        'skipped_steps': tf.constant(0.),
         'policy_std': tf.constant([0.5, 0.7])}
 
 
@@ -38,11 +39,21 @@ def test_each_inner_step_has_its_name():
   assert metrics['imagine/return_after_mean'] == 6 and metrics['imagine/adaptation_gain'] == 4
 
 
-@pytest.mark.parametrize('name', ['loss', 'gradient_norm_max'])
-def test_a_lost_meta_update_is_named(name):
-  lost = update([1., 3.], [2., 6.], **{name: tf.constant(np.nan)})
-  with pytest.raises(FloatingPointError, match=f'The {name} of a meta-update.*nan in meta-update 1'):
-    summaries.of_updates([update([1., 3.], [2., 6.]), lost])
+def lost(steps_taken=0.):
+  return update([1., 3.], [2., 6.], loss=tf.constant(np.nan), outer_steps=tf.constant(steps_taken), skipped_steps=tf.constant(8. - steps_taken))
+
+
+@pytest.mark.parametrize('updates, index', [
+    ([lost()], 0), ([lost(), lost()], 1), ([update([1., 3.], [2., 6.])] + [lost()] * 10 + [update([1., 3.], [2., 6.])] * 9, 10)])
+def test_meta_updates_that_are_lost_again_and_again_stop_the_run(updates, index):
+  with pytest.raises(FloatingPointError, match=f'meta/loss or its gradient is not finite.*meta/loss=nan in step {index} of the {len(updates)} '):
+    summaries.of_updates(updates)
+
+
+def test_a_meta_update_that_is_lost_alone_is_told():
+  metrics = summaries.of_updates([update([1., 3.], [2., 6.]), *[lost()] * 9, lost(steps_taken=4.), lost(), update([1., 3.], [2., 6.])])
+  assert metrics['meta/skipped_share'] == (10 * 8 + 4) / (13 * 8) and metrics['meta/loss'] == 1
+  assert summaries.of_updates([update([1., 3.], [2., 6.])])['meta/skipped_share'] == 0
 
 
 def test_imagined_returns_are_told_by_member_for_the_last_update():
@@ -57,7 +68,8 @@ def test_imagined_returns_are_told_by_member_for_the_last_update():
 
 
 def test_a_fit_is_told_for_each_member():
-  metrics = summaries.of_fit(ensemble_fit.FitResult(np.array([3, 5]), np.array([0.1, 0.3]), np.array([0.2, 0.2])))
+  metrics = summaries.of_fit(ensemble_fit.FitResult(np.array([3, 5]), np.array([0.1, 0.3]), np.array([0.2, 0.2]), np.array([0., 0.5])))
+  assert metrics['fit/skipped_share'] == 0.25
   assert metrics['fit/epochs_mean'] == 4 and metrics['fit/epochs_member_1'] == 5
   assert metrics['fit/validation_loss_mean'] == pytest.approx(0.2) and metrics['fit/validation_loss_member_0'] == 0.1
   assert metrics['fit/train_loss_member_1'] == 0.2

@@ -1,0 +1,282 @@
+"""A table of mistakes: each ends in one clear error that names what was received, and in no loss of files."""
+
+import hashlib
+import json
+import pathlib
+import shutil
+import sys
+
+from absl import flags
+from absl.testing import flagsaver
+import numpy as np
+import pytest
+
+from launchers import benchmark, command, evaluate, export, plot, train
+from mbrl_tf.training import run_directory
+
+_HERE = pathlib.Path(__file__).parent
+_CONFIGS = {'mbmpo': _HERE / 'point_mass_config.py', 'dreamer': _HERE.parent.parent / 'configs' / 'dreamer' / 'smoke.py'}
+_LAUNCHERS = {
+    'train': (train, ('config', 'run_dir', 'seed')), 'evaluate': (evaluate, ('run_dir', 'best', 'episodes', 'seed', 'video')),
+    'export': (export, ('run_dir', 'export_dir', 'best')), 'plot': (plot, ('run_dirs', 'out', 'metric', 'published', 'published_env')),
+    'benchmark': (benchmark, ('what', 'config', 'repeats', 'seed'))}
+_USER = 'tests.environments.user_environments:'
+
+
+def launch(launcher, *arguments):
+  """Runs a launcher as its command line does, in this process; returns the exit status."""
+  module, names = _LAUNCHERS[launcher]
+  with flagsaver.flagsaver(), pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+    flags.FLAGS.unparse_flags()
+    patch.setattr(sys, 'argv', ['launcher', *arguments])
+    command.run(module.main, module.__doc__, names)
+    sys.exit(0)
+  return ended.value.code
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+  """A run directory with two checkpoints and two evaluations."""
+  path = tmp_path_factory.mktemp('trained') / 'run'
+  assert launch('train', f'--config={_CONFIGS["mbmpo"]}', f'--run_dir={path}') == 0
+  return path
+
+
+def contents(folder):
+  """The checksum of each file below a folder but the lock, which names its last owner."""
+  return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in pathlib.Path(folder).rglob('*')
+          if path.is_file() and path.name != 'lock'}
+
+
+def require_one_error(said, status, expected, parts, tracebacks=0):
+  assert status == expected, said
+  assert said.count('error: ') == 1 + tracebacks and said.count('Traceback') == tracebacks, said
+  for part in parts:
+    assert part in said, said
+
+
+def field(assignment, *parts, config='mbmpo', status=2):
+  return pytest.param('train', [f'--config={{{config}}}', f'--config.{assignment}', '--run_dir={tmp}/new'], status, parts, id=f'field {assignment}')
+
+
+def environment(name, *parts, kwargs='{}', status=2, more=()):
+  return pytest.param('train', ['--config={mbmpo}', f'--config.environment.name={name}', f'--config.environment.kwargs={kwargs}',
+                                *more, '--run_dir={tmp}/new'], status, parts, id=f'environment {name} {kwargs}')
+
+
+def flag(launcher, *arguments_and_parts, status=2):
+  """A command line up to None, and what its error holds."""
+  cut = arguments_and_parts.index(None)
+  arguments, parts = arguments_and_parts[:cut], arguments_and_parts[cut + 1:]
+  return pytest.param(launcher, list(arguments), status, parts, id=f'{launcher} {" ".join(arguments)}')
+
+
+LIMIT = '--config.environment.time_limit=5'
+FIELDS = [
+    field('run.env_steps=0', 'run.env_steps=0'), field('run.env_steps=-5', 'run.env_steps=-5'), field('run.env_steps=x', "'x'"),
+    field('run.env_steps=1.5', '1.5'), field('run.seed=-1', 'run.seed=-1'), field('run.evaluate_episodes=0', 'run.evaluate_episodes=0'),
+    field('run.keep_checkpoints=0', 'run.keep_checkpoints=0'), field('run.evaluate_every_env_steps=-1', 'run.evaluate_every_env_steps=-1'),
+    field('run.checkpoint_every_env_steps=-1', 'run.checkpoint_every_env_steps=-1'), field('run.evaluate_videos=perhaps', 'perhaps'),
+    field('environment.name=', "environment.name=''"), field('environment.kwargs=x', 'expected a JSON object'),
+    field('environment.kwargs=[1]', 'expected a JSON object'), field('environment.parallel=threads', "environment.parallel='threads'"),
+    field('environment.observation=sound', "environment.observation='sound'"), field('environment.image_size=0', 'environment.image_size=0'),
+    field('environment.camera=-2', 'environment.camera=-2'), field('environment.camera=1', 'camera=1'),
+    field('environment.num_envs=0', 'environment.num_envs=0'), field('environment.num_envs=3', 'multiple of ensemble.members=2', 'num_envs=3'),
+    field('environment.time_limit=-1', 'environment.time_limit=-1'), field('environment.action_repeat=0', 'environment.action_repeat=0'),
+    field('environment.observation=pixels', 'one vector'), field('ensemble.members=0', 'ensemble.members=0'),
+    field('ensemble.hidden_sizes=(0,)', 'ensemble.hidden_sizes=(0,)'), field('ensemble.activation=sigmoid', "ensemble.activation='sigmoid'"),
+    field('ensemble.validation_fraction=1', 'ensemble.validation_fraction=1'), field('ensemble.learning_rate=nan', 'ensemble.learning_rate=nan'),
+    field('ensemble.learning_rate=inf', 'ensemble.learning_rate=inf'), field('ensemble.persistence=2', 'ensemble.persistence=2'),
+    field('ensemble.angles=(-1,)', 'ensemble.angles=(-1,)'), field('ensemble.angles=(99,)', 'ensemble.angles=(99,)'),
+    field('imagination.discount=1.5', 'imagination.discount=1.5'), field('imagination.discount=nan', 'imagination.discount=nan'),
+    field('meta.inner_lr=0', 'meta.inner_lr=0'), field('meta.kl_coefficient_max=0', 'meta.kl_coefficient_max=0'),
+    field('meta.iner_lr=1', 'Nearest: meta.inner_lr'), field('replay.batch_size=1', 'no such field'), field('algorithm=mbmpoo', "'mbmpoo'"),
+    field('replay.batch_length=1', 'replay.batch_length=1', config='dreamer'), field('learner.precision=float8', "'float8'", config='dreamer'),
+    field('behavior.start_states=1000000', 'behavior.start_states=1000000', config='dreamer'),
+    field('model.free_nats=-1', 'model.free_nats=-1', config='dreamer'), field('replay.cache_mib=0', 'replay.cache_mib=0', config='dreamer')]
+ENVIRONMENTS = [
+    environment('gym:Nope-v0', "'gym:Nope-v0'"), environment('gym:', "'gym:'"), environment('dmc:walker_fly', 'dmc:walker_', "'dmc:walker_fly'"),
+    environment('toy:point_mas', 'toy:point_mass', "'toy:point_mas'"), environment('pendulum', "'pendulum'"),
+    environment('no.such.module:factory', "'no.such.module:factory'"), environment(':factory', "':factory'"),
+    environment('.relative:factory', "'.relative:factory'"), environment(_USER + 'nope', f"'{_USER}nope'"),
+    environment(_USER + 'not_an_environment', 'a string'), environment('broken_module:Anything', 'SyntaxError', "'broken_module:Anything'"),
+    environment('raising_module:Anything', 'no licence', "'raising_module:Anything'"),
+    environment(_USER + 'PlainText', 'Text', more=[LIMIT]), environment(_USER + 'Unbounded', 'finite bounds', more=[LIMIT]),
+    environment(_USER + 'Endless', 'no time limit'), environment(_USER + 'misnamed', 'no_such_function', more=[LIMIT]),
+    environment('gym:Acrobot-v1', 'def reward_function', "environment='gym:Acrobot-v1'"),
+    environment('toy:point_mass', "{'wind': 2}", kwargs='{"wind": 2}'), environment('gym:Pendulum-v1', "{'wind': 2}", kwargs='{"wind": 2}'),
+    environment('gym:HalfCheetah-v5', "{'wind': 2}", kwargs='{"wind": 2}'), environment(_USER + 'scripted', "'wind'", kwargs='{"wind": 2}'),
+    environment(_USER + 'scripted', 'a finite reward', 'reward=nan', kwargs='{"fail_at": 2, "failure": "nan_reward"}', status=1),
+    environment(_USER + 'scripted', 'finite numbers', kwargs='{"fail_at": 2, "failure": "nan_observation"}', status=1),
+    environment(_USER + 'scripted', 'float64[3]', kwargs='{"fail_at": 2, "failure": "shape"}', status=1)]
+FLAGS = [
+    flag('train', None, 'A run needs a config'), flag('train', '--config=/nowhere.py', None, '/nowhere.py'), flag('train', '--config={tmp}', None, '{tmp}'),
+    flag('train', '--config={tmp}/syntax.py', None, 'syntax.py'), flag('train', '--config={tmp}/empty.py', None, 'get_config'),
+    flag('train', '--config={tmp}/raises.py', None, 'my own mistake'), flag('train', '--config={tmp}/other.py', None, "get_config() must return", '3'),
+    flag('train', '--config={tmp}/binary.py', None, 'binary.py'), flag('train', '--config={tmp}/syntax.py', '--config.run.seed=1', None, 'syntax.py'),
+    flag('train', '--config={mbmpo}', '--seed=-1', None, '-1'), flag('train', '--config={mbmpo}', '--seed=x', None, 'x'),
+    flag('train', '--config={mbmpo}', 'word', None, 'Received: word'), flag('train', '--config={mbmpo}', '--rundir=x', None, 'rundir'),
+    flag('train', '--config={mbmpo}', '--best', '--run_dir={tmp}/new', None, 'does not take --best'), flag('train', '--config.run.seed=1', None, 'only together'),
+    flag('train', '--run_dir={tmp}/nowhere', None, 'There is no run here', '{tmp}/nowhere'), flag('evaluate', None, 'Give --run_dir=DIR'),
+    flag('evaluate', '--run_dir={tmp}/nowhere', None, 'There is no run here', '{tmp}/nowhere'), flag('evaluate', '--run_dir={mbmpo}', None, 'There is no run here'),
+    flag('evaluate', '--run_dir={run}', '--episodes=0', None, 'episodes'), flag('evaluate', '--run_dir={run}', '--episodes=x', None, 'episodes'),
+    flag('evaluate', '--run_dir={run}', '--seed=-1', None, 'seed'), flag('export', '--run_dir={run}', None, '--export_dir=DIR is needed'),
+    flag('export', '--export_dir={tmp}/new', None, '--run_dir=DIR is needed'), flag('export', '--run_dir={run}', '--export_dir={full}', None, 'not overwritten', '{full}'),
+    flag('export', '--run_dir={run}', '--export_dir={mbmpo}', None, 'not overwritten', '{mbmpo}'),
+    flag('export', '--run_dir={run}', '--export_dir={run}', None, 'not overwritten', '{run}'),
+    flag('export', '--run_dir={run}', '--export_dir={mbmpo}/below', None, 'Not a directory', '{mbmpo}/below'),
+    flag('export', '--run_dir={run}', '--export_dir=/proc/exported', None, '/proc/exported'),
+    flag('export', '--run_dir={run}', '--export_dir={tmp}/' + 'x' * 300, None, 'File name too long'),
+    flag('plot', None, '--run_dirs is needed'), flag('plot', '--run_dirs={run}', None, '--out is needed'),
+    flag('plot', '--run_dirs={tmp}/no-*', '--out={tmp}/x', None, 'no such folder', '{tmp}/no-*'),
+    flag('plot', '--run_dirs={tmp}', '--out={tmp}/x', None, 'There is no run here', '{tmp}'), flag('plot', '--run_dirs={run},{twin}', '--out={tmp}/x', None, 'seeds=[0, 0]'),
+    flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--metric=collect/retrun', None, 'collect/return_mean', "metric='collect/retrun'"),
+    flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--published=/nowhere.csv', None, '/nowhere.csv'),
+    flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--published={mbmpo}', None, 'columns env_steps and return_mean'),
+    flag('plot', '--run_dirs={run}', '--out={mbmpo}/x', None, 'Not a directory', '{mbmpo}'), flag('plot', '--run_dirs={run}', '--out=/proc/x', None, '/proc/x'),
+    flag('benchmark', '--what=nothing', None, 'nothing'), flag('benchmark', '--repeats=0', None, 'repeats'),
+    flag('benchmark', '--what=gradient_step', '--config={mbmpo}', None, "what='gradient_step'"), flag('benchmark', '--config=/nowhere.py', None, '/nowhere.py')]
+
+
+@pytest.mark.parametrize('launcher, arguments, status, parts', [*FIELDS, *ENVIRONMENTS, *FLAGS])
+def test_a_mistake_is_one_error_and_costs_nothing(launcher, arguments, status, parts, trained, tmp_path, capsys, monkeypatch):
+  for name, text in (('syntax.py', 'def get_config(:'), ('empty.py', 'x = 1'), ('raises.py', 'raise ValueError("my own mistake")'),
+                     ('other.py', 'get_config = lambda: 3'), ('broken_module.py', 'def Anything(:'),
+                     ('raising_module.py', 'raise OSError("no licence")')):
+    (tmp_path / name).write_text(text)
+  (tmp_path / 'binary.py').write_bytes(bytes(range(256)))
+  (tmp_path / 'full').mkdir()
+  (tmp_path / 'full' / 'thesis.txt').write_text('years of work')
+  shutil.copytree(trained, tmp_path / 'run')
+  shutil.copytree(trained, tmp_path / 'twin')
+  monkeypatch.syspath_prepend(str(tmp_path))
+  places = {**_CONFIGS, 'tmp': tmp_path, **{name: tmp_path / name for name in ('run', 'twin', 'full')}}
+  filled = lambda text: text if '{"' in text or text.endswith('{}') else text.format(**places)
+  before = contents(tmp_path)
+  found = launch(launcher, *map(filled, arguments))
+  said = capsys.readouterr()
+  require_one_error(said.err, found, status, [part if part.startswith('{\'') else filled(part) for part in parts])
+  assert said.out == ''
+  after = contents(tmp_path)
+  assert {path: after.get(path) for path in before} == before
+  assert not [path for path in tmp_path.rglob('*partial*')]
+
+
+def edit(path, **changes):
+  """Changes `config.json`: values of the stored config, or with `whole` all of it."""
+  file = path / 'config.json'
+  content = changes.get('whole', json.loads(file.read_text()))
+  for name, value in changes.items():
+    if name != 'whole':
+      part, _, key = name.partition('__')
+      content['config'].update({part: {**content['config'][part], key: value} if key else value})
+  file.write_text(content if isinstance(content, str) else json.dumps(content))
+
+
+def in_the_way(name):
+  """Puts a file where a folder belongs, or the other way round."""
+  def spoil(path):
+    spoiled = path / name
+    if spoiled.is_dir():
+      spoiled.rename(path / 'moved')
+      spoiled.write_text('a file')
+    else:
+      spoiled.unlink()
+      spoiled.mkdir()
+  return spoil
+
+
+def damage(pattern, change):
+  def spoil(path):
+    found = list(path.glob(pattern))
+    assert found
+    for file in found:
+      file.write_bytes(change(file.read_bytes()))
+  return spoil
+
+
+def other_algorithm(path):
+  dreamer = run_directory.config_to_dict(__import__('configs.dreamer.smoke', fromlist=['x']).get_config())
+  (path / 'config.json').write_text(json.dumps({'algorithm': 'dreamer', 'config': dreamer}))
+
+
+def remove(pattern):
+  def spoil(path):
+    for file in path.glob(pattern):
+      file.unlink()
+  return spoil
+
+
+def object_arrays(path):
+  for file in (path / 'episodes').iterdir():
+    with open(file, 'wb') as opened:
+      np.savez(opened, observation=np.array([{}], object))
+
+
+TRAIN = ['train', '--config={mbmpo}', '--config.run.env_steps=400', '--run_dir={run}']
+RUNS = [
+    (in_the_way('config.json'), TRAIN, 2, ['config.json cannot be read', 'run_dir=']),
+    (in_the_way('episodes'), TRAIN, 2, ['a file is in its place', 'episodes']), (in_the_way('metrics.jsonl'), TRAIN, 2, ['metrics.jsonl']),
+    (in_the_way('checkpoints'), TRAIN, 2, ['checkpoints']), (other_algorithm, TRAIN, 2, ["algorithm: 'dreamer' -> 'mbmpo'"]),
+    (lambda path: edit(path, ensemble__hidden_sizes=[16]), TRAIN, 2, ['ensemble.hidden_sizes: [16] -> [8]']),
+    (lambda path: edit(path, environment__name='toy:corridor'), TRAIN, 2, ["environment.name: 'toy:corridor' -> 'toy:point_mass'"]),
+    (lambda path: edit(path, run__seed=7, meta__inner_lr=0.5), TRAIN, 2, ['run.seed: 7 -> 0', 'meta.inner_lr: 0.5 -> 0.001']),
+    (lambda path: edit(path, ensemble__no_such=7), TRAIN, 2, ["'no_such'"]),
+    (lambda path: edit(path, whole='{"config": {"al'), TRAIN, 2, ['config.json cannot be read']),
+    (lambda path: edit(path, whole='[1, 2]'), TRAIN, 2, ['config.json cannot be read']),
+    (lambda path: edit(path, whole='{"config": 3}'), TRAIN, 2, ['config.json cannot be read']),
+    (lambda path: edit(path, whole=''), ['train', '--run_dir={run}'], 2, ['config.json cannot be read']),
+    (lambda path: edit(path, algorithm='ppo'), ['train', '--run_dir={run}'], 2, ["algorithm='ppo'"]),
+    (lambda path: edit(path, ensemble=3), ['train', '--run_dir={run}'], 2, ['ensemble']),
+    (lambda path: edit(path, ensemble__members='three'), ['train', '--run_dir={run}'], 2, ["'three'"]),
+    (lambda path: edit(path, ensemble__hidden_sizes=['wide']), ['train', '--run_dir={run}'], 2, ["'wide'"]),
+    (lambda path: edit(path, ensemble__hidden_sizes=[16]), ['evaluate', '--run_dir={run}'], 2, ['does not fit', 'checkpoint-200']),
+    (damage('checkpoints/*.index', lambda content: content[:40]), TRAIN, 2, ['No checkpoint of this run can be read', 'checkpoints']),
+    (damage('checkpoints/*.data*', lambda content: b''), TRAIN, 2, ['No checkpoint of this run can be read']),
+    (damage('checkpoints/*.data*', lambda content: b''), ['evaluate', '--run_dir={run}'], 2, ['No checkpoint of this run can be read']),
+    (damage('checkpoints/*.sha256', lambda content: b''), ['export', '--run_dir={run}', '--export_dir={tmp}/new'], 2, ['No checkpoint of this run']),
+    (remove('checkpoints/*'), TRAIN, 2, ['checkpoints are gone', 'run_dir=']), (remove('checkpoints/*'), ['evaluate', '--run_dir={run}'], 2, ['no checkpoint yet']),
+    (remove('checkpoints/*'), ['export', '--run_dir={run}', '--export_dir={tmp}/new'], 2, ['no checkpoint yet']),
+    (remove('metrics.jsonl'), ['evaluate', '--run_dir={run}', '--best'], 2, ['none is the best', 'run_dir=']),
+    (remove('metrics.jsonl'), ['plot', '--run_dirs={run}', '--out={tmp}/x'], 2, ['no metrics yet']),
+    (lambda path: edit(path, whole='{}'), ['plot', '--run_dirs={run}', '--out={tmp}/x'], 2, ['config.json cannot be read']),
+    (damage('episodes/*', lambda content: content[:100]), TRAIN, 2, ['None of the stored episodes can be read', 'episodes']),
+    (object_arrays, TRAIN, 2, ['None of the stored episodes can be read', 'episodes'])]
+
+
+@pytest.mark.filterwarnings('ignore:Skipped a')
+@pytest.mark.parametrize('spoil, arguments, status, parts', RUNS, ids=range(len(RUNS)))
+def test_a_run_directory_that_cannot_be_used_is_left_as_it_is(spoil, arguments, status, parts, trained, tmp_path, capsys):
+  run = tmp_path / 'run'
+  shutil.copytree(trained, run)
+  spoil(run)
+  before = contents(tmp_path)
+  found = launch(*(argument.format(run=run, tmp=tmp_path, **_CONFIGS) for argument in arguments))
+  said = capsys.readouterr()
+  require_one_error(said.err, found, status, parts)
+  assert said.out == ''
+  after = contents(tmp_path)
+  assert {path: after.get(path) for path in before} == before
+
+
+@pytest.mark.parametrize('path', ['{config}', '{config}/below', '/proc/run', '/dev/null', '{tmp}/' + 'x' * 300])
+def test_no_run_directory_can_be_there(path, tmp_path, capsys):
+  status = launch('train', f'--config={_CONFIGS["mbmpo"]}', f'--run_dir={path.format(tmp=tmp_path, config=_CONFIGS["mbmpo"])}')
+  require_one_error(capsys.readouterr().err, status, 2, ['The run directory cannot be written', 'run_dir='])
+
+
+def test_a_run_directory_in_use_is_refused(trained, capsys):
+  with run_directory.RunDirectory(trained):
+    status = launch('train', f'--run_dir={trained}')
+  require_one_error(capsys.readouterr().err, status, 2, ['Another process trains in this run directory (process ', f"run_dir='{trained}'"])
+
+
+def test_a_simulator_that_raises_is_told_with_its_own_traceback(tmp_path, capsys):
+  status = launch('train', f'--config={_CONFIGS["mbmpo"]}', f'--config.environment.name={_USER}scripted', f'--run_dir={tmp_path}',
+                  '--config.environment.kwargs={"fail_at": 2, "failure": "raise"}')
+  said = capsys.readouterr().err
+  assert status == 1 and said.startswith('error: ') and said.count('Traceback') == 1 and 'RuntimeError: the gearbox broke' in said
+
+
+def test_the_table_is_as_long_as_is_promised():
+  assert len(FIELDS) + len(ENVIRONMENTS) + len(FLAGS) + len(RUNS) >= 60
