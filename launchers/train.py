@@ -31,10 +31,11 @@ def main():
 
     run = assembly.assemble(config, directory)
     stack.callback(run.environment.close)
-    directory.write_config(config)  # only now: a config that cannot be built must not occupy the folder
+    directory.check_config(config)
     evaluator = assembly.make_evaluator(config, config.run.evaluate_episodes, config.run.seed, config.run.evaluate_videos)
     stack.callback(evaluator.close)
     checkpointer = loop.restore(run.algorithm, config, directory, run.store, run.environment)
+    directory.write_config(config)  # only now: what cannot be built, or does not go on, must not occupy or change the folder
     finished = loop.train(run.algorithm, config, directory, run.store, run.environment, evaluator, checkpointer)
     said = 'Finished' if finished else 'Stopped with a checkpoint; the same command goes on'
     print(f'{said}. env_steps={run.algorithm.env_steps} run_dir={directory.path}', file=sys.stderr)

@@ -74,7 +74,11 @@ def require(config, fields, holds, expectation):
   for part, names in fields.items():
     for name in names:
       value = getattr(getattr(config, part), name)
-      if not holds(value):
+      try:
+        can_be_used = holds(value)
+      except TypeError:  # a file may hold a value of any type
+        can_be_used = False
+      if not can_be_used:
         raise errors.UserError(f'config.{part}.{name} {expectation}. Received: {part}.{name}={value!r}')
 
 

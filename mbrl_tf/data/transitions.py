@@ -46,7 +46,7 @@ class TransitionView:
     """
     self._update()
     if self._buffers is None:
-      raise errors.UserError(f'There are no transitions before the first episode. Received: folder={str(self._store.folder)!r}')
+      raise self._nothing('transitions')
     start = max(0, self._end - self._capacity)
     return types.Transitions(*(buffer[start:self._end] for buffer in self._buffers))
 
@@ -54,8 +54,13 @@ class TransitionView:
     """Returns the states after real resets `[M, O]` in float32, newest first: at most `limit`, or all where it is 0."""
     self._update()
     if not self._initial:
-      raise errors.UserError(f'There are no reset states before the first episode. Received: folder={str(self._store.folder)!r}')
+      raise self._nothing('reset states')
     return np.stack(self._initial[::-1][:limit or None])
+
+  def _nothing(self, wanted):
+    """Returns the error of a store that shows nothing."""
+    cause = 'None of the stored episodes can be read' if len(self._store) else f'There are no {wanted} before the first episode'
+    return errors.UserError(f'{cause}. Received: folder={str(self._store.folder)!r}')
 
   def _clear(self):
     """Forgets all that was read."""

@@ -15,6 +15,7 @@ from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.image import metadata as image_metadata
 
+from mbrl_tf import errors
 from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
@@ -38,11 +39,10 @@ class MetricsFile:
       StorageError: where the file cannot be written, as `write`.
     """
     self._path = pathlib.Path(path)
-    if self._path.exists():
-      lines = self._path.read_bytes().splitlines(keepends=True)
-      kept = [line for line in lines if (found := _env_steps(line)) is not None and found <= env_steps]
-      if kept != lines:
-        files.write_atomically(self._path, b''.join(kept))
+    lines = _lines(self._path)
+    kept = [line for line in lines if (found := _env_steps(line)) is not None and found <= env_steps]
+    if kept != lines:
+      files.write_atomically(self._path, b''.join(kept))
     with files.writing(self._path):
       self._file = open(self._path, 'ab', buffering=0)  # a line that does not fit must not come back when the file is closed
 
@@ -187,11 +187,18 @@ def recorded(path, name: str) -> dict:
 
 def _whole_lines(path):
   """Yields env steps and content of the whole lines of a file; nothing where there is none."""
-  path = pathlib.Path(path)
-  for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+  for line in _lines(pathlib.Path(path)):
     env_steps = _env_steps(line)
     if env_steps is not None:
       yield env_steps, json.loads(line)
+
+
+def _lines(path):
+  """Returns all lines of a file, with their ends; none where there is no file."""
+  try:
+    return path.read_bytes().splitlines(keepends=True) if path.exists() else []
+  except OSError as error:
+    raise errors.UserError(f'The metrics cannot be read ({error.strerror}). Received: path={str(path)!r}') from error
 
 
 def _env_steps(line: bytes):

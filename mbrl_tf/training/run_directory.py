@@ -57,7 +57,9 @@ def config_from_dict(config_class, values: dict):
   for name, value in values.items():
     if name not in fields:
       raise errors.unknown_name(f'field of {config_class.__name__}', name, fields)
-    if dataclasses.is_dataclass(hints[name]) and isinstance(value, dict):
+    if dataclasses.is_dataclass(hints[name]):
+      if not isinstance(value, dict):
+        raise errors.UserError(f'This part of a config must hold fields by name. Received: {name}={value!r}')
       value = config_from_dict(hints[name], value)
     elif isinstance(value, list):
       value = _as_tuples(value)
@@ -142,25 +144,32 @@ class RunDirectory:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
       raise errors.UserError(f'config.json cannot be read ({error!r}). Received: run_dir={str(self.path)!r}') from error
 
-  def write_config(self, config):
-    """Writes the resolved config and versions; where the folder holds a run already, it must be the same one.
+  def check_config(self, config):
+    """Checks that the folder holds no run, or one that goes on with this config.
 
     How long to train, when to evaluate and when to checkpoint may change; whatever influences the numbers may not.
 
     Raises:
       UserError: where the folder belongs to a run with another config; every field is told as `name: was -> is`.
-      StorageError: where the file cannot be written.
     """
-    values = config_to_dict(config)
     if self.config_file.exists():
       stored = self.read_config()
       if stored.get('algorithm') == config.algorithm:
         # Through the class, so that a field that is newer than the file counts with its default.
         stored = config_to_dict(config_from_dict(type(config), stored))
-        _check_same(stored, values, self.path)
+        _check_same(stored, config_to_dict(config), self.path)
       else:
         _check_same({'algorithm': stored.get('algorithm')}, {'algorithm': config.algorithm}, self.path)
-    content = {'algorithm': config.algorithm, 'config': values, 'versions': versions()}
+
+  def write_config(self, config):
+    """Writes the resolved config and versions.
+
+    Raises:
+      UserError: as `check_config`.
+      StorageError: where the file cannot be written.
+    """
+    self.check_config(config)
+    content = {'algorithm': config.algorithm, 'config': config_to_dict(config), 'versions': versions()}
     files.write_atomically(self.config_file, to_json(content).encode())
 
 
