@@ -1,38 +1,44 @@
 """Arrays in a `.npz` from anywhere: nothing is executed, and nothing is allocated that the file cannot hold."""
 
-import io
 import math
 import os
+import re
 import zipfile
 import zlib
 
 import numpy as np
 
 # What is raised of a file that is no such archive. zipfile tells of features that it lacks, and of passwords, in its own way.
-READ_ERRORS = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+READ_ERRORS = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 _MOST_SHRUNK = 1032  # Deflate makes nothing smaller than by this factor (zlib.net/zlib_tech.html)
-_HEADER = 10_000     # bytes of a header at most
-_KINDS = 'biuf'      # booleans, integers, floats
+_HEADER = 1000       # bytes of a header at most
+# As numpy writes them (its own reader falls back to a tokenizer, which raises whatever damage makes it). Kinds: booleans,
+# integers, floats.
+_LAYOUT = re.compile(rb"\x93NUMPY\x01\x00..\{'descr': '([<>|][biuf]\d{1,2})', 'fortran_order': (True|False), "
+                     rb"'shape': \(((?:\d{1,18}(?:, \d{1,18})*,?)?)\), \} *\n", re.DOTALL)
 
 
 class Archive:
-  """The arrays of an open `.npz` by name, each read when it is asked for; its checksum is compared before anything else.
+  """The arrays of an open `.npz` by name, each read when it is asked for, with its checksum compared.
+
+  Shape and type are checked before the content is unpacked.
 
   Attributes:
     files: the names, in the order in which they are stored.
   """
 
-  def __init__(self, file):
+  def __init__(self, file, most_rows=math.inf):
     """Reads the table of contents.
 
     Args:
       file: open for reading in binary.
+      most_rows: that an array may have, the length of its first axis.
 
     Raises:
       one of `READ_ERRORS`, as all that reads.
     """
-    self._zip = zipfile.ZipFile(file)
+    self._zip, self._most_rows = zipfile.ZipFile(file), most_rows
     self._size = os.fstat(file.fileno()).st_size
     self._members = {info.filename.removesuffix('.npy'): info for info in self._zip.infolist()}
     if len(self._members) != len(self._zip.infolist()):
@@ -48,20 +54,22 @@ class Archive:
     if info.file_size > shrunk * min(info.compress_size, self._size):
       raise ValueError(f'{name} claims {info.file_size} bytes, more than {info.compress_size} bytes in the file can hold')
     with self._zip.open(info) as member:
+      head = member.read(min(_HEADER, info.file_size))
+      offset, shape, is_fortran, dtype = self._layout(name, head, info.file_size)
       # So many bytes and no more: asked for all, zipfile unpacks what there is before it compares with what was claimed.
-      return _array(name, member.read(info.file_size))
+      content = head + member.read(info.file_size - len(head))
+    return np.frombuffer(content, dtype, offset=offset).reshape(shape, order='F' if is_fortran else 'C')
 
-
-def _array(name, content):
-  """Returns the array that the bytes of a `.npy` file hold."""
-  stream = io.BytesIO(content)
-  version = np.lib.format.read_magic(stream)
-  if version != (1, 0):
-    raise ValueError(f'{name} is of version {version} of the format, not 1.0')
-  shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=_HEADER)
-  if dtype.kind not in _KINDS:
-    raise ValueError(f'{name} holds {dtype}, which is neither boolean nor a number, and nothing is unpickled')
-  held = len(content) - stream.tell()
-  if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != held:
-    raise ValueError(f'{name} claims the shape {shape} of {dtype}, and holds {held} bytes')
-  return np.frombuffer(content, dtype, offset=stream.tell()).reshape(shape, order='F' if is_fortran else 'C')
+  def _layout(self, name, head, size):
+    """Returns where the content begins, its shape, order and type, of the beginning of a `.npy` file of so many bytes."""
+    found = _LAYOUT.match(head)
+    if not found:
+      raise ValueError(f'{name} is no array of booleans or numbers, and nothing is unpickled')
+    dtype, is_fortran = np.dtype(found[1].decode()), found[2] == b'True'
+    shape = tuple(int(length) for length in found[3].split(b',') if length.strip())
+    held = size - found.end()
+    if math.prod(shape) * dtype.itemsize != held:
+      raise ValueError(f'{name} claims the shape {shape} of {dtype}, and holds {held} bytes')
+    if shape and shape[0] > self._most_rows:
+      raise ValueError(f'{name} has {shape[0]} rows, and {self._most_rows} at most belong here')
+    return found.end(), shape, is_fortran, dtype

@@ -158,7 +158,7 @@ class EpisodeStore:
       raise errors.UserError(f'The file of this episode is gone from {self.folder}. Received: index={index}')
     try:
       with open(path, 'rb') as file:
-        return take(archive.Archive(file))
+        return take(archive.Archive(file, _named_decisions(path) + 1))
     except archive.READ_ERRORS as error:
       raise errors.UserError(
           f'The file of this episode is damaged ({type(error).__name__}: {error}). Received: path={str(path)!r}') from error
@@ -277,5 +277,7 @@ def _check_kinds(arrays):
     array = arrays[name]
     if array.dtype.kind not in kinds or array.ndim not in axes:
       raise ValueError(f'its {name} has the type {array.dtype} and {array.ndim} axes')
+  if any(array.ndim == 0 for name, array in arrays.items() if name != 'member'):
+    raise ValueError('an array of it has no rows')
   if arrays['terminated'][:-1].any():
     raise ValueError('it goes on after it terminated')

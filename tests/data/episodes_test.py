@@ -115,7 +115,7 @@ def test_pickled_objects_are_not_read(tmp_path):
   path = next(tmp_path.iterdir())
   with open(path, 'wb') as file:
     np.savez(file, observation=np.array([{}], object), action=0, reward=0, terminated=0, member=0)
-  with pytest.raises(errors.UserError, match='observation holds object.*nothing is unpickled'):
+  with pytest.raises(errors.UserError, match='observation is no array of booleans or numbers, and nothing is unpickled'):
     store.load(0)
 
 

@@ -29,6 +29,7 @@ def launch(launcher, *arguments):
   with flagsaver.flagsaver(), pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
     flags.FLAGS.unparse_flags()
     patch.setattr(sys, 'argv', ['launcher', *arguments])
+    patch.delitem(sys.modules, 'config_config', raising=False)  # config_flags would execute a config in the module of the one before
     command.run(module.main, module.__doc__, names)
     sys.exit(0)
   return ended.value.code
@@ -133,7 +134,7 @@ FLAGS = [
     flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--metric=collect/retrun', None, 'collect/return_mean', "metric='collect/retrun'"),
     flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--published=/nowhere.csv', None, '/nowhere.csv'),
     flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--published={mbmpo}', None, 'columns env_steps and return_mean'),
-    flag('plot', '--run_dirs={run}', '--out={mbmpo}/x', None, 'Not a directory', '{mbmpo}'), flag('plot', '--run_dirs={run}', '--out=/proc/x', None, '/proc/x'),
+    flag('plot', '--run_dirs={run}', '--out={mbmpo}/x', None, '{mbmpo}/x'), flag('plot', '--run_dirs={run}', '--out=/proc/x', None, '/proc/x'),
     flag('benchmark', '--what=nothing', None, 'nothing'), flag('benchmark', '--repeats=0', None, 'repeats'),
     flag('benchmark', '--what=gradient_step', '--config={mbmpo}', None, "what='gradient_step'"), flag('benchmark', '--config=/nowhere.py', None, '/nowhere.py')]
 
@@ -150,6 +151,7 @@ def test_a_mistake_is_one_error_and_costs_nothing(launcher, arguments, status, p
   shutil.copytree(trained, tmp_path / 'run')
   shutil.copytree(trained, tmp_path / 'twin')
   monkeypatch.syspath_prepend(str(tmp_path))
+  monkeypatch.chdir(tmp_path)
   places = {**_CONFIGS, 'tmp': tmp_path, **{name: tmp_path / name for name in ('run', 'twin', 'full')}}
   filled = lambda text: text if '{"' in text or text.endswith('{}') else text.format(**places)
   before = contents(tmp_path)
@@ -250,13 +252,23 @@ def test_a_run_directory_that_cannot_be_used_is_left_as_it_is(spoil, arguments, 
   run = tmp_path / 'run'
   shutil.copytree(trained, run)
   spoil(run)
-  before = contents(tmp_path)
+  before, spoiled_config = contents(tmp_path), stored_config(run)
   found = launch(*(argument.format(run=run, tmp=tmp_path, **_CONFIGS) for argument in arguments))
   said = capsys.readouterr()
   require_one_error(said.err, found, status, parts)
   assert said.out == ''
   after = contents(tmp_path)
-  assert {path: after.get(path) for path in before} == before
+  assert [path.name for path in before if after.get(path) != before[path]] in ([], ['config.json'])
+  if spoiled_config != (config := stored_config(run)):  # it went as far as to note the wanted steps
+    assert {**spoiled_config, 'run': None} == {**config, 'run': None} and config['run'] == {**spoiled_config['run'], 'env_steps': 400}
+
+
+def stored_config(run):
+  """The config in a run directory, None where it cannot be read."""
+  try:
+    return json.loads((run / 'config.json').read_text())['config']
+  except (OSError, ValueError, TypeError, KeyError):
+    return None
 
 
 @pytest.mark.parametrize('path', ['{config}', '{config}/below', '/proc/run', '/dev/null', '{tmp}/' + 'x' * 300])

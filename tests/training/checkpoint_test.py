@@ -1,5 +1,7 @@
 """Checkpoints: all or nothing, newest first, and never a bad one over a good one."""
 
+import subprocess
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -127,3 +129,60 @@ def test_whatever_would_be_saved_must_be_finite(tmp_path, make):
   with pytest.raises(FloatingPointError, match='not finite'):
     checkpoint.Checkpointer(tmp_path, make(), 2).save()
   assert not list(tmp_path.iterdir())
+
+
+def saved_with_evaluations(folder, evaluations, keep=2):
+  """Writes a checkpoint for each evaluation, None for none, at env steps 10, 20, ...; returns the numbers that were kept."""
+  state, told = make_state(), {}
+  checkpointer = checkpoint.Checkpointer(folder, state, 2, keep)
+  for index, value in enumerate(evaluations, 1):
+    state.weights.assign(tf.fill([50], float(index)))
+    checkpointer.progress.env_steps.assign(10 * index)
+    if value is not None:
+      told[10 * index] = value
+    checkpointer.save(told)
+  return sorted(int(path.stem.split('-')[1]) for path in folder.glob('*.index')), told
+
+
+@pytest.mark.parametrize('evaluations, kept, best', [
+    ([1, 5, 2, 3, 4], [20, 40, 50], 20), ([1, 2, 3, 4, 5], [40, 50], 50), ([5, 5, 1, 1], [20, 30, 40], 20),
+    ([None] * 5, [40, 50], None), ([-9, None, None, None], [10, 30, 40], 10)])
+def test_the_best_is_kept_beside_the_newest(tmp_path, evaluations, kept, best):
+  found, told = saved_with_evaluations(tmp_path, evaluations)
+  assert found == kept
+  assert len(list(tmp_path.iterdir())) == 3 * len(kept)
+  state = make_state(-1.)
+  checkpointer = checkpoint.Checkpointer(tmp_path, state, 2)
+  assert checkpointer.best(told) == best
+  assert checkpointer.restore(told) and state.weights[0] == (best or 50) / 10
+
+
+def test_a_damaged_best_one_is_skipped_for_the_next_best(tmp_path):
+  _, told = saved_with_evaluations(tmp_path, [1, 5, 2, 3])
+  next(tmp_path.glob('checkpoint-20.data*')).write_bytes(b'')
+  with pytest.warns(UserWarning, match='Skipped a checkpoint'):
+    state = make_state()
+    assert checkpoint.Checkpointer(tmp_path, state, 2).restore(told)
+  assert state.weights[0] == 4
+
+
+def test_the_sums_are_what_sha256sum_reads(tmp_path):
+  saved(tmp_path, [1., 2.])
+  for path in tmp_path.glob('*.sha256'):
+    done = subprocess.run(['sha256sum', '--strict', '-c', path.name], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.count(': OK') == 2
+
+
+def test_a_future_that_was_given_up_ends_with_the_next_checkpoint(tmp_path):
+  saved(tmp_path, [1., 2., 3.])
+  next(tmp_path.glob('checkpoint-30.data*')).write_bytes(b'')
+  (tmp_path / 'checkpoint-40_temp').mkdir()  # of a process that was killed
+  (tmp_path / 'checkpoint-50.data-00000-of-00001').write_bytes(b'half')
+  state = make_state()
+  checkpointer = checkpoint.Checkpointer(tmp_path, state, 2)
+  with pytest.warns(UserWarning, match='Skipped a checkpoint'):
+    assert checkpointer.restore()
+  assert next(tmp_path.glob('checkpoint-30.data*')).exists()  # nothing is removed before something took its place
+  checkpointer.progress.env_steps.assign(25)
+  checkpointer.save()
+  assert sorted(path.name.split('.')[0] for path in tmp_path.glob('*')) == [f'checkpoint-{n}' for n in (10, 20, 25) for _ in range(3)]

@@ -154,3 +154,39 @@ def test_a_loss_that_is_not_finite_stops_before_the_checkpoint(tmp_path, whole):
   assert [path.name for path in (tmp_path / 'checkpoints').glob('*.index')] == [f'checkpoint-{first}.index']
   run(tmp_path, env_steps=110, evaluate_every_env_steps=40)
   assert record(tmp_path) == whole
+
+
+def checkpoints(path):
+  return {int(file.stem.split('-')[1]) for file in (path / 'checkpoints').glob('*.index')}
+
+
+def test_an_evaluation_that_is_the_best_so_far_is_a_checkpoint_and_stays(tmp_path, monkeypatch, whole):
+  steps, returns = [line['env_steps'] for line in whole], iter([3., 9., 5., 4., 6.])
+  evaluate = evaluation.Evaluator.evaluate
+
+  def scored(self, policy, env_steps):
+    found = evaluate(self, policy, env_steps)
+    return found._replace(metrics={**found.metrics, 'evaluate/return_mean': next(returns)})
+
+  monkeypatch.setattr(evaluation.Evaluator, 'evaluate', scored)
+  # Evaluated in each iteration; the schedule itself asks for checkpoints at the end alone.
+  changes = {'evaluate_every_env_steps': 1, 'checkpoint_every_env_steps': 10**6, 'keep_checkpoints': 1}
+  run(tmp_path, env_steps=steps[2], **changes)
+  assert checkpoints(tmp_path) == {steps[1], steps[2]}
+  run(tmp_path, env_steps=steps[4], **changes)
+  assert checkpoints(tmp_path) == {steps[1], steps[4]}
+
+
+def test_without_evaluations_the_newest_alone_stay(tmp_path, whole):
+  run(tmp_path, env_steps=110, keep_checkpoints=2)
+  assert checkpoints(tmp_path) == {line['env_steps'] for line in whole[-2:]}
+
+
+def test_a_damaged_checkpoint_costs_what_came_after_the_one_before_it(tmp_path, whole):
+  run(tmp_path, env_steps=80, evaluate_every_env_steps=40)
+  newest, before = sorted(checkpoints(tmp_path))[-1:-3:-1]
+  data = next((tmp_path / 'checkpoints').glob(f'checkpoint-{newest}.data*'))
+  data.write_bytes(data.read_bytes()[:-1] + b'x')
+  with pytest.warns(UserWarning, match=f'Skipped a checkpoint .*checkpoint-{newest}'):
+    assert run(tmp_path, env_steps=110, evaluate_every_env_steps=40) is True
+  assert record(tmp_path) == whole and before < newest

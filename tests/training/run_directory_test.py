@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 
@@ -66,14 +68,19 @@ def test_an_unknown_field_is_named():
 def test_a_run_goes_on_with_its_own_config_only(tmp_path):
   directory = run_directory.RunDirectory(tmp_path)
   directory.write_config(changed())
-  directory.write_config(changed(env_steps=99, evaluate_episodes=3))
+  directory.write_config(changed(env_steps=99, evaluate_episodes=3, evaluate_every_env_steps=20, keep_checkpoints=1))
   assert directory.read_config()['run']['env_steps'] == 99
   with pytest.raises(errors.UserError, match='run.seed: 0 -> 5'):
     directory.write_config(changed(seed=5))
   other = changed()
   other.part.rate = 0.25
-  with pytest.raises(errors.UserError, match='part.rate: 0.5 -> 0.25.*Received: run_dir='):
+  other.environment.name, other.environment.num_envs, before = 'toy:other', 7, directory.config_file.read_bytes()
+  with pytest.raises(errors.UserError, match="environment.name: '' -> 'toy:other', environment.num_envs: 1 -> 7, part.rate: 0.5 -> 0.25.*Received: run_dir="):
     directory.write_config(other)
+  other.algorithm = 'another'
+  with pytest.raises(errors.UserError, match="algorithm: 'counting' -> 'another'"):
+    directory.write_config(other)
+  assert directory.config_file.read_bytes() == before
 
 
 def test_a_field_that_is_newer_than_the_file_counts_with_its_default(tmp_path):
@@ -94,6 +101,27 @@ def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
   with run_directory.RunDirectory(tmp_path):
     assert 'Another process trains' in second()
   assert second() == 'owner\n'
+
+
+def test_the_lock_of_a_process_that_was_killed_is_taken_over(tmp_path):
+  """Also while a process that the killed one had started lives on, as a simulator's worker may for a moment."""
+  code = (f'import multiprocessing, os, signal, subprocess, sys, time; from mbrl_tf.training import run_directory\n'
+          f'with run_directory.RunDirectory({str(tmp_path)!r}):\n'
+          f'  worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdout=subprocess.DEVNULL)\n'
+          f'  print(os.getpid(), worker.pid, flush=True)\n  time.sleep(600)')
+  owner = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
+  pid, worker = map(int, owner.stdout.readline().split())
+  try:
+    with pytest.raises(errors.UserError, match=f'Another process trains in this run directory .process {pid} on .*Received: run_dir='):
+      run_directory.RunDirectory(tmp_path).__enter__()
+    assert (tmp_path / 'lock').read_text().startswith(f'process {pid} on')  # the one that was refused changed nothing
+    owner.kill()
+    owner.wait()
+    with run_directory.RunDirectory(tmp_path):
+      assert (tmp_path / 'lock').read_text().startswith(f'process {os.getpid()} on')
+  finally:
+    owner.kill()
+    os.kill(worker, signal.SIGKILL)
 
 
 def test_no_run_there(tmp_path):
