@@ -47,8 +47,8 @@ class RunConfig:
     evaluate_every_env_steps: 0 for never.
     evaluate_episodes: episodes in each evaluation.
     evaluate_videos: also render one more episode of each evaluation, as an animated GIF in TensorBoard.
-    checkpoint_every_env_steps: 0 for a checkpoint in each iteration.
-    keep_checkpoints: how many of the newest checkpoints are kept.
+    checkpoint_every_env_steps: 0 for a checkpoint in each iteration; an evaluation that is the best so far brings one besides.
+    keep_checkpoints: how many of the newest checkpoints are kept, beside the one with the highest evaluation.
   """
   env_steps: int = 100_000
   seed: int = 0
