@@ -118,13 +118,14 @@ def stored_config(directory):
   return run_directory.config_from_dict(catalog.config_class(values.get('algorithm')), values)
 
 
-def load_tensorflow():
+def load_tensorflow(algorithm):
   """Imports TensorFlow and what goes with it, without the notices of dependencies that nobody can act on.
 
-  Some of them are written by C++ before any log level counts, so the file descriptor itself is turned away; if an
+  With the kernels that are faster for `algorithm` on a CPU, where the environment variable does not say otherwise. Some of them are written by C++ before any log level counts, so the file descriptor itself is turned away; if an
   import fails, everything that was said is shown.
   """
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1' if catalog.prefers_onednn(algorithm) else '0')
   # Old idioms in dependencies: nothing that a user of this package can change.
   warnings.filterwarnings('ignore', category=SyntaxWarning, module='.*__autograph_generated')
   warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
@@ -137,6 +138,8 @@ def load_tensorflow():
       import tensorflow as tf
       import tf_agents.policies  # noqa: F401
       tf.config.list_physical_devices()  # CUDA is looked for here, and missed aloud
+      # With oneDNN, TensorFlow 2.21's remapper fails at elu inside scans, which it tells as errors; it brought no time.
+      tf.config.optimizer.set_experimental_options({'remapping': False})
     except BaseException:
       said.seek(0)
       os.write(kept, said.read())

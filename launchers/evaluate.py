@@ -25,7 +25,7 @@ def main():
     raise errors.UserError('Which run? Give --run_dir=DIR. Received: run_dir=None')
   directory = run_directory.RunDirectory(command.RUN_DIR.value)
   config = command.stored_config(directory)
-  command.load_tensorflow()
+  command.load_tensorflow(config.algorithm)
   from launchers import assembly
   from mbrl_tf.training import metrics
 

@@ -25,7 +25,7 @@ def main():
   config = command.resolved_config(command.CONFIG.value, command.RUN_DIR.value, command.SEED.value)
   path = command.RUN_DIR.value or _default_path(config)
   with run_directory.RunDirectory(path) as directory, contextlib.ExitStack() as stack:
-    command.load_tensorflow()
+    command.load_tensorflow(config.algorithm)
     from launchers import assembly
     from mbrl_tf.training import loop
 

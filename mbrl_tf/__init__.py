@@ -1,9 +1,8 @@
 """Model-based reinforcement learning with TensorFlow 2 and Keras.
 
 TensorFlow Probability 0.23 and TF-Agents 0.19 are written for Keras 2, which TensorFlow uses only when
-`TF_USE_LEGACY_KERAS=1` is set before `tensorflow` is imported. Importing this package sets it, and asks for the oneDNN
-kernels, which TensorFlow leaves out on CPUs without AVX-512: Dreamer's step from pixels takes half the time with them. The package
-itself imports neither TensorFlow nor MuJoCo, so that simulator processes can use `mbrl_tf.environments` without them.
+`TF_USE_LEGACY_KERAS=1` is set before `tensorflow` is imported. Importing this package sets it. The package itself
+imports neither TensorFlow nor MuJoCo, so that simulator processes can use `mbrl_tf.environments` without them.
 """
 
 import os
@@ -17,7 +16,6 @@ if 'tensorflow' in sys.modules and os.environ.get('TF_USE_LEGACY_KERAS') not in 
       'Import mbrl_tf before tensorflow, or set TF_USE_LEGACY_KERAS=1 in the environment. '
       f'Received: TF_USE_LEGACY_KERAS={os.environ.get("TF_USE_LEGACY_KERAS")!r}')
 os.environ['TF_USE_LEGACY_KERAS'] = '1'
-os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 
 # tf-agents imports the old `gym`, which prints a notice to everyone who imports it. Its authors mean those who use gym.
 try:

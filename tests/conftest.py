@@ -1,8 +1,12 @@
 """Imported before any test: `mbrl_tf` must come before TensorFlow, whatever order a test imports them in."""
 
+import os
+
 import pytest
 
 import mbrl_tf  # noqa: F401
+
+os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')  # half the time for convolutions, of which the tests have most
 
 
 @pytest.fixture(scope='session')

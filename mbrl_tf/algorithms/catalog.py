@@ -1,33 +1,45 @@
 """Which algorithms there are. To add one: copy the file names of a folder beside this file, and add a line here."""
 
 import importlib
+from typing import NamedTuple
 
 from mbrl_tf import errors
 
-_PACKAGES = {
-    'dreamer': ('mbrl_tf.algorithms.dreamer', 'DreamerConfig'),
-    'mbmpo': ('mbrl_tf.algorithms.mbmpo', 'MBMPOConfig'),
+
+class _Entry(NamedTuple):
+  package: str
+  config_class: str
+  onednn: bool  # whether oneDNN's kernels are faster on a CPU: with convolutions twice, with many small products slower
+
+
+_ALGORITHMS = {
+    'dreamer': _Entry('mbrl_tf.algorithms.dreamer', 'DreamerConfig', onednn=True),
+    'mbmpo': _Entry('mbrl_tf.algorithms.mbmpo', 'MBMPOConfig', onednn=False),
 }
 
 
 def names():
   """All names, sorted."""
-  return sorted(_PACKAGES)
+  return sorted(_ALGORITHMS)
 
 
 def config_class(name):
   """The dataclass of an algorithm's config. Does not import TensorFlow."""
-  package, class_name = _lookup(name)
-  return getattr(importlib.import_module(f'{package}.config'), class_name)
+  entry = _lookup(name)
+  return getattr(importlib.import_module(f'{entry.package}.config'), entry.config_class)
+
+
+def prefers_onednn(name):
+  """Whether TensorFlow should use oneDNN's kernels on a CPU. It decides when it is imported, and leaves them out without AVX-512."""
+  return _lookup(name).onednn
 
 
 def build(config, spec, driver, store, seed):
   """Builds the algorithm that `config.algorithm` names; arguments as for its `build.build`."""
-  package, _ = _lookup(config.algorithm)
-  return importlib.import_module(f'{package}.build').build(config, spec, driver, store, seed)
+  return importlib.import_module(f'{_lookup(config.algorithm).package}.build').build(config, spec, driver, store, seed)
 
 
 def _lookup(name):
-  if name not in _PACKAGES:
+  if name not in _ALGORITHMS:
     raise errors.unknown_name('algorithm', name, names())
-  return _PACKAGES[name]
+  return _ALGORITHMS[name]

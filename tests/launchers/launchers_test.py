@@ -1,6 +1,7 @@
 """Train, stop, resume, evaluate and export as a person does."""
 
 import json
+import os
 import pathlib
 import re
 import signal
@@ -160,3 +161,12 @@ def test_what_fails_otherwise_is_a_traceback_and_status_1(tmp_path):
       capture_output=True, text=True)
   assert done.returncode == 1
   assert 'not in a worker' in done.stderr and 'Traceback' in done.stderr
+
+
+@pytest.mark.parametrize('algorithm, given, used', [('dreamer', None, '1'), ('mbmpo', None, '0'), ('mbmpo', '1', '1')])
+def test_each_algorithm_gets_the_kernels_that_are_faster_for_it(monkeypatch, algorithm, given, used):
+  monkeypatch.delenv('TF_ENABLE_ONEDNN_OPTS', raising=False)
+  if given is not None:
+    monkeypatch.setenv('TF_ENABLE_ONEDNN_OPTS', given)
+  command.load_tensorflow(algorithm)
+  assert os.environ['TF_ENABLE_ONEDNN_OPTS'] == used
