@@ -4,6 +4,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from mbrl_tf.models import mlp, normalizer
+from mbrl_tf.ops import replicas
 
 tfd = tfp.distributions
 
@@ -167,7 +168,7 @@ class DynamicsEnsemble(tf.keras.Model):
     """
     mean, log_variance = self.change_moments(unpacked, self.normalize_inputs(observations, actions))
     if noise is not None:
-      mean += noise * (self.error_std[:, None, :] if log_variance is None else tf.exp(0.5 * log_variance))
+      mean += noise * (replicas.rows(self.error_std)[:, None, :] if log_variance is None else tf.exp(0.5 * log_variance))
     return self._limited(observations + self.change_normalizer.denormalize(mean))
 
   def call(self, inputs):

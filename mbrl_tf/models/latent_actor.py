@@ -5,7 +5,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from mbrl_tf.models import heads
-from mbrl_tf.ops import distributions
+from mbrl_tf.ops import distributions, replicas
 
 tfd = tfp.distributions
 
@@ -35,9 +35,13 @@ class TanhNormalActor(heads.Perceptron):
     mean = self._mean_scale * tf.tanh(mean / self._mean_scale)
     return distributions.TanhNormal(mean, tf.nn.softplus(std + self._raw_std) + self._least_std)
 
-  def sample(self, distribution, seed):
+  def noise(self, steps, rows, seed):
+    """What `sample` needs for `rows` rows of this replica in each of some steps, `[steps, rows, A]`."""
+    return replicas.normal([steps, rows, self.output_size // 2], seed, axis=1)
+
+  def sample(self, distribution, noise):
     """A sample `[..., A]` of what `call` returned, that lets gradients through."""
-    return distribution.sample(seed=seed)
+    return distribution.from_noise(noise)
 
 
 class OneHotActor(heads.Perceptron):
@@ -50,6 +54,10 @@ class OneHotActor(heads.Perceptron):
     """The distribution of the one-hot action at features `[..., F]`."""
     return tfd.OneHotCategorical(logits=super().call(features), dtype=tf.float32)
 
-  def sample(self, distribution, seed):
+  def noise(self, steps, rows, seed):
+    """What `sample` needs for `rows` rows of this replica in each of some steps, `[steps, rows, num_values]`."""
+    return replicas.gumbel([steps, rows, self.output_size], seed, axis=1)
+
+  def sample(self, distribution, noise):
     """A one-hot sample `[..., num_values]` of what `call` returned, with straight-through gradients."""
-    return distributions.straight_through(distribution, seed)
+    return distributions.straight_through(distribution, noise)

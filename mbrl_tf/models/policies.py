@@ -4,6 +4,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from mbrl_tf.models import mlp, normalizer
+from mbrl_tf.ops import replicas
 
 tfd = tfp.distributions
 
@@ -102,6 +103,14 @@ class GaussianPolicy(ParametricPolicy):
       log_std = log_std[:, None, :]
     return tfd.Independent(tfd.Normal(mean, tf.exp(log_std) * tf.ones_like(mean)), 1)
 
+  def noise(self, shape, seed):
+    """What `sample` needs for this replica's tasks and rows, `[k, M, A]` for the shape `[k, M]`."""
+    return replicas.normal([*shape, self.log_std.shape[0]], seed)
+
+  def sample(self, distribution, noise):
+    """The actions `[..., A]` that noise picks from what `distribution` returned."""
+    return distribution.mean() + distribution.stddev() * noise
+
   def deviation(self, parameters):
     """Standard deviation of the action, `[A]` or `[K, A]`."""
     return tf.exp(tf.maximum(parameters[-1], self._min_log_std))
@@ -117,3 +126,11 @@ class CategoricalPolicy(ParametricPolicy):
   def distribution(self, parameters, observations):
     """A `tfd.Categorical` over int32 actions; arguments as for `GaussianPolicy.distribution`."""
     return tfd.Categorical(logits=self._network(parameters, observations))
+
+  def noise(self, shape, seed):
+    """What `sample` needs for this replica's tasks and rows, `[k, M, num_values]` for the shape `[k, M]`."""
+    return replicas.gumbel([*shape, self.biases[-1].shape[-1]], seed)
+
+  def sample(self, distribution, noise):
+    """The actions `[...]`, int32, that noise picks from what `distribution` returned."""
+    return tf.argmax(distribution.logits + noise, -1, tf.int32)

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from mbrl_tf import types
-from mbrl_tf.ops import unroll
+from mbrl_tf.ops import replicas, unroll
 
 tfd = tfp.distributions
 
@@ -103,7 +103,7 @@ class RSSM(tf.keras.Model):
     """
     batch, length = embeddings.shape[:2]
     stochastic = self._sizes[1]
-    noise = tf.random.stateless_normal([2, length, batch, stochastic], seed)
+    noise = replicas.normal([2, length, batch, stochastic], seed, axis=2)
     going = 1 - tf.cast(is_first, tf.float32)[..., None]
     inputs = (self._prior_action(actions * going), self._posterior_embedding(embeddings), going)
     inputs = (*(_time_first(value) for value in inputs), noise[0])
@@ -131,7 +131,7 @@ class RSSM(tf.keras.Model):
       The states after each action, `types.LatentState` of `[B, H, ...]`.
     """
     batch, horizon = actions.shape[:2]
-    noise = tf.random.stateless_normal([horizon, batch, self._sizes[1]], seed)
+    noise = replicas.normal([horizon, batch, self._sizes[1]], seed, axis=1)
 
     def step(state, row):
       state = self.prior(state, *row)

@@ -26,6 +26,10 @@ class TanhNormal(tfd.TransformedDistribution):
   def _parameter_properties(cls, dtype, num_classes=None):
     return {'mean': tfp.util.ParameterProperties(event_ndims=1), 'std': tfp.util.ParameterProperties(event_ndims=1)}
 
+  def from_noise(self, noise):
+    """The sample that standard normal noise `[..., A]` gives; gradients flow through it."""
+    return tf.tanh(self._mean_before + self._std_before * noise)
+
   def _mode(self):
     """The action of the highest density.
 
@@ -50,15 +54,16 @@ class TanhNormal(tfd.TransformedDistribution):
     return self.distribution.entropy() + tf.reduce_sum(tf.reduce_sum(correction * weights, -1), -1)
 
 
-def straight_through(distribution, seed):
+def straight_through(distribution, noise):
   """A one-hot sample whose gradient is that of the probabilities (Bengio et al. 2013, arXiv:1308.3432).
 
   Args:
     distribution: `tfd.OneHotCategorical`.
-    seed: int32 `[2]`.
+    noise: of the Gumbel distribution, shaped as the logits; the largest of logits and noise is the choice.
   """
-  sample = tf.cast(distribution.sample(seed=seed), distribution.logits.dtype)
-  probabilities = tf.nn.softmax(distribution.logits)
+  logits = distribution.logits
+  sample = tf.one_hot(tf.argmax(logits + noise, -1), logits.shape[-1], dtype=logits.dtype)
+  probabilities = tf.nn.softmax(logits)
   return sample + probabilities - tf.stop_gradient(probabilities)
 
 

@@ -50,7 +50,8 @@ def test_a_new_tanh_normal_actor_is_broad_and_bounded():
 @pytest.mark.parametrize('actor', [latent_actor.TanhNormalActor(F, 3, 1, 8), latent_actor.OneHotActor(F, 3, 1, 8)])
 def test_samples_let_gradients_into_the_actor(actor):
   with tf.GradientTape() as tape:
-    value = tf.reduce_sum(actor.sample(actor(tf.ones([4, F])), tf.constant([1, 2]))[:, 0])
+    noise = actor.noise(1, 4, tf.constant([1, 2]))[0]
+    value = tf.reduce_sum(actor.sample(actor(tf.ones([4, F])), noise)[:, 0])
   gradients = tape.gradient(value, actor.trainable_variables)
   assert all(gradient is not None for gradient in gradients)
   assert any(np.abs(gradient).max() > 0 for gradient in gradients)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from mbrl_tf.ops import distributions
+from mbrl_tf.ops import distributions, replicas
 
 CASES = [(0.3, 0.1), (-1.0, 0.5), (0.0, 0.5), (2.0, 3.0), (-0.01, 1.5), (5.0, 0.1), (0.4, 5.0)]
 
@@ -51,12 +51,17 @@ def test_samples_differ_by_row_and_let_gradients_through():
   np.testing.assert_allclose(gradients[1], (1 - sample.numpy() ** 2) * noise, rtol=1e-3, atol=1e-5)
 
 
+def test_a_sample_of_given_noise_is_the_mean_and_so_many_deviations_under_the_tanh():
+  sample = distributions.TanhNormal(tf.constant([[0.5, -1.0]]), tf.constant([[2.0, 0.5]])).from_noise(tf.constant([[-1.0, 3.0]]))
+  np.testing.assert_allclose(sample, np.tanh([[-1.5, 0.5]]), rtol=1e-6)
+
+
 def test_a_straight_through_sample_is_one_hot_with_the_gradient_of_the_probabilities():
   logits = tf.constant([[1.0, -0.5, 0.2]])
   weights = tf.constant([[1.0, 2.0, -3.0]])
   with tf.GradientTape(persistent=True) as tape:
     tape.watch(logits)
-    sample = distributions.straight_through(tfp.distributions.OneHotCategorical(logits=logits), [3, 4])
+    sample = distributions.straight_through(tfp.distributions.OneHotCategorical(logits=logits), replicas.gumbel([1, 3], [3, 4]))
     value = tf.reduce_sum(sample * weights)
     expected = tf.reduce_sum(tf.nn.softmax(logits) * weights)
   assert sorted(np.round(sample.numpy()[0], 6).tolist()) == [0, 0, 1]
@@ -65,7 +70,7 @@ def test_a_straight_through_sample_is_one_hot_with_the_gradient_of_the_probabili
 
 def test_straight_through_samples_follow_the_probabilities():
   logits = tf.tile(tf.math.log([[0.7, 0.2, 0.1]]), [20_000, 1])
-  samples = distributions.straight_through(tfp.distributions.OneHotCategorical(logits=logits), [1, 1])
+  samples = distributions.straight_through(tfp.distributions.OneHotCategorical(logits=logits), replicas.gumbel([20_000, 3], [1, 1]))
   np.testing.assert_allclose(samples.numpy().mean(0), [0.7, 0.2, 0.1], atol=0.015)
 
 

@@ -27,13 +27,14 @@ class Parts(tf.Module):
     exported_model: the model as it is exported.
   """
 
-  def __init__(self, config, spec, seed):
+  def __init__(self, config, spec, seed, strategy=None):
     """Makes all variables.
 
     Args:
       config: `DreamerConfig`.
       spec: `types.EnvironmentSpec`.
       seed: an integer.
+      strategy: the `tf.distribute.Strategy` that learns; None for one device. What is drawn or counted is not shared by it.
     """
     super().__init__(name='dreamer')
     self.env_steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='env_steps')
@@ -42,11 +43,12 @@ class Parts(tf.Module):
     self.generator = tf.random.Generator.from_seed(seed)
     # Keras draws the first weights of its layers from global random state.
     tf.keras.utils.set_random_seed(seeds.next_integer(self.generator) % 2**32)
-    self.world_model, self.actor = _acting_models(config, spec)
-    self.value = heads.NormalHead(
-        self.world_model.features_size, config.behavior.value_layers, config.behavior.units,
-        precision=dreamer_config.PRECISIONS[config.learner.precision], name='value')
-    self.learner = learner.Learner(self.world_model, self.actor, self.value, config)
+    with (strategy or tf.distribute.get_strategy()).scope():
+      self.world_model, self.actor = _acting_models(config, spec)
+      self.value = heads.NormalHead(
+          self.world_model.features_size, config.behavior.value_layers, config.behavior.units,
+          precision=dreamer_config.PRECISIONS[config.learner.precision], name='value')
+      self.learner = learner.Learner(self.world_model, self.actor, self.value, config)
     self.random_policy = driver_policies.UniformRandomPolicy(spec, seeds.next_integer(self.generator))
     self.exploring_policy, self.policy = (
         policy.DreamerPolicy(self.world_model, self.actor, spec, _next_generator(self.generator), noise)
@@ -55,7 +57,7 @@ class Parts(tf.Module):
     self.exported_model = exported_model.ExportedModel(self.world_model, spec)
 
 
-def build(config, spec, driver, store, seed):
+def build(config, spec, driver, store, seed, strategy=None):
   """Builds the algorithm.
 
   Args:
@@ -64,6 +66,7 @@ def build(config, spec, driver, store, seed):
     driver: collects real episodes, and hands each to the store as it ends.
     store: where they are kept.
     seed: an integer.
+    strategy: the `tf.distribute.Strategy` that learns; None for one device.
 
   Returns:
     An `algorithms.base.Algorithm`.
@@ -72,7 +75,7 @@ def build(config, spec, driver, store, seed):
     UserError: images that the convolutions cannot take.
   """
   view = sequences_lib.SequenceView(store, config.replay.capacity, config.replay.cache_mib * _MIB)
-  parts = Parts(config, spec, seed)
+  parts = Parts(config, spec, seed, strategy)
   # No part of the checkpoint: it is set anew from the exploring policy in each iteration, and has no generator of its own.
   snapshot = policy.DreamerPolicy(*_acting_models(config, spec), spec, parts.exploring_policy.generator,
                                   config.collect.exploration_noise) if config.collect.overlap else None

@@ -99,8 +99,8 @@ class BehaviorConfig:
     initial_std: deviation of the first actions before the tanh, where they are continuous. With the published 5, nearly all of
       them are at their bounds.
     horizon: H, imagined steps from each start.
-    start_states: so many of the states inferred from a batch are started from, drawn at random for each gradient step; 0 for
-      all, as published.
+    start_states: so many of the states inferred from a batch are started from, drawn at random for each gradient step, from each
+      sequence as many; 0 for all, as published.
     discount: gamma, for one decision.
     lambda_: of the lambda-returns.
     entropy_scale: what a nat of the actor's entropy is worth beside the return (arXiv:2010.02193, section 2.2); 0 as published.
@@ -167,6 +167,6 @@ class DreamerConfig:
     base.require_share(self, {'behavior': ['discount', 'lambda_']})
     base.require(self, {'replay': ['batch_length']}, lambda value: value >= 2, 'must be 2 or more, for one step shows no change')
     states = self.replay.batch_size * self.replay.batch_length
-    base.require(self, {'behavior': ['start_states']}, lambda value: value <= states,
-                 f'must be at most the {states} states of a batch')
+    base.require(self, {'behavior': ['start_states']}, lambda value: value <= states and value % self.replay.batch_size == 0,
+                 f'must be a multiple of the {self.replay.batch_size} sequences of a batch, and at most its {states} states')
     base.require(self, {'learner': ['precision']}, lambda value: value in PRECISIONS, f'must be one of {sorted(PRECISIONS)}')

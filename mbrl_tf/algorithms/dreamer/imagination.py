@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from mbrl_tf.models import rssm as rssm_lib
-from mbrl_tf.ops import unroll
+from mbrl_tf.ops import replicas, unroll
 
 
 def imagine(rssm, actor, start, horizon, seed):
@@ -22,14 +22,15 @@ def imagine(rssm, actor, start, horizon, seed):
     Features of the start and of the H states after it, `[H + 1, N, F]`, and the entropy of the actor in the first H of them,
     `[H, N]`, in nats. Time leads.
   """
-  seeds = tf.random.experimental.stateless_split(seed, horizon + 1)
-  noise = tf.random.stateless_normal([horizon, *start.stochastic.shape], seeds[0])
+  seeds = tf.random.experimental.stateless_split(seed, 2)
+  noise = (replicas.normal([horizon, *start.stochastic.shape], seeds[0], axis=1),
+           actor.noise(horizon, start.stochastic.shape[0], seeds[1]))
 
   def step(state, row):
-    noise, action_seed = row
+    state_noise, action_noise = row
     distribution = actor(tf.stop_gradient(rssm_lib.features(state)))
-    state = rssm.prior(state, actor.sample(distribution, action_seed), noise)
+    state = rssm.prior(state, actor.sample(distribution, action_noise), state_noise)
     return state, (rssm_lib.features(state), distribution.entropy())
 
-  _, (imagined, entropies) = unroll.scan(step, start, (noise, seeds[1:]), horizon)
+  _, (imagined, entropies) = unroll.scan(step, start, noise, horizon)
   return tf.concat([rssm_lib.features(start)[None], imagined], 0), entropies

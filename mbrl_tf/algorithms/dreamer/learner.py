@@ -1,15 +1,26 @@
 """One gradient step of world model, actor, and value model."""
 
 import math
+from typing import Any, Mapping, NamedTuple
 
 import tensorflow as tf
 
 from mbrl_tf.algorithms.dreamer import compilation, imagination, losses
-from mbrl_tf.ops import returns
+from mbrl_tf.ops import replicas, returns
+
+
+class Found(NamedTuple):
+  """What a batch says of each part, before anything is changed."""
+  gradients: Mapping[str, Any]   # `model`, `actor`, `value` to a list of tensors shaped as the part's variables
+  losses: Mapping[str, Any]      # the same to `[]`
+  metrics: Mapping[str, Any]     # each []
 
 
 class Learner(tf.Module):
-  """Owns the three optimizers; the models are handed in."""
+  """Owns the three optimizers; the models are handed in.
+
+  Made within the scope of a `tf.distribute.Strategy`, it shares each batch among the strategy's replicas.
+  """
 
   def __init__(self, world_model, actor, value, config):
     """Makes the optimizers' variables.
@@ -19,59 +30,97 @@ class Learner(tf.Module):
       actor: `TanhNormalActor` or `OneHotActor`.
       value: `NormalHead`.
       config: `DreamerConfig`.
+
+    Raises:
+      UserError: where the strategy's replicas cannot share a batch evenly.
     """
     super().__init__(name='learner')
     self._world_model, self._actor, self._value, self._behavior = world_model, actor, value, config.behavior
+    self.strategy = tf.distribute.get_strategy()
+    replicas.require_even(self.strategy, 'replay.batch_size', config.replay.batch_size)
+    self._starts_per_sequence = config.behavior.start_states // config.replay.batch_size
     trainer = lambda module, rate: _Trainer(module.trainable_variables, rate, config.learner)
     # Which loss trains which variables: the model's loss the world model, the actor's loss the actor, the value's the value.
-    self.model_trainer = trainer(world_model, config.model.learning_rate)
-    self.actor_trainer = trainer(actor, config.behavior.actor_learning_rate)
-    self.value_trainer = trainer(value, config.behavior.value_learning_rate)
-    self.compiled_step = compilation.compiled('gradient_step', self.step)
+    self.trainers = {
+        'model': trainer(world_model, config.model.learning_rate),
+        'actor': trainer(actor, config.behavior.actor_learning_rate),
+        'value': trainer(value, config.behavior.value_learning_rate)}
+    # Free nats are on the mean KL of the whole batch, which no replica knows by itself.
+    self._asks_for_kl = self.strategy.num_replicas_in_sync > 1 and config.model.free_nats > 0
+    self.compiled_step = self._compiled()
 
   def step(self, batch, seed):
     """Learns from a batch of real sequences. All three gradients are those at the variables before the step.
 
     Args:
-      batch: `types.Sequences`.
+      batch: `types.Sequences`, as `replicas.share` gives it.
       seed: int32 `[2]`.
 
     Returns:
       A dict of metrics, each `[]`. A part whose loss or gradient is not finite is left as it was; its `skipped_share` tells so, of
       which `summaries.of_steps` makes an error where that goes on.
     """
+    found = self.strategy.run(self._agreed, (batch, seed))
+    told = dict(found.metrics)
+    for part, trainer in self.trainers.items():
+      applied = trainer.apply(found.gradients[part], found.losses[part])
+      told.update({f'{part}/{name}': value for name, value in applied.items()})
+    return replicas.first(self.strategy, told)
+
+  def found(self, batch, seed, global_kl=None):
+    """Gradients and losses of a batch, or of the rows of it that a replica has; pure.
+
+    Args:
+      batch: `types.Sequences`.
+      seed: int32 `[2]`.
+      global_kl: the mean KL of the whole batch, `[]`; None where these rows are all of it.
+
+    Returns:
+      `Found`; losses are not scaled.
+    """
     seeds = tf.random.experimental.stateless_split(seed, 3)
     with tf.GradientTape() as model_tape:
-      model = self._world_model.loss(batch, seeds[0])
-      model_loss = self.model_trainer.scaled(model.loss)
+      model = self._world_model.loss(batch, seeds[0], global_kl)
+      scaled_model_loss = self.trainers['model'].scaled(model.loss)
     start, start_weights = self._starts(model.posteriors, batch.terminated, seeds[2])
     with tf.GradientTape() as actor_tape:
       features, targets, weights, entropies = self.imagined_returns(start, start_weights, seeds[1])
       actor_loss = losses.actor_loss(targets + self._behavior.entropy_scale * entropies, weights)
-      scaled_actor_loss = self.actor_trainer.scaled(actor_loss)
+      scaled_actor_loss = self.trainers['actor'].scaled(actor_loss)
     with tf.GradientTape() as value_tape:
       value_loss = losses.value_loss(self._value(tf.stop_gradient(features[:-1])), targets, weights)
-      scaled_value_loss = self.value_trainer.scaled(value_loss)
-    gradients = (self.model_trainer.gradients(model_tape, model_loss),
-                 self.actor_trainer.gradients(actor_tape, scaled_actor_loss),
-                 self.value_trainer.gradients(value_tape, scaled_value_loss))
-    applied = {
-        **_in_room('model', self.model_trainer.apply(gradients[0], model.loss)),
-        **_in_room('actor', self.actor_trainer.apply(gradients[1], actor_loss)),
-        **_in_room('value', self.value_trainer.apply(gradients[2], value_loss))}
-    return {
-        **model.metrics, 'actor/loss': actor_loss, 'value/loss': value_loss, **applied,
-        'actor/entropy': tf.reduce_mean(entropies),
+      scaled_value_loss = self.trainers['value'].scaled(value_loss)
+    metrics = {
+        **model.metrics, 'actor/loss': actor_loss, 'value/loss': value_loss, 'actor/entropy': tf.reduce_mean(entropies),
         'imagine/return_mean': tf.reduce_mean(targets), 'imagine/weight_mean': tf.reduce_mean(weights)}
+    return Found(
+        {'model': self.trainers['model'].gradients(model_tape, scaled_model_loss),
+         'actor': self.trainers['actor'].gradients(actor_tape, scaled_actor_loss),
+         'value': self.trainers['value'].gradients(value_tape, scaled_value_loss)},
+        {'model': model.loss, 'actor': actor_loss, 'value': value_loss}, metrics)
+
+  def _compiled(self):
+    """One program on one device. Of several replicas, what each computes alone is one, and what they exchange lies between."""
+    if self.strategy.num_replicas_in_sync == 1:
+      return compilation.compiled('gradient_step', self.step)
+    self.found = compilation.compiled('gradient_step', self.found)
+    self._divergence = compilation.compiled('gradient_step', self._world_model.divergence)
+    return tf.function(self.step, autograph=False)
+
+  def _agreed(self, batch, seed):
+    """`Found` of the whole batch, in a replica's context."""
+    if not self._asks_for_kl:
+      return replicas.mean(self.found(batch, seed))
+    model_seed = tf.random.experimental.stateless_split(seed, 3)[0]
+    return replicas.mean(self.found(batch, seed, replicas.mean(self._divergence(batch, model_seed))))
 
   def _starts(self, posteriors, terminated, seed):
     """States `[N, ...]` to imagine from, without gradients, and their weights `[N]`: 0 where the real episode had terminated."""
-    starts = tf.nest.map_structure(lambda value: tf.stop_gradient(_merged(value)), posteriors)
-    weights = 1 - tf.cast(_merged(terminated), tf.float32)
-    if not self._behavior.start_states:
-      return starts, weights
-    chosen = tf.random.experimental.stateless_shuffle(tf.range(weights.shape[0]), seed)[:self._behavior.start_states]
-    return tf.nest.map_structure(lambda value: tf.gather(value, chosen), starts), tf.gather(weights, chosen)
+    states = tf.nest.map_structure(tf.stop_gradient, (posteriors, 1 - tf.cast(terminated, tf.float32)))
+    if self._starts_per_sequence:
+      chosen = tf.math.top_k(replicas.uniform(terminated.shape, seed), self._starts_per_sequence).indices
+      states = tf.nest.map_structure(lambda value: tf.gather(value, chosen, batch_dims=1), states)
+    return tf.nest.map_structure(_merged, states)
 
   def imagined_returns(self, start, start_weights, seed):
     """Features `[H + 1, N, F]` from states `[N, ...]` on; lambda-returns, weights, and entropies of the actor `[H, N]`."""
@@ -90,6 +139,7 @@ class _Trainer(tf.Module):
   def __init__(self, variables, learning_rate, config):
     super().__init__()
     self._variables, self._clip = variables, config.gradient_clip
+    self.strategy = tf.distribute.get_strategy()
     optimizer = tf.keras.optimizers.Adam(learning_rate, jit_compile=False)
     self._scales = config.precision == 'float16'
     self.optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer) if self._scales else optimizer
@@ -108,7 +158,7 @@ class _Trainer(tf.Module):
     """Clips and applies gradients; leaves the step out where they or the loss are not finite.
 
     Args:
-      gradients: of the unscaled loss.
+      gradients: of the unscaled loss of the whole batch, in each replica.
       loss: the unscaled loss, `[]`.
 
     Returns:
@@ -116,26 +166,26 @@ class _Trainer(tf.Module):
       1 where it is left out and 0 where it is taken; and with loss scaling `loss_scale`, by which this step's loss was
       multiplied. Each `[]`.
     """
-    norm = tf.where(tf.math.is_finite(loss), tf.linalg.global_norm(gradients), math.nan)
-    clipped, _ = tf.clip_by_global_norm(gradients, self._clip, norm)  # all NaN where the norm is not finite
-
-    def take():
-      self.optimizer.apply_gradients(zip(clipped, self._variables))
-      return True
-
-    finite = tf.math.is_finite(norm)
+    strategy = self.strategy
+    clipped, norm = strategy.run(self._clipped, (gradients, loss))
+    finite = tf.math.is_finite(replicas.first(strategy, norm))
     told = {'gradient_norm': norm, 'skipped_share': 1 - tf.cast(finite, tf.float32)}
-    if not self._scales:
-      tf.cond(finite, take, lambda: False)
-      return told
-    scale = tf.identity(self.optimizer.loss_scale)
-    take()  # which leaves the step out by itself, and lowers the scale then
-    return {**told, 'loss_scale': scale}
+    if self._scales:
+      told['loss_scale'] = tf.identity(self.optimizer.loss_scale)
+      strategy.run(self._take, (clipped,))  # which leaves the step out by itself, and lowers the scale then
+    else:
+      # The condition is outside of the replicas, which agree on it: inside, they could not update variables that they share.
+      tf.cond(finite, lambda: strategy.run(self._take, (clipped,)), lambda: False)
+    return told
 
+  def _clipped(self, gradients, loss):
+    """Gradients clipped by their global norm, and that norm: where it or the loss is not finite, all NaN."""
+    norm = tf.where(tf.math.is_finite(loss), tf.linalg.global_norm(gradients), math.nan)
+    return tf.clip_by_global_norm(gradients, self._clip, norm)
 
-def _in_room(room, metrics):
-  """Metrics under the names that are reported."""
-  return {f'{room}/{name}': value for name, value in metrics.items()}
+  def _take(self, gradients):
+    self.optimizer.apply_gradients(zip(gradients, self._variables), skip_gradients_aggregation=True)
+    return True
 
 
 def _merged(value):

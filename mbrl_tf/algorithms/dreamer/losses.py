@@ -10,7 +10,7 @@ from mbrl_tf.models import rssm
 tfd = tfp.distributions
 
 
-def kl_with_free_nats(posteriors, priors, free_nats, prior_weight=1.0):
+def kl_with_free_nats(posteriors, priors, free_nats, prior_weight=1.0, global_kl=None):
   """KL from prior to posterior, and what of it is penalised.
 
   Free nats are on the mean over the batch, as in the authors' code: one step may cost more while others cost less. With a prior's
@@ -20,14 +20,16 @@ def kl_with_free_nats(posteriors, priors, free_nats, prior_weight=1.0):
     posteriors, priors: `types.LatentState` of `[B, T, ...]`.
     free_nats: the mean below which the penalty is constant.
     prior_weight: of the gradient with respect to the prior.
+    global_kl: the mean KL of the batch of which these are some rows, `[]`; None where they are all of it.
 
   Returns:
-    The mean KL in nats `[]`, and the penalty `[]`.
+    The mean KL of these rows in nats `[]`, and the penalty `[]`.
   """
   mean_kl = lambda q, p: tf.reduce_mean(tfd.kl_divergence(rssm.gaussian(q), rssm.gaussian(p)))
   still = lambda state: tf.nest.map_structure(tf.stop_gradient, state)
   divergence, of_prior = mean_kl(posteriors, still(priors)), mean_kl(still(posteriors), priors)
-  return divergence, tf.maximum(divergence + prior_weight * (of_prior - tf.stop_gradient(of_prior)), free_nats)
+  penalty = divergence + prior_weight * (of_prior - tf.stop_gradient(of_prior))
+  return divergence, tf.where((divergence if global_kl is None else global_kl) > free_nats, penalty, free_nats)
 
 
 def image_log_likelihood(mean, target):

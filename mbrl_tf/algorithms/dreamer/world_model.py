@@ -103,12 +103,17 @@ class WorldModel(tf.Module):
   def _observe(self, embeddings, batch, seed):
     return self.rssm.observe(embeddings, self.action_features(batch.action), batch.is_first, seed)
 
-  def loss(self, batch, seed):
+  def divergence(self, batch, seed):
+    """The mean KL from prior to posterior in `types.Sequences`, in nats, `[]`."""
+    return losses.kl_with_free_nats(*self.observe(batch, seed), free_nats=0.0)[0]
+
+  def loss(self, batch, seed, global_kl=None):
     """The negative evidence bound of a batch of sequences (arXiv:1912.01603, eq. 10), averaged over its steps.
 
     Args:
       batch: `types.Sequences`.
       seed: int32 `[2]`.
+      global_kl: see `losses.kl_with_free_nats`.
 
     Returns:
       `WorldModelLoss`.
@@ -117,7 +122,8 @@ class WorldModel(tf.Module):
     images, vector = self._prepared(batch.observation)
     posteriors, priors = self._observe(self._embedding(images, vector), batch, seed)
     likelihoods = self._log_likelihoods(rssm.features(posteriors), images, vector, batch)
-    divergence, penalty = losses.kl_with_free_nats(posteriors, priors, settings.free_nats, settings.kl_prior_weight)
+    divergence, penalty = losses.kl_with_free_nats(
+        posteriors, priors, settings.free_nats, settings.kl_prior_weight, global_kl)
     scales = {'image': settings.image_scale, 'vector': settings.vector_scale, 'reward': settings.reward_scale,
               'continuation': settings.continuation_scale}
     loss = settings.kl_scale * penalty - sum(scales[name] * value for name, value in likelihoods.items())

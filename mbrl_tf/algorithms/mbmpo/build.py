@@ -22,24 +22,27 @@ EXAMPLE = '''
 class Parts(tf.Module):
   """Everything that a checkpoint holds: models, optimizers, random generators, counters."""
 
-  def __init__(self, config, spec, seed):
+  def __init__(self, config, spec, seed, strategy=None):
     """Makes all variables.
 
     Args:
       config: `MBMPOConfig`.
       spec: `types.EnvironmentSpec`.
       seed: an integer.
+      strategy: the `tf.distribute.Strategy` that learns; None for one device. What is drawn or counted is not shared by it.
     """
     super().__init__(name='mbmpo')
     members = config.ensemble.members
     self.env_steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='env_steps')
     self.iteration = tf.Variable(0, trainable=False, dtype=tf.int64, name='iteration')
     self.generator = tf.random.Generator.from_seed(seed)
-    self.ensemble = _make_ensemble(config, spec, seeds.next_seed(self.generator))
-    self.policy = _make_policy(config.policy, spec, seeds.next_seed(self.generator))
-    self.imagination = imagination.Imagination(self.ensemble, self.policy, spec, config.imagination)
-    self.fit = ensemble_fit.EnsembleFit(self.ensemble, config.ensemble, config.collect.capacity)
-    self.meta_learner = meta_learner.MetaLearner(self.policy, self.imagination, members, config.meta)
+    first_seeds = [seeds.next_seed(self.generator) for _ in range(2)]
+    with (strategy or tf.distribute.get_strategy()).scope():
+      self.ensemble = _make_ensemble(config, spec, first_seeds[0])
+      self.policy = _make_policy(config.policy, spec, first_seeds[1])
+      self.imagination = imagination.Imagination(self.ensemble, self.policy, spec, config.imagination)
+      self.fit = ensemble_fit.EnsembleFit(self.ensemble, config.ensemble, config.collect.capacity)
+      self.meta_learner = meta_learner.MetaLearner(self.policy, self.imagination, members, config.meta)
     self.random_policy = driver_policies.UniformRandomPolicy(
         spec, seeds.next_integer(self.generator), config.collect.random_action_hold)
     self.adapted = policy_lib.AdaptedPolicies(
@@ -50,7 +53,7 @@ class Parts(tf.Module):
     self.exported_model = exported_model.ExportedModel(self.ensemble, self.imagination, spec)
 
 
-def build(config, spec, driver, store, seed):
+def build(config, spec, driver, store, seed, strategy=None):
   """Builds the algorithm.
 
   Args:
@@ -59,6 +62,7 @@ def build(config, spec, driver, store, seed):
     driver: collects real episodes, and hands each to the store as it ends.
     store: where they are kept.
     seed: an integer.
+    strategy: the `tf.distribute.Strategy` that learns; None for one device.
 
   Returns:
     An `algorithms.base.Algorithm`.
@@ -76,7 +80,7 @@ def build(config, spec, driver, store, seed):
         'its factory) an attribute reward_function, and terminated_function(next_observation) if episodes can terminate:'
         f'{EXAMPLE}Received: environment={spec.name!r}')
   view = transitions_lib.TransitionView(store, config.collect.capacity)
-  return iteration.MBMPO(Parts(config, spec, seed), config, driver, view)
+  return iteration.MBMPO(Parts(config, spec, seed, strategy), config, driver, view)
 
 
 def _make_ensemble(config, spec, seed):

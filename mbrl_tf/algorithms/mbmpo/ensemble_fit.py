@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from mbrl_tf.ops import adam, finite
+from mbrl_tf.ops import adam, finite, replicas
 
 
 class FitResult(NamedTuple):
@@ -55,7 +55,11 @@ class EarlyStopping:
 
 
 class EnsembleFit(tf.Module):
-  """Fits a `DynamicsEnsemble`; weights and Adam's moments go on from the last fit."""
+  """Fits a `DynamicsEnsemble`; weights and Adam's moments go on from the last fit.
+
+  Made within the scope of a `tf.distribute.Strategy`, it shares the members among the strategy's replicas. Members know nothing
+  of each other, so that a replica stops early by itself, and only the weights cross replicas, once at the end.
+  """
 
   def __init__(self, ensemble, config, capacity):
     """Makes the optimizer's variables.
@@ -67,6 +71,7 @@ class EnsembleFit(tf.Module):
     """
     super().__init__(name='ensemble_fit')
     self._ensemble, self._config, self._capacity = ensemble, config, capacity
+    self._strategy = tf.distribute.get_strategy()
     moments = adam.initial_state(ensemble.parameters)
     self.first_moments = [tf.Variable(m, trainable=False) for m in moments.first]
     self.second_moments = [tf.Variable(m, trainable=False) for m in moments.second]
@@ -85,39 +90,59 @@ class EnsembleFit(tf.Module):
     Returns:
       `FitResult`.
     """
-    rng = np.random.default_rng(seed)
-    inputs, targets = self._normalized(transitions, action_features)
-    train, validation = self._splits(len(transitions.reward), rng)
-    members = np.arange(self._ensemble.members)
+    generators = [np.random.default_rng([seed, member]) for member in range(self._ensemble.members)]
+    data = self._normalized(transitions, action_features)
+    train, validation = self._splits(len(transitions.reward), generators)
+    shares = replicas.on_devices(
+        self._strategy, self._ensemble.members, lambda members: self._fit_share(members, data, train, validation, generators))
+    kept, result = replicas.joined(self._strategy, shares)
+    self._restore(kept)
+    if not self._ensemble.probabilistic:
+      self._ensemble.error_std.assign(self.compiled_error_std(*data, tf.constant(validation)))
+    return FitResult(*(value.numpy() for value in result))
+
+  def _fit_share(self, members, data, train, validation, generators):
+    """Fits some members, which one device does for itself.
+
+    Args:
+      members: int `[k]`, which ones.
+      data: pair of inputs and targets.
+      train, validation: int `[K, ...]`, of all members.
+      generators: of all members' batches.
+
+    Returns:
+      The weights and moments to keep, as `epoch` has them, and `FitResult` of tensors `[k]`.
+    """
+    inputs, targets = data
+    share, first = len(members), members[0]
     most = self._most_epochs(train.shape[1])
     least = most if self._config.annealed_updates else self._config.min_epochs
-    stopping = EarlyStopping(len(members), self._config.persistence, least)
-    current = self._current_state()
-    kept, train_loss, skipped = current, np.full(len(members), np.nan), []
-    while len(members) and stopping.epochs.max() < most:
-      orders, num_batches = self._batches(train[members], rng)
+    stopping = EarlyStopping(share, self._config.persistence, least)
+    current = self._current_state(members)
+    kept, train_loss, skipped = current, np.full(share, np.nan), []
+    rows = np.arange(share)  # of the members that still learn
+    while len(rows) and stopping.epochs.max() < most:
+      orders, num_batches = self._batches(train[first + rows], [generators[first + row] for row in rows])
       rate = self._learning_rate(stopping.epochs.max(), most)
       before = current
       current, losses = self.compiled_epoch(
-          before, inputs, targets, orders, num_batches, *self._padded(validation[members]), rate)
-      all_losses = np.zeros([2, self._ensemble.members])
-      all_losses[:, members] = losses.numpy()
+          before, inputs, targets, orders, num_batches, *self._padded(validation[first + rows]), rate)
+      all_losses = np.zeros([2, share])
+      all_losses[:, rows] = losses.numpy()
       skipped.append(~np.isfinite(all_losses).all(0))
       if skipped[-1].any():
-        _require_epochs(np.array(skipped), all_losses, members)
+        _require_epochs(np.array(skipped), all_losses, rows, first)
         all_losses[1, skipped[-1]] = np.nan
-        current = _undone(before, current, skipped[-1][members])
+        current = _undone(before, current, skipped[-1][rows])
       improved = stopping.update(all_losses[1])
       train_loss[improved] = all_losses[0][improved]
-      kept = self._keep(kept, current, members, improved)
-      members, current = self._drop_stopped(members, current, stopping.stopped)
+      kept = self._keep(kept, current, rows, improved)
+      rows, current = self._drop_stopped(rows, current, stopping.stopped)
     if not stopping.epochs.all():  # too few epochs for the limit, and none that counts
-      _require_epochs(np.array(skipped), all_losses, np.flatnonzero(stopping.epochs == 0), least=0)
-    self._restore(kept)
-    if not self._ensemble.probabilistic:
-      self._ensemble.error_std.assign(self.compiled_error_std(inputs, targets, tf.constant(validation)))
+      _require_epochs(np.array(skipped), all_losses, np.flatnonzero(stopping.epochs == 0), first, least=0)
     left_out = np.sum(skipped, 0)
-    return FitResult(stopping.epochs, stopping.best_loss, train_loss, left_out / (left_out + stopping.epochs))
+    result = FitResult(stopping.epochs, stopping.best_loss, train_loss, left_out / (left_out + stopping.epochs))
+    return kept, FitResult(*(tf.constant(value) for value in result))
 
   def epoch(self, state, inputs, targets, orders, num_batches, validation, num_validation, learning_rate):
     """One pass over the data for all members that are still learning; pure.
@@ -205,20 +230,20 @@ class EnsembleFit(tf.Module):
     room = ((0, self._capacity - len(inputs)), (0, 0))
     return tf.constant(np.pad(inputs, room)), tf.constant(np.pad(targets, room))
 
-  def _splits(self, count, rng):
-    """Each member's training and validation transitions, int `[K, ...]`."""
+  def _splits(self, count, generators):
+    """Each member's training and validation transitions, int `[K, ...]`, drawn by its own generator."""
     held_out = max(1, int(round(count * self._config.validation_fraction)))
-    orders = rng.permuted(np.tile(np.arange(count, dtype=np.int32), (self._ensemble.members, 1)), axis=1)
+    orders = np.stack([generator.permutation(count).astype(np.int32) for generator in generators])
     train, validation = orders[:, held_out:], orders[:, :held_out]
     if self._config.bootstrap:
-      picks = rng.integers(train.shape[1], size=train.shape)
+      picks = np.stack([generator.integers(train.shape[1], size=train.shape[1]) for generator in generators])
       train = np.take_along_axis(train, picks, axis=1)
     return train, validation
 
-  def _batches(self, train, rng):
+  def _batches(self, train, generators):
     """A new order of each member's training data, and how many whole batches it holds; small data is repeated to fill one."""
     size = self._config.batch_size
-    orders = rng.permuted(train, axis=1)
+    orders = np.stack([generator.permutation(own) for generator, own in zip(generators, train)])
     orders = np.tile(orders, (1, -(-size // orders.shape[1])))
     num_batches = orders.shape[1] // size
     return self._padded(orders)[0], tf.constant(num_batches)
@@ -228,27 +253,27 @@ class EnsembleFit(tf.Module):
     room = max(self._capacity, self._config.batch_size) + self._config.batch_size - indices.shape[1]
     return tf.constant(np.pad(indices, ((0, 0), (0, room)))), tf.constant(indices.shape[1])
 
-  def _current_state(self):
-    read = lambda variables: [tf.convert_to_tensor(v) for v in variables]
-    moments = adam.AdamState(read(self.first_moments), read(self.second_moments), tf.convert_to_tensor(self.updates))
+  def _current_state(self, members):
+    read = lambda variables: [tf.gather(v, members) for v in variables]
+    moments = adam.AdamState(read(self.first_moments), read(self.second_moments), tf.gather(self.updates, members))
     return read(self._ensemble.parameters), moments
 
   @staticmethod
-  def _keep(kept, current, members, improved):
-    """`kept` of all members, with those of `current` whose validation loss is their best so far."""
-    rows = np.flatnonzero(improved[members])
-    if not len(rows):
+  def _keep(kept, current, rows, improved):
+    """`kept` of all rows, with those of `current`, of some rows, whose validation loss is their best so far."""
+    better = np.flatnonzero(improved[rows])
+    if not len(better):
       return kept
     return tf.nest.map_structure(
-        lambda best, value: tf.tensor_scatter_nd_update(best, members[rows][:, None], tf.gather(value, rows)), kept, current)
+        lambda best, value: tf.tensor_scatter_nd_update(best, rows[better][:, None], tf.gather(value, better)), kept, current)
 
   @staticmethod
-  def _drop_stopped(members, current, stopped):
+  def _drop_stopped(rows, current, stopped):
     """Leaves stopped members out of the program: they would cost as much as the others."""
-    rows = np.flatnonzero(~stopped[members])
-    if len(rows) == len(members):
-      return members, current
-    return members[rows], tf.nest.map_structure(lambda value: tf.gather(value, rows), current)
+    going = np.flatnonzero(~stopped[rows])
+    if len(going) == len(rows):
+      return rows, current
+    return rows[going], tf.nest.map_structure(lambda value: tf.gather(value, going), current)
 
   def _restore(self, kept):
     """Writes the kept weights and moments into the variables."""
@@ -258,13 +283,13 @@ class EnsembleFit(tf.Module):
       variable.assign(value)
 
 
-def _require_epochs(skipped, losses, members, least=finite.LIMIT):
-  """Raises where one of the members was left out in each of its last epochs, bool `[epochs, K]`, and there were at least so many."""
+def _require_epochs(skipped, losses, rows, first_member, least=finite.LIMIT):
+  """Raises where one of the rows was left out in each of its last epochs, bool `[epochs, k]`, and there were at least so many."""
   last = skipped[-finite.LIMIT:]
-  for member in members:
-    if len(last) >= least and last[:, member].all():
-      finite.require_steps(f'fit/train_loss_member_{member}', last[:, member], 'a lower ensemble.learning_rate',
-                           [tuple(losses[:, member])] * len(last))
+  for row in rows:
+    if len(last) >= least and last[:, row].all():
+      finite.require_steps(f'fit/train_loss_member_{first_member + row}', last[:, row], 'a lower ensemble.learning_rate',
+                           [tuple(losses[:, row])] * len(last))
 
 
 def _undone(before, current, lost):

@@ -3,11 +3,14 @@
 import tensorflow as tf
 
 from mbrl_tf import types
-from mbrl_tf.ops import baselines, masks, returns
+from mbrl_tf.ops import baselines, masks, replicas, returns
 
 
 class Imagination:
-  """Policy k acts in member k. Reward and termination are the task's own functions of the imagined observations."""
+  """Policy k acts in member k. Reward and termination are the task's own functions of the imagined observations.
+
+  In a replica that has some of the tasks, K is their number, and its members are its rows of the ensemble.
+  """
 
   def __init__(self, ensemble, policy, spec, config):
     """Only keeps its arguments.
@@ -41,12 +44,13 @@ class Imagination:
   def scan(self, parameters, starts, seed):
     """As `rollouts`, but time leads: `types.Rollouts` of `[H, K, B, ...]`."""
     horizon = self._config.horizon
-    unpacked = self._ensemble.unpack([tf.convert_to_tensor(p) for p in self._ensemble.parameters])
+    unpacked = self._ensemble.unpack([replicas.rows(p) for p in self._ensemble.parameters])
     seeds = tf.random.experimental.stateless_split(seed, 2 * horizon)
     alive = tf.ones(tf.shape(starts)[:2], starts.dtype)
 
     def step(t, observations, alive, arrays):
-      actions = self._policy.distribution(parameters, observations).sample(seed=seeds[2 * t])
+      noise = self._policy.noise(observations.shape[:2], seeds[2 * t])
+      actions = self._policy.sample(self._policy.distribution(parameters, observations), noise)
       actions = tf.ensure_shape(actions, starts.shape[:2] + self._spec.action.shape)
       following, rewards, terminated = self._transition(unpacked, observations, actions, seeds[2 * t + 1])
       row = (observations, actions, tf.where(alive > 0, rewards, tf.zeros_like(rewards)), alive)
@@ -67,7 +71,7 @@ class Imagination:
   def _transition(self, unpacked, observations, actions, seed):
     noise = None
     if self._config.member_noise:
-      noise = tf.random.stateless_normal(tf.shape(observations), seed, dtype=observations.dtype)
+      noise = replicas.normal(observations.shape, seed, dtype=observations.dtype)
     following = self._ensemble.next_observation(unpacked, observations, self.action_features(actions), noise)
     seen = actions if self._spec.action.num_values is not None else self.action_features(actions)
     rewards = self._spec.reward(observations, seen, following)

@@ -57,7 +57,7 @@ class MBMPO:
     if not self._config.collect.adapted:
       self.state.adapted.assign_meta_policy()
       return 0.0
-    adapted = self.state.meta_learner.compiled_adapt(self._starts(1)[0], seeds.next_seed(self.state.generator))[0]
+    adapted = self.state.meta_learner.compiled_adapt(self._starts(1)[0], seeds.next_seed(self.state.generator))
     finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(tf.reshape(p, [len(p), -1])), 1) for p in adapted], 0)
     chosen = lambda own, shared: tf.where(tf.reshape(finite, [-1] + [1] * len(shared.shape)), own, shared)
     self.state.adapted.assign([chosen(own, shared) for own, shared in zip(adapted, self.state.policy.parameters)])

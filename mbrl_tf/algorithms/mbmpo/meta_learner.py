@@ -5,12 +5,16 @@ import tensorflow as tf
 from mbrl_tf.algorithms.mbmpo import imagination as imagination_lib
 from mbrl_tf.algorithms.mbmpo import losses
 from mbrl_tf.models import policies
+from mbrl_tf.ops import replicas
 
 
 class MetaLearner(tf.Module):
   """Owns the meta-policy's optimizer and the penalty coefficients; the meta-policy's variables are the policy model's.
 
   Of all variables, a meta-update changes the meta-policy alone, besides the optimizer and the coefficients.
+
+  Made within the scope of a `tf.distribute.Strategy`, it shares the K tasks among the strategy's replicas: each of the R simulates
+  and adapts K / R of them, `k` below, and only the meta-gradient and what is told cross replicas.
   """
 
   def __init__(self, policy, imagination, members, config):
@@ -21,30 +25,44 @@ class MetaLearner(tf.Module):
       imagination: `Imagination` with this policy.
       members: `K`.
       config: `MetaConfig`.
+
+    Raises:
+      UserError: where the strategy's replicas cannot share the tasks evenly.
     """
     super().__init__(name='meta_learner')
-    self._policy, self._imagination, self._members, self._config = policy, imagination, members, config
+    self._policy, self._imagination, self._config = policy, imagination, config
+    self._strategy = tf.distribute.get_strategy()
+    replicas.require_even(self._strategy, 'ensemble.members', members)
     self.kl_coefficients = tf.Variable(tf.fill([members], float(config.kl_coefficient)), trainable=False)
     self.optimizer = tf.keras.optimizers.Adam(config.outer_lr, jit_compile=False)
     self.optimizer.build(policy.parameters)
     # XLA gains the most in rollouts: 200 dependent steps of small products. They are a program of their own, because the
     # change of axes behind them would otherwise choose the memory layout inside the scan, which then takes twice as long.
     compiled = lambda function: tf.function(function, jit_compile=True)
-    self._imagine, self._task_batch = compiled(imagination.scan), compiled(self._batch)
-    self._inner_step, self._take_outer_steps = compiled(self._adapted), compiled(self._outer_steps)
-    self.compiled_meta_update, self.compiled_adapt = tf.function(self.meta_update), tf.function(self.adapt)
+    self._imagine, self._task_batch, self._inner_step = compiled(imagination.scan), compiled(self._batch), compiled(self._adapted)
+    if self._strategy.num_replicas_in_sync == 1:
+      self._take_outer_steps = compiled(self._outer_steps)
+    else:  # XLA cannot reach across replicas: what each computes alone is a program
+      self.meta_gradient, self._final_parts = compiled(self.meta_gradient), compiled(self._final_parts)
+      self._take_outer_steps = self._outer_steps
+    self.compiled_meta_update, self.compiled_adapt = tf.function(self.meta_update), tf.function(self.adapted_parameters)
+
+  def adapted_parameters(self, starts, seed):
+    """The parameters of all tasks after the inner steps, a list of `[K, ...]`; arguments as for `adapt`, but all tasks' starts."""
+    run = lambda starts, seed: replicas.gather(self.adapt(replicas.rows(starts), seed)[0])
+    return replicas.first(self._strategy, self._strategy.run(run, (starts, seed)))
 
   def adapt(self, starts, seed):
-    """Imagines with the meta-policy and takes the inner steps in each task, each step on fresh rollouts.
+    """Imagines with the meta-policy and takes the inner steps in each task, each step on fresh rollouts; in a replica.
 
     Args:
-      starts: `[K, B, O]`.
+      starts: `[k, B, O]`.
       seed: int32 `[2]`.
 
     Returns:
-      The adapted parameters (list of `[K, ...]`), and for each inner step its `TaskBatch` and its `Rollouts` (time leads).
+      The adapted parameters (list of `[k, ...]`), and for each inner step its `TaskBatch` and its `Rollouts` (time leads).
     """
-    adapted = [tf.repeat(tf.convert_to_tensor(p)[None], self._members, 0) for p in self._policy.parameters]
+    adapted = [tf.repeat(tf.convert_to_tensor(p)[None], starts.shape[0], 0) for p in self._policy.parameters]
     seeds = tf.random.experimental.stateless_split(seed, self._config.inner_steps)
     batches, rollouts = [], []
     for index in range(self._config.inner_steps):
@@ -64,14 +82,21 @@ class MetaLearner(tf.Module):
       A dict of tensors: `return_mean`, `return_min`, `return_max` and `length` `[inner_steps + 1, K]` of the rollouts
       after 0, 1, ... inner steps; and what the outer steps tell, `[]` or `[K]`.
     """
+    before, after, statistics = self._strategy.run(self._imagined, (starts, seed))
+    statistics = replicas.first(self._strategy, statistics)
+    return {**self._take_outer_steps(before, after), **{name: tf.transpose(value) for name, value in statistics.items()}}
+
+  def _imagined(self, starts, seed):
+    """A replica's data before and after adaptation, and statistics of all tasks' rollouts, `[K, inner_steps + 1]`."""
     seeds = tf.random.experimental.stateless_split(seed, 2)
+    starts = replicas.rows(starts, axis=1)
     adapted, before, rollouts = self.adapt(starts[0], seeds[0])
     rollouts.append(self._imagine(adapted, starts[1], seeds[1]))
-    result = self._take_outer_steps(before, self._task_batch(adapted, rollouts[-1]))
-    totals = tf.stack([tf.reduce_sum(r.reward, 0) for r in rollouts])
-    lengths = tf.stack([tf.reduce_sum(r.mask, 0) for r in rollouts])
-    return {**result, 'return_mean': tf.reduce_mean(totals, -1), 'return_min': tf.reduce_min(totals, -1),
-            'return_max': tf.reduce_max(totals, -1), 'length': tf.reduce_mean(lengths, -1)}
+    totals = tf.stack([tf.reduce_sum(r.reward, 0) for r in rollouts], 1)
+    lengths = tf.stack([tf.reduce_sum(r.mask, 0) for r in rollouts], 1)
+    statistics = {'return_mean': tf.reduce_mean(totals, -1), 'return_min': tf.reduce_min(totals, -1),
+                  'return_max': tf.reduce_max(totals, -1), 'length': tf.reduce_mean(lengths, -1)}
+    return before, self._task_batch(adapted, rollouts[-1]), replicas.gather(statistics)
 
   def _batch(self, parameters, scanned):
     """What the losses need of rollouts in which time leads."""
@@ -83,40 +108,62 @@ class MetaLearner(tf.Module):
     return losses.adapt(self._policy, parameters, batch, self._config.inner_lr)
 
   def meta_gradient(self, before, after):
-    """The gradient of the meta-loss with respect to the meta-policy, through the adaptation, and the loss's parts."""
-    config = self._config
+    """The gradient of a replica's meta-loss with respect to the meta-policy, through the adaptation, and the loss's parts."""
     with tf.GradientTape() as tape:
       parameters = [tf.convert_to_tensor(p) for p in self._policy.parameters]
       tape.watch(parameters)
-      parts = losses.meta_loss(self._policy, parameters, before, after, self.kl_coefficients, config.inner_lr, config.clip)
+      parts = self._loss_parts(parameters, before, after)
     return tape.gradient(parts.loss, parameters), parts
+
+  def _final_parts(self, before, after):
+    """The parts of a replica's meta-loss at the meta-policy."""
+    return self._loss_parts([tf.convert_to_tensor(p) for p in self._policy.parameters], before, after)
+
+  def _loss_parts(self, parameters, before, after):
+    return losses.meta_loss(self._policy, parameters, before, after, replicas.rows(self.kl_coefficients), self._config.inner_lr,
+                            self._config.clip)
+
+  def _agreed_gradient(self, before, after):
+    """Gradient, loss and mean inner KL of all tasks, in a replica."""
+    gradients, parts = self.meta_gradient(before, after)
+    return replicas.mean((gradients, parts.loss, tf.reduce_mean(parts.inner_kl)))
+
+  def _agreed_parts(self, before, after):
+    """`MetaLoss` of all tasks, in a replica."""
+    parts = self._final_parts(before, after)
+    return losses.MetaLoss(replicas.mean(parts.loss), *replicas.gather(parts[1:]))
+
+  def _take(self, gradients):
+    """One step of Adam, in a replica; the gradients are clipped by their global norm."""
+    if self._config.gradient_clip:
+      gradients, _ = tf.clip_by_global_norm(gradients, self._config.gradient_clip)
+    self.optimizer.apply_gradients(zip(gradients, self._policy.parameters), skip_gradients_aggregation=True)
 
   def _outer_steps(self, before, after):
     """Takes `outer_epochs` steps of Adam on the same data, or fewer where the KL says stop, then adjusts the penalty.
 
     A step whose loss or gradient is not finite is left out, and counted; a penalty whose KL is not finite stays.
     """
-    config = self._config
+    config, strategy = self._config, self._strategy
     norm = largest = tf.constant(0.0)
     steps = skipped = tf.constant(0)
     for _ in tf.range(config.outer_epochs):
-      gradients, tried = self.meta_gradient(before, after)
-      if config.kl_stop and tf.reduce_mean(tried.inner_kl) > config.kl_stop * config.kl_target:
+      agreed = strategy.run(self._agreed_gradient, (before, after))
+      gradients, loss, inner_kl = replicas.first(strategy, agreed)
+      if config.kl_stop and inner_kl > config.kl_stop * config.kl_target:
         break
       found = tf.linalg.global_norm(gradients)
-      if tf.math.is_finite(found) and tf.math.is_finite(tried.loss):
+      if tf.math.is_finite(found) and tf.math.is_finite(loss):
         norm, largest = found, tf.maximum(largest, found)
-        if config.gradient_clip:
-          gradients, _ = tf.clip_by_global_norm(gradients, config.gradient_clip, norm)
-        self.optimizer.apply_gradients(zip(gradients, self._policy.parameters))
+        strategy.run(self._take, (agreed[0],))
         steps += 1
       else:
         skipped += 1
-    parts = losses.meta_loss(self._policy, [tf.convert_to_tensor(p) for p in self._policy.parameters],
-                             before, after, self.kl_coefficients, config.inner_lr, config.clip)
+    parts = replicas.first(strategy, strategy.run(self._agreed_parts, (before, after)))
     divergences = tf.where(tf.math.is_finite(parts.inner_kl), parts.inner_kl, config.kl_target)
     self.kl_coefficients.assign(losses.adjusted_kl_coefficients(
-        self.kl_coefficients, divergences, config.kl_target, config.kl_coefficient, config.kl_coefficient_max))
+        tf.convert_to_tensor(self.kl_coefficients), divergences, config.kl_target, config.kl_coefficient,
+        config.kl_coefficient_max))
     return {'loss': parts.loss, 'surrogate': parts.surrogate, 'inner_kl': parts.inner_kl, 'outer_kl': parts.outer_kl,
             'kl_coefficient': tf.convert_to_tensor(self.kl_coefficients), 'gradient_norm': norm,
             'gradient_norm_max': largest, 'outer_steps': tf.cast(steps, tf.float32),

@@ -23,7 +23,7 @@ def config(**changes):
   values = {'model__deterministic': 8, 'model__stochastic': 4, 'model__hidden': 8, 'model__image_depth': 2,
             'model__vector_layers': 1, 'model__vector_units': 8, 'model__units': 8, 'behavior__units': 8, 'behavior__horizon': 4,
             'model__reward_layers': 1, 'behavior__actor_layers': 1, 'behavior__value_layers': 1, 'model__free_nats': 0.0,
-            'model__continuation': True, **changes}
+            'model__continuation': True, 'replay__batch_size': B, 'replay__batch_length': T, **changes}
   result = dreamer_config.DreamerConfig()
   for path, value in values.items():
     part, name = path.split('__')
@@ -46,19 +46,19 @@ def make_learner(spec, config):
   return learner.Learner(*models(spec, config), config)
 
 
-def batch(spec, seed=0):
+def batch(spec, seed=0, sequences=B):
   """Random sequences; an episode terminates in one, and another begins in the step after."""
   generator = np.random.default_rng(seed)
 
   def draw(array):
-    shape = (B, T, *array.shape)
+    shape = (sequences, T, *array.shape)
     return generator.integers(0, 256, shape).astype(np.uint8) if array.dtype == 'uint8' else generator.normal(size=shape).astype('f')
 
   observation = ({key: draw(array) for key, array in spec.observation.items()} if isinstance(spec.observation, dict)
                  else draw(spec.observation))
-  action = (generator.uniform(-1, 1, (B, T, A)).astype(np.float32) if spec.action.num_values is None
-            else generator.integers(0, spec.action.num_values, (B, T)))
-  terminated, is_first = np.zeros((B, T), bool), np.zeros((B, T), bool)
+  action = (generator.uniform(-1, 1, (sequences, T, A)).astype(np.float32) if spec.action.num_values is None
+            else generator.integers(0, spec.action.num_values, (sequences, T)))
+  terminated, is_first = np.zeros((sequences, T), bool), np.zeros((sequences, T), bool)
   is_first[0, 0] = terminated[1, 2] = is_first[1, 3] = True
-  sequences = types.Sequences(observation, action, generator.normal(size=(B, T)).astype(np.float32), terminated, is_first)
-  return tf.nest.map_structure(tf.constant, sequences)
+  reward = generator.normal(size=(sequences, T)).astype(np.float32)
+  return tf.nest.map_structure(tf.constant, types.Sequences(observation, action, reward, terminated, is_first))

@@ -46,6 +46,11 @@ def fit(fitter, data, seed=0):
   return fitter.fit(data, data.action, seed)
 
 
+def generators(seed=0):
+  """Those with which a fit of this seed draws, one for each member."""
+  return [np.random.default_rng([seed, member]) for member in range(K)]
+
+
 def values(variables):
   return [v.numpy().copy() for v in variables]
 
@@ -197,7 +202,7 @@ def test_one_batch_is_one_step_on_the_mean_loss():
   standard = lambda x: (x - x.mean(0)) / x.std(0)
   inputs = np.concatenate([standard(data.observation), standard(data.action)], -1)
   targets = standard(data.next_observation - data.observation)
-  train = fitter._splits(40, np.random.default_rng(0))[0][0]
+  train = fitter._splits(40, generators())[0][0]
   weights = [tf.Variable(kernel), tf.Variable(bias)]
   with tf.GradientTape() as tape:
     loss = tf.reduce_mean(tf.square(inputs[train] @ weights[0] + weights[1] - targets[train]))
@@ -210,9 +215,9 @@ def test_an_ensemble_epoch_is_that_of_its_members_alone():
   fitter, ensemble = make(probabilistic=True)
   rng = np.random.default_rng(3)
   inputs, targets = rng.normal(size=[100, O + A]).astype(np.float32), rng.normal(size=[100, O]).astype(np.float32)
-  orders, num_batches = fitter._batches(rng.permuted(np.tile(np.arange(70, dtype=np.int32), (K, 1)), axis=1), rng)
+  orders, num_batches = fitter._batches(np.tile(np.arange(70, dtype=np.int32), (K, 1)), generators())
   validation, count = fitter._padded(np.stack([np.arange(70, 100), np.arange(60, 90)]).astype(np.int32))
-  state = fitter._current_state()
+  state = fitter._current_state(np.arange(K))
   joint, losses = fitter.epoch(state, inputs, targets, orders, num_batches, validation, count, 1e-2)
   for k in range(K):
     row = lambda x: x[k:k + 1]
@@ -228,7 +233,7 @@ def test_the_validation_loss_is_the_mean_over_the_held_out_transitions():
   fitter, ensemble = make(learning_rate=1e-12, max_epochs=1, validation_fraction=0.23, members=1)
   data = make_data(100)
   result = fit(fitter, data)
-  held_out = fitter._splits(100, np.random.default_rng(0))[1][0]
+  held_out = fitter._splits(100, generators())[1][0]
   assert len(held_out) == 23
   inputs = ensemble.normalize_inputs(data.observation, data.action).numpy()[held_out]
   targets = ensemble.normalize_changes(data.observation, data.next_observation).numpy()[held_out]
@@ -238,7 +243,7 @@ def test_the_validation_loss_is_the_mean_over_the_held_out_transitions():
 
 def test_members_split_the_data_each_for_itself():
   fitter, _ = make()
-  train, validation = fitter._splits(40, np.random.default_rng(0))
+  train, validation = fitter._splits(40, generators())
   assert train.shape == (K, 30) and validation.shape == (K, 10)
   for k in range(K):
     assert sorted([*train[k], *validation[k]]) == list(range(40))
@@ -247,7 +252,7 @@ def test_members_split_the_data_each_for_itself():
 
 def test_bootstrap_draws_with_replacement_and_never_from_the_held_out():
   fitter, _ = make(bootstrap=True)
-  train, validation = fitter._splits(40, np.random.default_rng(0))
+  train, validation = fitter._splits(40, generators())
   for k in range(K):
     assert train.shape[1] == 30 and 15 < len(set(train[k])) < 30
     assert not set(train[k]) & set(validation[k])
@@ -255,14 +260,13 @@ def test_bootstrap_draws_with_replacement_and_never_from_the_held_out():
 
 def test_batches_are_formed_anew_in_each_epoch_and_small_data_fill_one():
   fitter, _ = make()
-  rng = np.random.default_rng(0)
-  train = np.tile(np.arange(70, dtype=np.int32), (K, 1))
-  (first, batches), (second, _) = fitter._batches(train, rng), fitter._batches(train, rng)
+  own, train = generators(), np.tile(np.arange(70, dtype=np.int32), (K, 1))
+  (first, batches), (second, _) = fitter._batches(train, own), fitter._batches(train, own)
   assert int(batches) == 3
   for orders in (first, second):
     assert all(sorted(row[:70]) == list(range(70)) for row in orders.numpy())
   assert set(first.numpy()[0, :20]) != set(second.numpy()[0, :20]) and set(first.numpy()[0, :20]) != set(first.numpy()[1, :20])
-  few, batches = fitter._batches(np.tile(np.array([4, 7, 9], np.int32), (K, 1)), rng)
+  few, batches = fitter._batches(np.tile(np.array([4, 7, 9], np.int32), (K, 1)), own)
   assert int(batches) == 1 and set(few.numpy()[0, :20]) == {4, 7, 9}
 
 

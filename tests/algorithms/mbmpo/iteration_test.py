@@ -151,7 +151,7 @@ def test_adapted_policies_collect(adapted):
   run, _ = adapted
   for adapt, collect in zip(run.called('compiled_adapt'), run.called('collect')[1:], strict=True):
     meta_policy, collecting = collect[3]
-    for own, given, meta in zip(collecting, adapt[2][0], meta_policy, strict=True):
+    for own, given, meta in zip(collecting, adapt[2], meta_policy, strict=True):
       np.testing.assert_array_equal(own, given)
       assert own.shape == (K, *meta.shape)
     assert any((own[0] != own[1]).any() for own in collecting)
@@ -237,10 +237,10 @@ def test_a_member_whose_adaptation_is_not_finite_collects_with_the_meta_policy(t
   adapt, made = parts.meta_learner.compiled_adapt, []
 
   def spoiled(*args):
-    adapted, *rest = adapt(*args)
+    adapted = list(adapt(*args))
     adapted[1] = tf.tensor_scatter_nd_update(adapted[1], [[0] * len(adapted[1].shape)], [np.inf])  # one number of member 0
     made.append(adapted)
-    return (adapted, *rest)
+    return adapted
 
   parts.meta_learner.compiled_adapt = spoiled
   metrics = next(reports).metrics

@@ -86,7 +86,7 @@ def test_a_compiled_update_learns_as_an_eager_one_does():
   before = values(policy.parameters)
   told = learner.compiled_meta_update(starts(), SEED)
   assert told['return_mean'].shape == (2, K) and np.isfinite(told['loss']) and (difference(before, policy.parameters) != 0).all()
-  adapted, batches, rollouts = learner.compiled_adapt(starts()[0], SEED)
+  adapted, (_, batches, rollouts) = learner.compiled_adapt(starts()[0], SEED), tf.function(learner.adapt)(starts()[0], SEED)
   for own, expected in zip(losses.adapt(policy, cases.copies(policy, K), batches[0], 0.1), adapted):
     np.testing.assert_allclose(own, expected, rtol=1e-3, atol=1e-5)
   assert rollouts[0].reward.shape[:2] == (6, K)

@@ -1,0 +1,81 @@
+"""Ten updates of each algorithm with different numbers of devices, in one process of its own with four logical CPUs.
+
+  python -m tests.scale.agreement ALGORITHM       prints one JSON object per number of devices, 0 for no strategy
+
+Each object holds what every update told, and all variables after the last one.
+"""
+
+import json
+import sys
+
+import mbrl_tf  # noqa: F401
+import numpy as np
+import tensorflow as tf
+
+from mbrl_tf import types
+from mbrl_tf.algorithms.dreamer import build as dreamer
+from mbrl_tf.algorithms.mbmpo import build as mbmpo
+from mbrl_tf.algorithms.mbmpo import config as mbmpo_config
+from mbrl_tf.ops import replicas
+from mbrl_tf.training import strategy as strategies
+from tests.algorithms.dreamer import small
+from tests.algorithms.mbmpo import cases
+
+UPDATES, ROWS = 10, 4
+COUNTS = {'mbmpo': (0, 2, 4), 'dreamer': (0, 2, 4), 'dreamer_float16': (0, 2)}
+
+
+def dreamer_updates(strategy, **changes):
+  """Gradient steps on random sequences; yields what they told, and returns the state."""
+  spec = small.spec('both')
+  parts = dreamer.Parts(small.config(replay__batch_size=ROWS, behavior__horizon=2, **changes), spec, 3, strategy)
+  for index in range(UPDATES):
+    batch = replicas.share(parts.learner.strategy, small.batch(spec, index, ROWS))
+    yield parts.learner.compiled_step(batch, tf.constant([index, 7]))
+  return parts
+
+
+def mbmpo_updates(strategy):
+  """A fit, meta-updates, and an adaptation."""
+  spec, config = cases.make_spec(), mbmpo_config.MBMPOConfig()
+  config.ensemble.members, config.ensemble.hidden_sizes, config.ensemble.max_epochs = ROWS, (5,), 6
+  config.ensemble.batch_size, config.collect.capacity, config.ensemble.bootstrap = 16, 120, True
+  config.imagination.horizon, config.imagination.member_noise = 6, True
+  config.policy.hidden_sizes, config.meta.outer_epochs = (4,), 3
+  parts = mbmpo.Parts(config, spec, 3, strategy)
+  rng = np.random.default_rng(0)
+  observation, noise = rng.normal(size=(2, 100, cases.O)).astype('f')
+  action = rng.uniform(-1, 1, (100, cases.A)).astype('f')
+  following = observation + 0.3 * np.roll(observation, 1, 1) + 0.05 * noise
+  transitions = types.Transitions(observation, action, observation[:, 0], following, np.zeros(100, bool))
+  fit = parts.fit.fit(transitions, action, 5)
+  yield {name: value for name, value in fit._asdict().items() if name != 'skipped_share'}
+  for index in range(UPDATES):
+    yield parts.meta_learner.compiled_meta_update(cases.starts(ROWS, 3, lead=(2,)), tf.constant([index, 7]))
+  parts.adapted.assign(parts.meta_learner.compiled_adapt(cases.starts(ROWS, 3), tf.constant([9, 9])))
+  return parts
+
+
+UPDATERS = {
+    'mbmpo': mbmpo_updates,
+    # The mean KL of these batches lies around one nat: above it in some, below in others, on either side by halves and quarters.
+    'dreamer': lambda strategy: dreamer_updates(strategy, model__free_nats=1.0, behavior__start_states=2 * ROWS),
+    'dreamer_float16': lambda strategy: dreamer_updates(strategy, learner__precision='float16')}
+
+
+def main():
+  tf.config.set_logical_device_configuration(
+      tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 4)
+  for count in COUNTS[sys.argv[1]]:
+    strategy = strategies.mirrored([f'CPU:{index}' for index in range(count)]) if count else None
+    updates, told = UPDATERS[sys.argv[1]](strategy), []
+    try:
+      while True:
+        told.append({name: np.asarray(value).tolist() for name, value in next(updates).items()})
+    except StopIteration as stop:
+      variables = [variable.numpy().tolist() for variable in stop.value.variables]
+    print(json.dumps({'count': count, 'told': told, 'variables': variables}), flush=True)
+
+
+if __name__ == '__main__':
+  main()
