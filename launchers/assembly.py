@@ -7,48 +7,59 @@ import tensorflow as tf
 
 from mbrl_tf import errors
 from mbrl_tf.algorithms import catalog as algorithms
-from mbrl_tf.data import episodes
+from mbrl_tf.data import shards
 from mbrl_tf.drivers import driver as episode_driver
+from mbrl_tf.drivers import host_driver
 from mbrl_tf.environments import catalog as environments
 from mbrl_tf.training import checkpoint
 from mbrl_tf.training import evaluation
 from mbrl_tf.training import loop
 from mbrl_tf.training import metrics
+from mbrl_tf.training import placement as placement_lib
 
 
 class Run(NamedTuple):
   """The parts of a run."""
   environment: object   # the batched `PyEnvironment` that collects
-  store: episodes.EpisodeStore
+  store: object         # an `EpisodeStore` or a `ShardedStore`
   algorithm: object     # an `algorithms.base.Algorithm`
+  placement: placement_lib.Placement
 
 
-def make_environment(config, num_envs, seed, render_mode=None):
+def make_environment(config, num_envs, seed, render_mode=None, first_index=0):
   """Returns environments of a config's task; `num_envs`, seed and rendering as given."""
   settings = config.environment
   return environments.make(
       settings.name, num_envs, seed, settings.kwargs, settings.time_limit, settings.action_repeat,
       'auto' if render_mode else settings.parallel, render_mode, settings.observation, settings.image_size, settings.camera,
-      settings.worker_timeout_seconds)
+      settings.worker_timeout_seconds, first_index)
 
 
-def assemble(config, directory, num_envs=None) -> Run:
+def assemble(config, directory, num_envs=None, placement=None) -> Run:
   """Builds everything that a run consists of; restores nothing.
 
   Args:
     config: the dataclass tree.
     directory: the `RunDirectory`.
     num_envs: instead of the config's, where nothing is collected.
+    placement: where the run learns; None for one device, whatever the config says.
 
   Raises:
     UserError: where the algorithm cannot be built for the task.
   """
   tf.keras.utils.set_random_seed(config.run.seed)
-  environment = make_environment(config, num_envs or config.environment.num_envs, config.run.seed)
+  placement = placement or placement_lib.Placement(tf.distribute.get_strategy())
+  num_envs = num_envs or config.environment.num_envs
+  environment = make_environment(config, num_envs, config.run.seed, first_index=placement.host * num_envs)
   try:
-    store = episodes.EpisodeStore(directory.episodes)
-    driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))
-    return Run(environment, store, algorithms.build(config, environment.spec, driver, store, config.run.seed))
+    store = shards.open_store(
+        directory.episodes, placement.host, placement.hosts, algorithms.reads_all_shards(config.algorithm))
+    if isinstance(store, shards.ShardedStore):
+      driver = host_driver.HostDriver(environment, store, placement, config.run.seed, observers=(store.append,))
+    else:
+      driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))
+    algorithm = algorithms.build(config, environment.spec, driver, store, config.run.seed, placement.strategy)
+    return Run(environment, store, algorithm, placement)
   except BaseException:
     environment.close()
     raise
@@ -67,7 +78,7 @@ def assemble_trained(config, directory, best=False) -> Run:
   """
   evaluations = metrics.recorded(directory.metrics, loop.EVALUATION) if best else None
   run = assemble(config, directory, num_envs=1)
-  checkpointer = checkpoint.Checkpointer(directory.checkpoints, run.algorithm.state, config.environment.num_envs)
+  checkpointer = checkpoint.Checkpointer(directory.checkpoints, run.algorithm.state)
   try:
     if best and checkpointer.best(evaluations) is None:
       raise errors.UserError('No checkpoint of this run was evaluated, so none is the best; run.evaluate_every_env_steps tells '

@@ -74,7 +74,7 @@ def run(main, documentation, names):
   except errors.UserError as error:
     print(f'error: {error}', file=sys.stderr)
     sys.exit(2)
-  except (errors.StorageError, errors.SimulatorError, FloatingPointError) as error:
+  except (errors.StorageError, errors.SimulatorError, errors.HostError, FloatingPointError) as error:
     print(f'error: {error}', file=sys.stderr)
     sys.exit(1)
   except KeyboardInterrupt:

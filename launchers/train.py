@@ -17,26 +17,30 @@ import sys
 from absl import flags
 
 from launchers import command
-from mbrl_tf.training import run_directory
+from mbrl_tf.training import cluster, run_directory
 
 
 def main():
   """Trains until the config's env steps, or a signal."""
   config = command.resolved_config(command.CONFIG.value, command.RUN_DIR.value, command.SEED.value)
   path = command.RUN_DIR.value or _default_path(config)
-  with run_directory.RunDirectory(path) as directory, contextlib.ExitStack() as stack:
+  host, _ = cluster.host_and_hosts()
+  with run_directory.RunDirectory(path, host) as directory, contextlib.ExitStack() as stack:
     command.load_tensorflow(config.algorithm)
     from launchers import assembly
-    from mbrl_tf.training import loop
+    from mbrl_tf.training import loop, placement
 
-    run = assembly.assemble(config, directory)
+    placed = placement.place(config.run.devices)
+    stack.enter_context(placement.telling_of_lost_hosts(placed))
+    run = assembly.assemble(config, directory, placement=placed)
     stack.callback(run.environment.close)
     directory.check_config(config)
     evaluator = assembly.make_evaluator(config, config.run.evaluate_episodes, config.run.seed, config.run.evaluate_videos)
     stack.callback(evaluator.close)
-    checkpointer = loop.restore(run.algorithm, config, directory, run.store, run.environment)
-    directory.write_config(config)  # only now: what cannot be built, or does not go on, must not occupy or change the folder
-    finished = loop.train(run.algorithm, config, directory, run.store, run.environment, evaluator, checkpointer)
+    checkpointer = loop.restore(run.algorithm, config, directory, run.store, run.environment, placed)
+    if host == 0:
+      directory.write_config(config)  # only now: what cannot be built, or does not go on, must not occupy or change the folder
+    finished = loop.train(run.algorithm, config, directory, run.store, run.environment, evaluator, checkpointer, placed)
     said = 'Finished' if finished else 'Stopped with a checkpoint; the same command goes on'
     print(f'{said}. env_steps={run.algorithm.env_steps} run_dir={directory.path}', file=sys.stderr)
 

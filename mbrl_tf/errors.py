@@ -1,4 +1,4 @@
-"""The kinds of error that reach a person: their own mistake, a simulator's fault, and a disk's."""
+"""The kinds of error that reach a person: their own mistake, a simulator's fault, a disk's, and another host's."""
 
 import difflib
 
@@ -9,6 +9,10 @@ class UserError(ValueError):
 
 class SimulatorError(RuntimeError):
   """A simulator raised, died, or returned something outside its own spec."""
+
+
+class HostError(RuntimeError):
+  """Another host of a run ended or cannot be reached. Launchers print it in one line and exit with status 1."""
 
 
 class StorageError(RuntimeError):

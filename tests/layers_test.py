@@ -12,7 +12,7 @@ TENSORFLOW = {'tensorflow', 'tensorflow_probability', 'tf_keras', 'tf_agents'}
 ARROWS = {
     'launchers': {'algorithms/catalog', 'environments/catalog', 'training', 'drivers', 'data', 'benchmarks'},
     'configs': {'algorithms/base', 'algorithm/config'},
-    'training': {'algorithms/base', 'drivers', 'data', 'types'},
+    'training': {'algorithms/base', 'drivers', 'data', 'ops', 'types'},
     'algorithm': {'algorithms/base', 'algorithms/clock', 'models', 'data', 'ops', 'drivers/policies', 'types'},
     'algorithms/base': {'types'},
     'algorithms/catalog': set(),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from typing import Any, Dict, Iterator, Protocol
 
 from mbrl_tf import errors, types
@@ -49,6 +50,8 @@ class RunConfig:
     evaluate_videos: also render one more episode of each evaluation, as an animated GIF in TensorBoard.
     checkpoint_every_env_steps: 0 for a checkpoint in each iteration; an evaluation that is the best so far brings one besides.
     keep_checkpoints: how many of the newest checkpoints are kept, beside the one with the highest evaluation.
+    devices: that learn: `cpu:N` (N logical CPUs), `gpu:N` (the first N GPUs of this host), or `auto` (all GPUs, or the CPU). They
+      share MB-MPO's members, or the sequences of Dreamer's batches, evenly.
   """
   env_steps: int = 100_000
   seed: int = 0
@@ -57,6 +60,7 @@ class RunConfig:
   evaluate_videos: bool = False
   checkpoint_every_env_steps: int = 0
   keep_checkpoints: int = 3
+  devices: str = 'auto'
 
 
 def require(config, fields, holds, expectation):
@@ -104,6 +108,8 @@ def validate_common(config):
           "must be 'auto', 'processes' or 'in_process'")
   require(config, {'environment': ['observation']}, lambda value: value in ('vectors', 'pixels', 'both'),
           "must be 'vectors', 'pixels' or 'both'")
+  require(config, {'run': ['devices']}, lambda value: re.match(r'^(auto|(cpu|gpu):[1-9][0-9]{0,3})$', value),
+          "must be 'auto', 'cpu:N' or 'gpu:N', with a number N of devices above 0")
   require_at_least(config, 1, {'environment': ['num_envs', 'action_repeat', 'image_size'],
                                'run': ['env_steps', 'evaluate_episodes', 'keep_checkpoints']})
   require_at_least(config, 0, {'environment': ['time_limit'],

@@ -10,11 +10,12 @@ class _Entry(NamedTuple):
   package: str
   config_class: str
   onednn: bool  # whether oneDNN's kernels are faster on a CPU: with convolutions twice, with many small products slower
+  reads_all_shards: bool  # of a run on several hosts, each host learns from the episodes of all instead of its own
 
 
 _ALGORITHMS = {
-    'dreamer': _Entry('mbrl_tf.algorithms.dreamer', 'DreamerConfig', onednn=True),
-    'mbmpo': _Entry('mbrl_tf.algorithms.mbmpo', 'MBMPOConfig', onednn=False),
+    'dreamer': _Entry('mbrl_tf.algorithms.dreamer', 'DreamerConfig', onednn=True, reads_all_shards=False),
+    'mbmpo': _Entry('mbrl_tf.algorithms.mbmpo', 'MBMPOConfig', onednn=False, reads_all_shards=True),
 }
 
 
@@ -34,9 +35,14 @@ def prefers_onednn(name):
   return _lookup(name).onednn
 
 
-def build(config, spec, driver, store, seed):
+def reads_all_shards(name):
+  """Whether each host needs the episodes of all hosts: members are fitted to all data, while sequences of any host do for a batch."""
+  return _lookup(name).reads_all_shards
+
+
+def build(config, spec, driver, store, seed, strategy=None):
   """Builds the algorithm that `config.algorithm` names; arguments as for its `build.build`."""
-  return importlib.import_module(f'{_lookup(config.algorithm).package}.build').build(config, spec, driver, store, seed)
+  return importlib.import_module(f'{_lookup(config.algorithm).package}.build').build(config, spec, driver, store, seed, strategy)
 
 
 def _lookup(name):

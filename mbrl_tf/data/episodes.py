@@ -71,6 +71,20 @@ class EpisodeStore:
   def __len__(self):
     return self._count
 
+  @property
+  def lengths(self) -> np.ndarray:
+    """int64 `[1]`, as of a `ShardedStore`."""
+    return np.array([self._count], np.int64)
+
+  @property
+  def length_of_own_shard(self) -> int:
+    """As of a `ShardedStore`."""
+    return self._count
+
+  def truncate_shards(self, lengths: Sequence[int]):
+    """As of a `ShardedStore`: `truncate` to the only one of the lengths."""
+    self.truncate(int(lengths[0]))
+
   def append(self, episode: types.Episode) -> int:
     """Writes one episode durably.
 
@@ -165,13 +179,7 @@ class EpisodeStore:
 
   def episodes(self, first: int = 0) -> Iterator[Tuple[int, types.Episode]]:
     """Yields `(index, episode)` from index `first` on; what cannot be read is skipped with a warning."""
-    for index in range(first, self._count):
-      try:
-        episode = self.load(index)
-      except errors.UserError as error:
-        warnings.warn(f'Skipped an episode. {error}', stacklevel=2)
-        continue
-      yield index, episode
+    return readable(self, first)
 
   def truncate(self, count: int):
     """Drops the episodes with index `count` and above, which are newer than a restored checkpoint.
@@ -190,6 +198,17 @@ class EpisodeStore:
       files.sync(self.folder)
       self.truncations += 1
     self._count = count
+
+
+def readable(store, first: int) -> Iterator[Tuple[int, types.Episode]]:
+  """Yields what a store can read from an index on; see `EpisodeStore.episodes`."""
+  for index in range(first, len(store)):
+    try:
+      episode = store.load(index)
+    except errors.UserError as error:
+      warnings.warn(f'Skipped an episode. {error}', stacklevel=2)
+      continue
+    yield index, episode
 
 
 def _named_decisions(path):

@@ -23,7 +23,9 @@ class EpisodeDriver:
   Attributes:
     environment: the batched `PyEnvironment`.
     spec: its `types.EnvironmentSpec`.
+    host, hosts: which of how many hosts collects; see `HostDriver`.
   """
+  host, hosts = 0, 1
 
   def __init__(self, environment, observers=()):
     """Starts nothing.
@@ -85,6 +87,10 @@ class EpisodeDriver:
     quota = count // size + (np.arange(size) < count % size)
     return self._run(policy, seed, lambda ended, taken: ended < quota, on_step)
 
+  def together(self, collected: types.Collected) -> types.Collected:
+    """What all hosts collected, given what this one did, in counts and metrics; the episodes are this host's."""
+    return collected
+
   def _run(self, policy, seed, wants_more, on_step=None):
     """Runs episodes; `wants_more(episodes ended [N], env steps) -> bool [N]` says which environments may start another."""
     begin = time.monotonic()
@@ -115,7 +121,8 @@ class EpisodeDriver:
       step += 1
     if on_step:
       on_step()
-    metrics = statistics.collection_statistics(episodes, recorder.env_steps, time.monotonic() - begin)
+    metrics = statistics.collection_statistics(
+        statistics.summaries(episodes), recorder.env_steps, time.monotonic() - begin)
     metrics['collect/simulator_restarts'] = float(self.environment.restarts - restarts)
     metrics['collect/dropped_env_steps'] = float(recorder.dropped_env_steps)
     return types.Collected(tuple(episodes), recorder.env_steps, recorder.decisions, metrics)

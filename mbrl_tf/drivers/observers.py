@@ -4,17 +4,20 @@ from typing import Dict
 
 import numpy as np
 
-from mbrl_tf import types
+
+def summaries(episodes) -> np.ndarray:
+  """Returns one row for each `types.Episode`, float64 `[episodes, 4]`: return, decisions, whether it terminated, member."""
+  return np.array([[np.sum(episode.reward, dtype=np.float64), len(episode.reward), episode.terminated[-1], episode.member]
+                   for episode in episodes], np.float64).reshape(-1, 4)
 
 
-def return_statistics(episodes, room: str) -> Dict[str, float]:
+def return_statistics(returns, room: str) -> Dict[str, float]:
   """Returns mean, minimum, maximum and standard deviation of the undiscounted returns.
 
   Args:
-    episodes: at least one `types.Episode`.
+    returns: `[episodes]`, at least one.
     room: first part of the metrics' names: `collect` gives `collect/return_mean` and so on.
   """
-  returns = np.array([np.sum(episode.reward, dtype=np.float64) for episode in episodes])
   return {
       f'{room}/return_mean': float(returns.mean()),
       f'{room}/return_min': float(returns.min()),
@@ -23,11 +26,11 @@ def return_statistics(episodes, room: str) -> Dict[str, float]:
   }
 
 
-def collection_statistics(episodes, env_steps: int, seconds: float, room: str = 'collect') -> Dict[str, float]:
+def collection_statistics(rows, env_steps: int, seconds: float, room: str = 'collect') -> Dict[str, float]:
   """Returns the statistics of one call of a driver.
 
   Args:
-    episodes: at least one `types.Episode`.
+    rows: `summaries` of at least one episode.
     env_steps: simulator steps taken, action repeat multiplied in.
     seconds: that it took.
     room: first part of the metrics' names.
@@ -36,14 +39,14 @@ def collection_statistics(episodes, env_steps: int, seconds: float, room: str = 
     Those of `return_statistics`, and `episodes`, `episode_length_mean` (decisions), `terminated_fraction`,
     `env_steps_per_second`; and `return_mean_member_<k>` for each member that collected.
   """
+  returns, decisions, terminated, members = np.asarray(rows).T
   statistics = {
-      **return_statistics(episodes, room),
-      f'{room}/episodes': float(len(episodes)),
-      f'{room}/episode_length_mean': float(np.mean([len(episode.reward) for episode in episodes])),
-      f'{room}/terminated_fraction': float(np.mean([episode.terminated[-1] for episode in episodes])),
+      **return_statistics(returns, room),
+      f'{room}/episodes': float(len(returns)),
+      f'{room}/episode_length_mean': float(decisions.mean()),
+      f'{room}/terminated_fraction': float(terminated.mean()),
       f'{room}/env_steps_per_second': env_steps / max(seconds, 1e-9),
   }
-  for member in sorted({episode.member for episode in episodes if episode.member >= 0}):
-    own = [episode for episode in episodes if episode.member == member]
-    statistics[f'{room}/return_mean_member_{member}'] = return_statistics(own, room)[f'{room}/return_mean']
+  for member in np.unique(members[members >= 0]):
+    statistics[f'{room}/return_mean_member_{int(member)}'] = float(returns[members == member].mean())
   return statistics

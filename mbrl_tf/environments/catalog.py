@@ -8,7 +8,7 @@ from mbrl_tf.environments import base, parallel as parallel_simulators, pixels, 
 
 
 def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, parallel='auto', render_mode=None,
-         observation='vectors', image_size=64, camera=-1, worker_timeout_seconds=300.0):
+         observation='vectors', image_size=64, camera=-1, worker_timeout_seconds=300.0, first_index=0):
   """Returns N simulators of one task as a `vectorized.VectorizedEnvironment`.
 
   Args:
@@ -25,6 +25,7 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
     image_size: of images that are observed, in pixels.
     camera: number of the camera, in MuJoCo tasks; -1 is the task's own choice.
     worker_timeout_seconds: after which a worker process that gives no answer is restarted.
+    first_index: of the first simulator, where others of the same run are elsewhere.
 
   Raises:
     UserError: an argument that cannot be used, an unknown name (the nearest are listed), or a space not supported.
@@ -46,7 +47,7 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
   example.close()
   run = _choose(parallel, recipe, worker_timeout_seconds)
   gl = rendering.back_end() if recipe.renders and simulators.needs_gl(name) else None
-  recipes = [dataclasses.replace(recipe, index=index, gl=gl) for index in range(num_envs)]
+  recipes = [dataclasses.replace(recipe, index=first_index + index, gl=gl) for index in range(num_envs)]
   return vectorized.VectorizedEnvironment(spec, run(recipes), num_envs, render_mode, example.metadata.get('render_fps'))
 
 

@@ -3,10 +3,11 @@
 Each of R replicas holds as many rows of a global batch as any other: replica r those from r n to (r + 1) n. What is random is
 drawn for the global batch, of which a replica keeps its rows, so that a row sees the same noise wherever it is computed.
 
-All functions but `share`, `on_devices`, `joined`, `first` and `require_even` are called in a replica's context, which without a strategy is the usual one.
+All functions but those that take the strategy are called in a replica's context, which without a strategy is the usual one.
 """
 
 from concurrent import futures
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -52,7 +53,7 @@ def on_devices(strategy, rows, work):
   if count == 1:
     return [work(np.arange(rows))]
   devices = strategy.extended.worker_devices
-  before = int(first(strategy, strategy.run(lambda: tf.distribute.get_replica_context().replica_id_in_sync_group)))
+  before = _first_replica(strategy)
 
   def on_device(local):
     with tf.device(devices[local]):
@@ -69,7 +70,14 @@ def joined(strategy, shares):
   held = tf.nest.map_structure(
       lambda *values: strategy.experimental_distribute_values_from_function(
           lambda context: values[context.replica_id_in_sync_group % len(shares)]), *shares)
-  return first(strategy, tf.function(lambda: strategy.run(gather, (held,)))())
+  return _compiled_gather(strategy)(held)
+
+
+def gather_hosts(strategy, values):
+  """A numpy array of each host, `[hosts, ...]`; all hosts call this together, with arrays of one shape."""
+  held = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(values[None]))
+  local = len(strategy.extended.worker_devices)
+  return _compiled_gather(strategy)(held).numpy()[::local]
 
 
 def first(strategy, values):
@@ -132,6 +140,19 @@ def gumbel(shape, seed, axis=0):
   least = tf.experimental.numpy.finfo(tf.float32.as_numpy_dtype).tiny
   drawn = tf.random.stateless_uniform(_whole(shape, axis), seed, least, 1.0)
   return rows(-tf.math.log(-tf.math.log(drawn)), axis)
+
+
+@functools.lru_cache(maxsize=None)
+def _compiled_gather(strategy):
+  """`gather` from outside of the replicas. Collectives are slow when they are not compiled."""
+  return tf.function(lambda held: first(strategy, strategy.run(gather, (held,))), reduce_retracing=True)
+
+
+@functools.lru_cache(maxsize=None)
+def _first_replica(strategy):
+  """The number of this host's first replica."""
+  number = lambda: tf.identity(tf.distribute.get_replica_context().replica_id_in_sync_group)
+  return int(first(strategy, tf.function(lambda: strategy.run(number))()))
 
 
 def _placed(values):

@@ -23,16 +23,17 @@ class Progress(tf.Module):
   Attributes:
     env_steps: simulator steps at the checkpoint.
     seconds: wall time of training, summed over resumes.
-    episodes: number of episodes in the store; what is newer belongs to no checkpoint.
-    episode_counters: int64 `[N]`, the next episode of each environment, which decides how it begins.
+    episodes: int64 `[shards]`, episodes in each shard of the store; what is newer belongs to no checkpoint.
+    episode_counters: int64 `[hosts N]`, the next episode of each environment, which decides how it begins.
   """
 
-  def __init__(self, num_envs: int):
+  def __init__(self):
     super().__init__(name='progress')
     self.env_steps = tf.Variable(0, dtype=tf.int64, trainable=False)
     self.seconds = tf.Variable(0., dtype=tf.float64, trainable=False)
-    self.episodes = tf.Variable(0, dtype=tf.int64, trainable=False)
-    self.episode_counters = tf.Variable(np.zeros(num_envs, np.int64), trainable=False)
+    # Of any length: a run may go on with another number of hosts.
+    self.episodes, self.episode_counters = (
+        tf.Variable(np.zeros(1, np.int64), shape=[None], trainable=False) for _ in range(2))
 
 
 class Checkpointer:
@@ -45,18 +46,17 @@ class Checkpointer:
     progress: the `Progress`.
   """
 
-  def __init__(self, folder, state, num_envs: int, keep: int = 3):
+  def __init__(self, folder, state, keep: int = 3):
     """Restores nothing yet.
 
     Args:
       folder: where the checkpoints are.
       state: an algorithm's `state`.
-      num_envs: parallel environments, N.
       keep: how many of the newest checkpoints stay.
     """
     self._folder = pathlib.Path(folder)
     self._state = state
-    self.progress = Progress(num_envs)
+    self.progress = Progress()
     self._checkpoint = tf.train.Checkpoint(algorithm=state, progress=self.progress)
     self._keep = keep
 

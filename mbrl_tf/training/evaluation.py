@@ -52,7 +52,7 @@ class Evaluator:
       env_steps: that training has taken.
     """
     collected = self._collect(policy, env_steps, self._episodes, render=False)
-    metrics = observers.return_statistics(collected.episodes, 'evaluate')
+    metrics = observers.return_statistics(observers.summaries(collected.episodes)[:, 0], 'evaluate')
     metrics['evaluate/episode_length_mean'] = collected.decisions / len(collected.episodes)
     if not self._video:
       return Evaluation(metrics, collected.episodes, [])

@@ -5,25 +5,33 @@ import signal
 import sys
 import threading
 import time
+from typing import Any, NamedTuple
 import warnings
+import zlib
+
+import numpy as np
 
 from mbrl_tf import errors
 from mbrl_tf.training import checkpoint
 from mbrl_tf.training import metrics as run_metrics
+from mbrl_tf.training import placement as placement_lib
+from mbrl_tf.training import run_directory
 from mbrl_tf.training import schedule as run_schedule
 
+_ALONE = placement_lib.Placement()
 EVALUATION = 'evaluate/return_mean'  # decides which checkpoint is the best
 
 
-def restore(algorithm, config, directory, store, environment) -> checkpoint.Checkpointer:
+def restore(algorithm, config, directory, store, environment, placement=_ALONE) -> checkpoint.Checkpointer:
   """Brings algorithm, store and environment to where the newest checkpoint is; to the beginning where there is none.
 
   Args:
     algorithm: an `algorithms.base.Algorithm`, freshly built.
     config: the dataclass tree.
     directory: the `RunDirectory`.
-    store: the `EpisodeStore`; episodes newer than the checkpoint are dropped.
+    store: the `EpisodeStore` or `ShardedStore`; episodes newer than the checkpoint are dropped.
     environment: the batched environment that collects.
+    placement: the `placement.Placement` of this host. All hosts restore the same checkpoint, and wait for each other.
 
   Returns:
     The `Checkpointer`, for `train`.
@@ -31,27 +39,32 @@ def restore(algorithm, config, directory, store, environment) -> checkpoint.Chec
   Raises:
     UserError: where the checkpoints that the run must have written are gone: its episodes are not dropped then.
   """
-  checkpointer = checkpoint.Checkpointer(
-      directory.checkpoints, algorithm.state, environment.batch_size, config.run.keep_checkpoints)
+  checkpointer = checkpoint.Checkpointer(directory.checkpoints, algorithm.state, config.run.keep_checkpoints)
+  progress = checkpointer.progress
   if checkpointer.restore():
-    if len(store) < int(checkpointer.progress.episodes):
-      warnings.warn(f'The checkpoint knows of {int(checkpointer.progress.episodes)} episodes, and the newest files of them are '
+    if store.lengths.sum() < progress.episodes.numpy().sum():
+      warnings.warn(f'The checkpoint knows of {progress.episodes.numpy().sum()} episodes, and the newest files of them are '
                     f'gone from {directory.episodes}', stacklevel=2)
-    environment.episode_counters = checkpointer.progress.episode_counters.numpy()
-  elif len(store):
+    first = placement.host * environment.batch_size
+    counters = progress.episode_counters.numpy()[first:][:environment.batch_size]
+    environment.episode_counters = np.pad(counters, (0, environment.batch_size - len(counters)))
+  elif store.lengths.any():
     _require_beginning(config, directory)
-  store.truncate(int(checkpointer.progress.episodes))
+  store.truncate_shards(progress.episodes.numpy())
+  _require_the_same_run(placement, config, int(progress.env_steps))
   return checkpointer
 
 
-def train(algorithm, config, directory, store, environment, evaluator, checkpointer) -> bool:
+def train(algorithm, config, directory, store, environment, evaluator, checkpointer, placement=_ALONE) -> bool:
   """Trains until the end of the schedule or a signal (SIGINT, SIGTERM), and leaves a checkpoint.
 
   Besides where the schedule says so, a checkpoint is written where an evaluation is the best so far, and the best is kept.
   A run that never evaluates has no best one: the returns of collecting are those of exploring policies.
 
+  On several hosts the first alone evaluates and writes metrics and checkpoints, and a signal to any stops all.
+
   Args:
-    algorithm, config, directory, store, environment, checkpointer: see `restore`.
+    algorithm, config, directory, store, environment, checkpointer, placement: see `restore`.
     evaluator: an `Evaluator`.
 
   Returns:
@@ -59,17 +72,23 @@ def train(algorithm, config, directory, store, environment, evaluator, checkpoin
   """
   schedule = run_schedule.Schedule.from_config(config.run)
   progress = checkpointer.progress
-  before, saved = int(progress.env_steps), int(progress.env_steps)
+  before, saved, is_chief = int(progress.env_steps), int(progress.env_steps), placement.host == 0
   with contextlib.ExitStack() as stack:
-    outputs = _Outputs(directory, config, before)
-    stack.callback(outputs.close)
+    outputs = _Outputs(directory, config, before) if is_chief else None
+    stack.callback(outputs.close if is_chief else lambda: None)
     stopping = stack.enter_context(_stop_at_signal())
     clock = _Clock(float(progress.seconds))
     evaluations = run_metrics.recorded(directory.metrics, EVALUATION)
     iterations = algorithm.iterations() if not schedule.ended(before) else ()
     for report in iterations:
       now = int(algorithm.env_steps)
-      stops = stopping.is_set() or schedule.ended(now)
+      hosts = _Hosts.agree(placement, stopping.is_set(), store, environment)
+      stops = hosts.stopping or schedule.ended(now)
+      if not is_chief:
+        saved = before = now
+        if stops:
+          break
+        continue
       evaluates = schedule.evaluates(before, now)
       metrics = _write(outputs, report, algorithm, evaluator if evaluates else None, now, clock)
       if evaluates:
@@ -77,13 +96,13 @@ def train(algorithm, config, directory, store, environment, evaluator, checkpoin
         for name, draw in report.videos.items():
           outputs.tensorboard.write_video(name, now, draw(), environment.frames_per_second)
       if stops or schedule.checkpoints(before, now) or _is_best(checkpointer, evaluations, now):
-        _save(checkpointer, store, environment, now, clock, evaluations)
+        _save(checkpointer, hosts, now, clock, evaluations)
         saved = now
       before = now
-      if stops or stopping.is_set():
+      if stops or (stopping.is_set() and placement.hosts == 1):
         break
     if saved != before:  # the signal came while this iteration was written
-      _save(checkpointer, store, environment, before, clock, evaluations)
+      _save(checkpointer, hosts, before, clock, evaluations)
   return schedule.ended(before)
 
 
@@ -99,6 +118,36 @@ def _require_beginning(config, directory):
         f'The run reached {steps[-1]} env steps and its checkpoints are gone. Put them back into {directory.checkpoints.name}/ '
         f'to go on, or begin anew in another --run_dir (or without {directory.episodes.name}/ and {directory.metrics.name}, which '
         f'would be overwritten). Received: run_dir={str(directory.path)!r}')
+
+
+def _require_the_same_run(placement, config, env_steps):
+  """Waits for all hosts, and raises where one of them has another config, or restored another checkpoint."""
+  text = run_directory.to_json(run_directory.config_to_dict(config))
+  own = np.array([zlib.crc32(text.encode()), env_steps])
+  for host, other in enumerate(placement.gather(own)):
+    if (other != own).any():
+      difference = 'config' if other[0] != own[0] else f'checkpoint ({other[1]:.0f} env steps)'
+      raise errors.UserError(f'Host {host} has another {difference} than this one: all hosts of a run are started with the same '
+                             f'config and the same run directory. Received: host={placement.host}, env_steps={env_steps}')
+
+
+class _Hosts(NamedTuple):
+  """What all hosts know together after an iteration.
+
+  Attributes:
+    stopping: whether one of them is asked to stop.
+    lengths: int64 `[hosts]`, of the shards they write.
+    episode_counters: int64 `[hosts N]`.
+  """
+  stopping: bool
+  lengths: Any
+  episode_counters: Any
+
+  @classmethod
+  def agree(cls, placement, stopping, store, environment):
+    """All hosts call this together."""
+    told = placement.gather([stopping, store.length_of_own_shard, *environment.episode_counters]).astype(np.int64)
+    return cls(bool(told[:, 0].any()), told[:, 1], told[:, 2:].reshape(-1))
 
 
 class _Outputs:
@@ -145,13 +194,14 @@ def _is_best(checkpointer, evaluations, now):
   return now in evaluations and (best is None or evaluations[now] > evaluations[best])
 
 
-def _save(checkpointer, store, environment, now, clock, evaluations):
+def _save(checkpointer, hosts, now, clock, evaluations):
   """Writes a checkpoint of the algorithm and of how far the run is."""
   progress = checkpointer.progress
   progress.env_steps.assign(now)
   progress.seconds.assign(clock.seconds())
-  progress.episodes.assign(len(store))
-  progress.episode_counters.assign(environment.episode_counters)
+  # Shards that no host writes any more stay as they were.
+  progress.episodes.assign(np.concatenate([hosts.lengths, progress.episodes.numpy()[len(hosts.lengths):]]))
+  progress.episode_counters.assign(hosts.episode_counters)
   checkpointer.save(evaluations)
 
 

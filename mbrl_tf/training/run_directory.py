@@ -86,11 +86,12 @@ class RunDirectory:
     checkpoints, episodes, metrics, config_file: paths inside it.
   """
 
-  def __init__(self, path):
+  def __init__(self, path, host=0):
     """Creates nothing yet.
 
     Args:
       path: the folder.
+      host: the number of this host, of which each has a lock of its own.
     """
     self.path = pathlib.Path(path)
     self.checkpoints = self.path / 'checkpoints'
@@ -98,16 +99,17 @@ class RunDirectory:
     self.metrics = self.path / 'metrics.jsonl'
     self.config_file = self.path / 'config.json'
     self._lock = None
+    self._host = host
 
   def __enter__(self):
-    """Makes this process the folder's only owner, until it ends in whatever way: the system then takes the lock from it.
+    """Makes this process its host's only one in the folder, until it ends in whatever way: the system then takes the lock.
 
     Raises:
       UserError: where another process owns it, or it cannot be created.
     """
     try:
       self.path.mkdir(parents=True, exist_ok=True)
-      self._lock = open(self.path / 'lock', 'a+')
+      self._lock = open(self.path / (f'lock-{self._host}' if self._host else 'lock'), 'a+')
     except OSError as error:
       raise errors.UserError(f'The run directory cannot be written ({error}). Received: run_dir={str(self.path)!r}') from error
     try:

@@ -14,7 +14,7 @@ def test_statistics_by_hand():
                          np.arange(size) == size - 1 if terminated else np.zeros(size, bool), member)
 
   episodes = [episode([1, 2], 0, True), episode([5], 2, False), episode([3, 1, 3], 0, False)]
-  assert observers.collection_statistics(episodes, env_steps=24, seconds=2.) == pytest.approx({
+  assert observers.collection_statistics(observers.summaries(episodes), env_steps=24, seconds=2.) == pytest.approx({
       'collect/return_mean': 5, 'collect/return_min': 3, 'collect/return_max': 7, 'collect/return_std': (8 / 3) ** 0.5,
       'collect/episodes': 3, 'collect/episode_length_mean': 2, 'collect/terminated_fraction': 1 / 3,
       'collect/env_steps_per_second': 12, 'collect/return_mean_member_0': 5, 'collect/return_mean_member_2': 5})

@@ -74,7 +74,7 @@ def test_a_checkpoint(disk, kib):
   folder, leave = disk
   state = tf.Module()
   state.weights = tf.Variable(tf.ones([500_000]))
-  checkpointer = checkpoint.Checkpointer(folder / 'checkpoints', state, 1)
+  checkpointer = checkpoint.Checkpointer(folder / 'checkpoints', state)
   checkpointer.save()
   before = sorted((folder / 'checkpoints').iterdir())
   state.weights.assign_add(tf.ones([500_000]))

@@ -7,7 +7,7 @@ from absl import logging
 from mbrl_tf import types
 from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.dreamer import overlap, summaries
-from mbrl_tf.ops import seeds
+from mbrl_tf.ops import replicas, seeds
 
 
 class Dreamer:
@@ -53,8 +53,10 @@ class Dreamer:
 
   def _batches(self, count):
     """Random sequences of real data, drawn while the step before is computed."""
-    replay = self._config.replay
-    return self._sequences.batches(count, replay.batch_size, replay.batch_length, seeds.next_integer(self.state.generator))
+    replay, driver, strategy = self._config.replay, self._driver, self.state.learner.strategy
+    seed = seeds.of_host(seeds.next_integer(self.state.generator), driver.host)
+    batches = self._sequences.batches(count, replay.batch_size // driver.hosts, replay.batch_length, seed)
+    return (replicas.share(strategy, batch) for batch in batches)
 
   def _collection(self, clock):
     """A context whose value collects with the policy when it is called: the one of that moment, or with a snapshot this one."""
@@ -70,7 +72,8 @@ class Dreamer:
       return self._driver.collect(policy, env_steps, on_step=on_step)
 
   def _counted(self, collected):
-    """Counts what was collected, and returns it."""
+    """Counts what was collected, on all hosts, and returns it."""
+    collected = self._driver.together(collected)
     self.state.env_steps.assign_add(collected.env_steps)
     self._warn_of_terminations(collected.episodes)
     return collected

@@ -66,7 +66,7 @@ class MBMPO:
   def _collect(self, policy, env_steps, clock):
     """Collects real episodes, which the driver stores as they end."""
     with clock('collect'):
-      collected = self._driver.collect(policy, env_steps)
+      collected = self._driver.together(self._driver.collect(policy, env_steps))
     self.state.env_steps.assign_add(collected.env_steps)
     return collected
 

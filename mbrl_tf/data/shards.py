@@ -1,0 +1,150 @@
+"""The episodes of a run that collects on several hosts: each host writes a shard of its own, and reads some or all of them.
+
+Shard 0 is the run's `episodes/` itself, so that a run of one host is a store of one shard; shard s is `episodes/shard-s/`.
+Where a run goes on with fewer hosts than it had, the shards that nobody writes any more are read on.
+"""
+
+import pathlib
+import time
+from typing import Dict, Iterator, List, Sequence, Tuple
+
+import numpy as np
+
+from mbrl_tf import errors, types
+from mbrl_tf.data import episodes
+
+_FOLDER = 'shard-'
+_PATIENCE_SECONDS = 120  # until another host's file must be seen: network file systems show it late
+
+
+def open_store(folder, host=0, hosts=1, reads_all=False):
+  """Returns the store of a run: an `EpisodeStore` where one host alone has ever written, or a `ShardedStore`."""
+  store = ShardedStore(folder, host, hosts, reads_all)
+  return store if len(store.lengths) > 1 else episodes.EpisodeStore(folder)
+
+
+class ShardedStore:
+  """Several `EpisodeStore`s as one, of which one is written.
+
+  An episode's index here is its place in the order in which `refresh` found it: oldest first, and of those found together
+  by shard. `append` writes at once, and is seen after the next `refresh`.
+
+  Attributes:
+    folder: the run's `episodes/`.
+    truncations: as of an `EpisodeStore`.
+  """
+
+  def __init__(self, folder, host=0, hosts=1, reads_all=False):
+    """Opens all shards; shows nothing of them before `truncate_shards` or `refresh`.
+
+    Args:
+      folder: path.
+      host: the number of this host, which is that of the shard it writes.
+      hosts: how many hosts there are.
+      reads_all: whether this host reads all shards, or those that no other host reads.
+    """
+    self.folder = pathlib.Path(folder)
+    self.truncations = 0
+    self._host, self._hosts, self._reads_all = host, hosts, reads_all
+    found = [int(path.name[len(_FOLDER):]) for path in self.folder.glob(f'{_FOLDER}*') if path.name[len(_FOLDER):].isdigit()]
+    self._shards = [episodes.EpisodeStore(self._path(shard)) for shard in range(max([hosts - 1, *found]) + 1)]
+    self._places = []  # pairs of shard and index within it
+
+  def __len__(self):
+    return len(self._places)
+
+  @property
+  def length_of_own_shard(self) -> int:
+    """Episodes that this host wrote, those included that `refresh` has not shown yet."""
+    return len(self._shards[self._host])
+
+  @property
+  def lengths(self) -> np.ndarray:
+    """int64 `[shards]`: how many episodes each shard on the disk has, as far as this host knows."""
+    return np.array([len(shard) for shard in self._shards], np.int64)
+
+  def append(self, episode: types.Episode) -> int:
+    """Writes one episode to this host's shard; see `EpisodeStore.append`."""
+    return self._shards[self._host].append(episode)
+
+  def refresh(self, lengths: Sequence[int]):
+    """Shows the episodes up to these lengths of the shards of all hosts.
+
+    Raises:
+      StorageError: another host's episodes do not appear.
+    """
+    for number, length in enumerate(lengths):
+      if not self._reads(number):
+        continue
+      shard = self._shards[number]
+      if number != self._host:
+        shard = self._shards[number] = self._grown(number, int(length))
+      known = sum(place[0] == number for place in self._places)
+      self._places += [(number, index) for index in range(known, int(length))]
+
+  def truncate_shards(self, lengths: Sequence[int]):
+    """Drops what is newer than a checkpoint from the shards that this host is responsible for, and shows the rest.
+
+    Args:
+      lengths: of the shards, at the checkpoint; one that is not told is empty there.
+    """
+    lengths = [int(length) for length in lengths]
+    for number, shard in enumerate(self._shards):
+      length = lengths[number] if number < len(lengths) else 0
+      if number % self._hosts == self._host:
+        before = shard.truncations
+        shard.truncate(length)
+        self.truncations += shard.truncations - before
+      elif self._reads(number):
+        self._shards[number] = episodes.EpisodeStore(self._path(number))
+    self._places = [(number, index) for number, length in enumerate(lengths) if self._reads(number) for index in range(length)]
+
+  def decisions(self) -> Dict[int, int]:
+    """As `EpisodeStore.decisions`."""
+    own = [shard.decisions() for shard in self._shards]
+    return {index: own[shard][place] for index, (shard, place) in enumerate(self._places) if place in own[shard]}
+
+  def load(self, index: int) -> types.Episode:
+    """As `EpisodeStore.load`."""
+    shard, place = self._place(index)
+    return shard.load(place)
+
+  def load_vectors(self, index: int) -> types.Episode:
+    """As `EpisodeStore.load_vectors`."""
+    shard, place = self._place(index)
+    return shard.load_vectors(place)
+
+  def load_images(self, index: int, blocks: Sequence[int]) -> List:
+    """As `EpisodeStore.load_images`."""
+    shard, place = self._place(index)
+    return shard.load_images(place, blocks)
+
+  def episodes(self, first: int = 0) -> Iterator[Tuple[int, types.Episode]]:
+    """As `EpisodeStore.episodes`."""
+    return episodes.readable(self, first)
+
+  def _place(self, index):
+    if not 0 <= index < len(self._places):
+      raise errors.UserError(f'The store shows episodes 0 to {len(self._places) - 1}. Received: index={index}')
+    number, place = self._places[index]
+    return self._shards[number], place
+
+  def _reads(self, number):
+    """Whether this host reads a shard."""
+    return self._reads_all or number % self._hosts == self._host
+
+  def _path(self, number):
+    return self.folder / f'{_FOLDER}{number}' if number else self.folder
+
+  def _grown(self, number, length):
+    """The store of another host's shard, once it has so many episodes."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+      shard = episodes.EpisodeStore(self._path(number))
+      if len(shard) >= length:
+        return shard
+      if time.monotonic() > end:
+        raise errors.StorageError(
+            f'Of shard {number}, which another host writes, {len(shard)} episodes are seen here instead of {length}. All hosts of '
+            f'a run need the same run directory. Received: folder={str(shard.folder)!r}')
+      time.sleep(0.2)
