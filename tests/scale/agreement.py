@@ -2,7 +2,8 @@
 
   python -m tests.scale.agreement ALGORITHM       prints one JSON object per number of devices, 0 for no strategy
 
-Each object holds what every update told, and all variables after the last one.
+Each object holds what every update told, and all variables after the last one. Where TF_CONFIG names several hosts, this process
+is one of them, and prints one object.
 """
 
 import json
@@ -17,7 +18,7 @@ from mbrl_tf.algorithms.dreamer import build as dreamer
 from mbrl_tf.algorithms.mbmpo import build as mbmpo
 from mbrl_tf.algorithms.mbmpo import config as mbmpo_config
 from mbrl_tf.ops import replicas
-from mbrl_tf.training import strategy as strategies
+from mbrl_tf.training import cluster, placement
 from tests.algorithms.dreamer import small
 from tests.algorithms.mbmpo import cases
 
@@ -29,8 +30,10 @@ def dreamer_updates(strategy, **changes):
   """Gradient steps on random sequences; yields what they told, and returns the state."""
   spec = small.spec('both')
   parts = dreamer.Parts(small.config(replay__batch_size=ROWS, behavior__horizon=2, **changes), spec, 3, strategy)
+  host, hosts = cluster.host_and_hosts()
   for index in range(UPDATES):
-    batch = replicas.share(parts.learner.strategy, small.batch(spec, index, ROWS))
+    own = tf.nest.map_structure(lambda value: np.split(value.numpy(), hosts)[host], small.batch(spec, index, ROWS))
+    batch = replicas.share(parts.learner.strategy, tf.nest.map_structure(tf.constant, own))
     yield parts.learner.compiled_step(batch, tf.constant([index, 7]))
   return parts
 
@@ -64,17 +67,24 @@ UPDATERS = {
 
 
 def main():
+  if cluster.host_and_hosts()[1] > 1:
+    print_updates(placement.place('cpu:1').strategy, 'hosts')
+    return
   tf.config.set_logical_device_configuration(
       tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 4)
   for count in COUNTS[sys.argv[1]]:
-    strategy = strategies.mirrored([f'CPU:{index}' for index in range(count)]) if count else None
-    updates, told = UPDATERS[sys.argv[1]](strategy), []
-    try:
-      while True:
-        told.append({name: np.asarray(value).tolist() for name, value in next(updates).items()})
-    except StopIteration as stop:
-      variables = [variable.numpy().tolist() for variable in stop.value.variables]
-    print(json.dumps({'count': count, 'told': told, 'variables': variables}), flush=True)
+    print_updates(placement.mirrored([f'CPU:{index}' for index in range(count)]) if count else None, count)
+
+
+def print_updates(strategy, count):
+  """Prints what the algorithm does with a strategy."""
+  updates, told = UPDATERS[sys.argv[1]](strategy), []
+  try:
+    while True:
+      told.append({name: np.asarray(value).tolist() for name, value in next(updates).items()})
+  except StopIteration as stop:
+    variables = [variable.numpy().tolist() for variable in stop.value.variables]
+  print(json.dumps({'count': count, 'told': told, 'variables': variables}), flush=True)
 
 
 if __name__ == '__main__':

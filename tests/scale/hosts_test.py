@@ -1,0 +1,140 @@
+"""Two hosts, as processes on loopback: they learn what one does, tell of a host that is lost, and go on in another number."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from mbrl_tf import errors
+from mbrl_tf.training import cluster
+from tests.scale.devices_test import assert_close
+
+_ROOT = pathlib.Path(__file__).parent.parent.parent
+# Few and short programs: most of such a run compiles.
+_MBMPO = [
+    f'--config={_ROOT / "configs" / "mbmpo" / "smoke.py"}', '--seed=3', '--config.ensemble.members=2', '--config.environment.num_envs=2',
+    '--config.ensemble.max_epochs=3', '--config.ensemble.persistence=1', '--config.imagination.horizon=3',
+    '--config.meta.updates_per_iteration=2', '--config.meta.outer_epochs=1', '--config.run.evaluate_every_env_steps=0']
+
+
+def start(number, hosts, port, arguments):
+  """Starts one of several hosts, or the only one."""
+  environment = {**os.environ, 'PYTHONPATH': str(_ROOT)}
+  environment.pop('TF_CONFIG', None)
+  if hosts > 1:
+    workers = [f'127.0.0.1:{port + index}' for index in range(hosts)]
+    environment['TF_CONFIG'] = json.dumps({'cluster': {'worker': workers}, 'task': {'type': 'worker', 'index': number}})
+  return subprocess.Popen([sys.executable, '-m', *arguments], cwd=_ROOT, env=environment, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True)
+
+
+def free_port():
+  """A port that was free a moment ago, and most likely those after it too."""
+  with socket.socket() as probe:
+    probe.bind(('127.0.0.1', 0))
+    return min(probe.getsockname()[1], 60_000)
+
+
+def finished(processes, seconds=400):
+  """Waits for processes; returns what they printed, and kills all where one does not end."""
+  try:
+    return [process.communicate(timeout=seconds) for process in processes]
+  finally:
+    for process in processes:
+      process.kill()
+
+
+def metrics(path):
+  return [json.loads(line) for line in (path / 'metrics.jsonl').read_text().splitlines()]
+
+
+@pytest.mark.parametrize('algorithm', ['mbmpo', 'dreamer'])
+def test_two_hosts_give_the_updates_of_one(algorithm):
+  port, found = free_port(), []
+  module = ['tests.scale.agreement', algorithm]
+  for processes in ([start(index, 2, port, module) for index in range(2)], [start(0, 1, port, module)]):
+    printed = finished(processes)
+    assert all(process.returncode == 0 for process in processes), printed[0][1][-3000:]
+    found += [json.loads(output.splitlines()[0]) for output, _ in printed]
+  first, second, alone = found
+  assert (first['count'], alone['count']) == ('hosts', 0)
+  assert_close(first, alone, 1e-4, 2e-6)
+  assert_close(second, alone, 1e-4, 2e-6)
+
+
+def test_a_run_survives_a_host_that_is_killed_and_goes_on_with_one(tmp_path):
+  path = tmp_path / 'run'
+  command = ['launchers.train', f'--run_dir={path}', *_MBMPO]
+  port = free_port()
+  processes = [start(index, 2, port, [*command, '--config.run.env_steps=100000']) for index in range(2)]
+  try:
+    end = time.monotonic() + 400
+    while not (path / 'metrics.jsonl').exists() or len(metrics(path)) < 3:
+      assert time.monotonic() < end and processes[0].poll() is None, finished(processes, 1)
+      time.sleep(0.5)
+    os.kill(processes[1].pid, signal.SIGKILL)
+    told = processes[0].communicate(timeout=120)[1]
+  finally:
+    for process in processes:
+      process.kill()
+  assert processes[0].returncode == 1
+  last = [line for line in told.splitlines() if line.startswith('error: ')]
+  assert len(last) == 1 and 'Another host of this run ended' in last[0] and 'Received: host=0 of 2' in last[0]
+  assert 'Traceback' not in told
+
+  before = metrics(path)
+  # Both hosts collected, and env steps are those of both.
+  assert len(list((path / 'episodes' / 'shard-1').glob('*.npz'))) >= 3 and before[0]['env_steps'] == 2 * 300
+  assert before[0]['collect/episodes'] == 12
+  checkpoint = max(int(file.name.split('-')[1].split('.')[0]) for file in (path / 'checkpoints').glob('*.sha256'))
+  alone = start(0, 1, port, [*command, f'--config.run.env_steps={checkpoint + 300}'])
+  told = finished([alone])[0][1]
+  assert alone.returncode == 0, told[-3000:]
+  after = metrics(path)
+  assert [line['env_steps'] for line in after if line['env_steps'] <= checkpoint] == [
+      line['env_steps'] for line in before if line['env_steps'] <= checkpoint]
+  assert after[-1]['env_steps'] >= checkpoint + 300
+
+
+def test_hosts_with_different_configs_are_told(tmp_path):
+  port = free_port()
+  command = ['launchers.train', f'--run_dir={tmp_path / "run"}', *_MBMPO]
+  processes = [start(index, 2, port, [*command, f'--config.meta.clip=0.{index + 2}']) for index in range(2)]
+  printed = finished(processes)
+  assert [process.returncode for process in processes] == [2, 2]
+  for index, (_, told) in enumerate(printed):
+    assert f'Host {1 - index} has another config than this one' in told and 'Traceback' not in told
+
+
+@pytest.mark.parametrize('text, expected', [
+    ('', (0, 1)), ('{}', (0, 1)), ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}', (0, 1)),
+    ('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}', (1, 2)),
+    ('{"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}, "task": {"type": "worker", "index": "1"}}', (2, 3)),
+    ('{"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}, "task": {"type": "chief", "index": 0}}', (0, 3))])
+def test_which_host_this_is(monkeypatch, text, expected):
+  monkeypatch.setenv('TF_CONFIG', text)
+  assert cluster.host_and_hosts() == expected
+
+
+@pytest.mark.parametrize('text', [
+    'no json', '[]', '{"cluster": {"worker": ["a:1", "b:1"]}}', '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}',
+    '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "ps", "index": 0}}'])
+def test_a_tf_config_that_cannot_be_understood_is_told(monkeypatch, text):
+  monkeypatch.setenv('TF_CONFIG', text)
+  with pytest.raises(errors.UserError) as error:
+    cluster.host_and_hosts()
+  assert str(error.value).startswith('TF_CONFIG must be JSON such as') and f'Received: TF_CONFIG={text!r}' in str(error.value)
+
+
+def test_the_hosts_draw_each_their_own_seeds():
+  from mbrl_tf.ops import seeds
+  drawn = [seeds.of_host(12345, host) for host in range(4)]
+  assert drawn[0] == 12345 and len(set(drawn)) == 4 and all(0 <= seed < 2**63 for seed in drawn)
+  assert np.random.default_rng(drawn[1]).integers(2**30) != np.random.default_rng(drawn[2]).integers(2**30)
