@@ -30,7 +30,7 @@ def main():
     from launchers import assembly
     from mbrl_tf.training import loop, placement
 
-    placed = placement.place(config.run.devices)
+    placed = placement.place(config.run.devices, config.shared_rows)
     stack.enter_context(placement.telling_of_lost_hosts(placed))
     run = assembly.assemble(config, directory, placement=placed)
     stack.callback(run.environment.close)

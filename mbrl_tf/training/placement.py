@@ -1,6 +1,6 @@
 """Where a run learns: on one device, on several of one machine, or on several hosts.
 
-  run.devices   auto: all GPUs of this host, or the CPU; cpu:N: N logical CPUs; gpu:N: the first N GPUs
+  run.devices   auto: the GPUs of this host, or the CPU; cpu:N: N logical CPUs; gpu:N: the first N GPUs
   TF_CONFIG     of `tf.distribute`: where it names more than one chief or worker, each of them is a host of one run
 
 One device works without a strategy, whose `run` would only be in the way.
@@ -11,6 +11,7 @@ import re
 from typing import Any, NamedTuple
 
 import numpy as np
+from absl import logging
 import tensorflow as tf
 
 from mbrl_tf import errors
@@ -38,17 +39,18 @@ class Placement(NamedTuple):
     return values[None] if self.hosts == 1 else replicas.gather_hosts(self.strategy, values)
 
 
-def place(devices='auto') -> Placement:
+def place(devices='auto', shared_rows=1) -> Placement:
   """Decides where this process learns; before TensorFlow computes anything.
 
   Args:
     devices: `run.devices`.
+    shared_rows: of the config; `auto` takes as many GPUs of a single host as can share them.
 
   Raises:
     UserError: devices that are not there, a TF_CONFIG that cannot be understood.
   """
   host, hosts = cluster.host_and_hosts()
-  chosen = _chosen(devices)
+  chosen = _chosen(devices, shared_rows if hosts == 1 else None)
   if hosts > 1:
     if chosen[0].startswith('CPU') and len(chosen) > 1:
       raise errors.UserError('With several hosts each learns on its CPU as one device, or on its GPUs. '
@@ -65,12 +67,16 @@ def mirrored(devices):
   return tf.distribute.MirroredStrategy(devices, cross_device_ops=exchange)
 
 
-def _chosen(devices):
+def _chosen(devices, shared_rows):
   """The names of the local devices."""
   gpus = len(_physical('GPU'))
   match = _DEVICES.match(devices)
   kind, count = match.groups() if match else ('gpu' if gpus else 'cpu', gpus or 1)
   count = int(count)
+  if not match and shared_rows:
+    count = max(number for number in range(1, count + 1) if shared_rows % number == 0)
+    if gpus > count:
+      logging.info('%d of %d GPUs learn, because more cannot share %d rows evenly.', count, gpus, shared_rows)
   if kind == 'gpu':
     if count > gpus:
       raise errors.UserError(f'TensorFlow sees {gpus} GPUs on this host. Received: run.devices={devices!r}')

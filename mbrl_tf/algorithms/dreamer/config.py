@@ -150,6 +150,11 @@ class DreamerConfig:
   behavior: BehaviorConfig = dataclasses.field(default_factory=BehaviorConfig)
   learner: LearnerConfig = dataclasses.field(default_factory=LearnerConfig)
 
+  @property
+  def shared_rows(self):
+    """What several devices share evenly."""
+    return self.replay.batch_size
+
   def validate(self):
     """Raises `UserError` at the first value that cannot be used."""
     base.validate_common(self)

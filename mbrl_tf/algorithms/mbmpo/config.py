@@ -160,6 +160,11 @@ class MBMPOConfig:
   imagination: ImaginationConfig = dataclasses.field(default_factory=ImaginationConfig)
   meta: MetaConfig = dataclasses.field(default_factory=MetaConfig)
 
+  @property
+  def shared_rows(self):
+    """What several devices share evenly."""
+    return self.ensemble.members
+
   def validate(self):
     """Raises `UserError` at the first value that cannot be used."""
     base.validate_common(self)
