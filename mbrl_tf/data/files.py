@@ -55,7 +55,8 @@ def write_atomically(path, content):
 def remove_partial(folder):
   """Removes what a process left in a folder that was killed while it wrote."""
   for path in folder.glob(f'*{_TEMPORARY}'):
-    path.unlink()
+    if path.is_file():  # a folder is an export's, which may be going on
+      path.unlink()
 
 
 def sync(path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+import re
 import shutil
 import warnings
 
@@ -15,6 +16,7 @@ from mbrl_tf.data import files
 _NAME = 'checkpoint'
 _SUMS = '.sha256'
 _TEMPORARY = '_temp'  # where TensorFlow puts a checkpoint together
+_PART = re.compile(rf'({_NAME}-\d+)({_TEMPORARY}|\.index|\.data-.*)')  # what else is there may be a person's own copy
 
 
 class Progress(tf.Module):
@@ -39,8 +41,9 @@ class Progress(tf.Module):
 class Checkpointer:
   """Saves and restores an algorithm together with the loop's own progress.
 
-  A checkpoint is `checkpoint-ENV_STEPS.index`, one or more `.data-*`, and, written last, `.sha256` with the checksums of
-  these, as `sha256sum -c` reads them. They are compared before anything is restored.
+  A checkpoint is `checkpoint-ENV_STEPS.index`, one or more `.data-*`, and `.sha256` with the checksums of these, as
+  `sha256sum -c` reads them. The last is renamed into its place when the others are on the disk, and makes the checkpoint
+  complete: without it there is none. The checksums are compared before anything is restored.
 
   Attributes:
     progress: the `Progress`.
@@ -80,7 +83,7 @@ class Checkpointer:
       try:
         self._write(path)
       except BaseException:
-        self._remove_leftovers()  # half a checkpoint only takes room
+        self.remove_leftovers()  # half a checkpoint only takes room
         raise
     self._remove_old(evaluations or {})
     return str(path)
@@ -101,8 +104,9 @@ class Checkpointer:
     if evaluations:
       paths.sort(key=lambda path: evaluations.get(_env_steps(path), -np.inf))
     for path in reversed(paths):
-      damage = _damage(path) or self._read(path)
-      if not damage:
+      damage = _damage(path)
+      if damage is None:
+        self._read(path)
         return True
       warnings.warn(f'Skipped a checkpoint that cannot be read ({damage}): {path}', stacklevel=2)
     if paths:
@@ -114,6 +118,17 @@ class Checkpointer:
     found = [env_steps for env_steps in map(_env_steps, self._complete()) if env_steps in evaluations]
     return max(found, key=lambda env_steps: (evaluations[env_steps], env_steps), default=None)
 
+  def remove_leftovers(self):
+    """Removes what belongs to no complete checkpoint: its writing was killed, or failed. For the owner of the run alone."""
+    complete = {path.name for path in self._complete()}
+    for path in self._folder.glob(f'{_NAME}-*'):
+      found = _PART.fullmatch(path.name)
+      if found and found[2] == _TEMPORARY:
+        shutil.rmtree(path, ignore_errors=True)
+      elif found and found[1] not in complete:
+        path.unlink(missing_ok=True)
+    files.remove_partial(self._folder)
+
   def _write(self, path):
     """Writes all files of a checkpoint durably."""
     self._folder.mkdir(parents=True, exist_ok=True)
@@ -123,25 +138,21 @@ class Checkpointer:
     for file in _parts(path):
       files.sync(file)
       lines.append(f'{_checksum(file)}  {file.name}\n')
-    files.write_atomically(path.with_name(path.name + _SUMS), ''.join(lines).encode())
+    files.write_atomically(_sums(path), ''.join(lines).encode())
 
   def _read(self, path):
-    """Restores one checkpoint; returns what is wrong with it, None where nothing is."""
+    """Restores one checkpoint whose files are whole."""
     try:
       self._checkpoint.read(str(path)).assert_existing_objects_matched()
-    except Exception as error:  # TensorFlow reports what is wrong as IndexError, ValueError, OpError, and more
-      if not (isinstance(error, AssertionError) or path.with_name(path.name + _SUMS).exists()):
-        return f'{type(error).__name__}: {error}'
+    except Exception as error:  # TensorFlow reports what does not fit as AssertionError, ValueError, OpError, and more
       raise errors.UserError(
           f'The checkpoint does not fit this version of the algorithm ({str(error).splitlines()[0]}). '
           f'Received: checkpoint={str(path)!r}') from error
-    held = int(self.progress.env_steps)
-    return None if held == _env_steps(path) else f'it holds env step {held}, of another name'
 
   def _complete(self):
     """Returns the paths of all complete checkpoints, oldest first, without the ending of a file name."""
-    # TensorFlow renames the index into place last; the checksums come later still, so that a process may be killed in between.
-    paths = [path.with_suffix('') for path in self._folder.glob(f'{_NAME}-*.index')]
+    # By the checksums, for they alone appear at once: TensorFlow renames its data into place, but writes the index where it stays.
+    paths = [path.with_suffix('') for path in self._folder.glob(f'{_NAME}-*{_SUMS}')]
     return sorted((path for path in paths if path.name[len(_NAME) + 1:].isdigit()), key=_env_steps)
 
   def _remove_old(self, evaluations):
@@ -153,22 +164,12 @@ class Checkpointer:
       # Beyond now lies a checkpoint that was damaged: the run went on from one before it, and its episodes are gone.
       if _env_steps(path) not in kept:
         self._remove(path)
-    self._remove_leftovers()
+    self.remove_leftovers()
 
   def _remove(self, path):
     """Removes all files of a checkpoint, first the one without which it is none."""
-    for file in sorted(self._folder.glob(f'{path.name}.*'), key=lambda file: not file.name.endswith('.index')):
+    for file in (_sums(path), *_parts(path)):
       file.unlink(missing_ok=True)
-
-  def _remove_leftovers(self):
-    """Removes what belongs to no complete checkpoint: its writing was killed, or failed."""
-    complete = {path.name for path in self._complete()}
-    for path in self._folder.glob(f'{_NAME}-*'):
-      if path.name.endswith(_TEMPORARY):
-        shutil.rmtree(path, ignore_errors=True)
-      elif path.name.split('.')[0] not in complete:
-        path.unlink(missing_ok=True)
-    files.remove_partial(self._folder)
 
   def _require_finite(self):
     """Raises where a variable that would be saved is not finite."""
@@ -180,6 +181,11 @@ class Checkpointer:
 def _env_steps(path):
   """Returns the env steps that a checkpoint's name tells."""
   return int(path.name.split('-')[1])
+
+
+def _sums(path):
+  """Returns the file with the checksums of a checkpoint."""
+  return path.with_name(path.name + _SUMS)
 
 
 def _parts(path):
@@ -198,10 +204,7 @@ def _checksum(file):
 
 def _damage(path):
   """Compares the files of a checkpoint with its checksums; returns what is wrong, None where nothing is."""
-  sums = path.with_name(path.name + _SUMS)
-  if not sums.exists():
-    warnings.warn(f'A checkpoint has no checksums (it is of an earlier version, or was just being written): {path}', stacklevel=3)
-    return None
+  sums = _sums(path)
   try:
     expected = sums.read_text()
     found = ''.join(f'{_checksum(file)}  {file.name}\n' for file in _parts(path))

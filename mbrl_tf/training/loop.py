@@ -12,6 +12,7 @@ import zlib
 import numpy as np
 
 from mbrl_tf import errors
+from mbrl_tf.data import files
 from mbrl_tf.training import checkpoint
 from mbrl_tf.training import metrics as run_metrics
 from mbrl_tf.training import placement as placement_lib
@@ -24,6 +25,8 @@ EVALUATION = 'evaluate/return_mean'  # decides which checkpoint is the best
 
 def restore(algorithm, config, directory, store, environment, placement=_ALONE) -> checkpoint.Checkpointer:
   """Brings algorithm, store and environment to where the newest checkpoint is; to the beginning where there is none.
+
+  What a killed process left half written is removed.
 
   Args:
     algorithm: an `algorithms.base.Algorithm`, freshly built.
@@ -52,6 +55,10 @@ def restore(algorithm, config, directory, store, environment, placement=_ALONE) 
     _require_beginning(config, directory)
   store.truncate_shards(progress.episodes.numpy())
   _require_the_same_run(placement, config, int(progress.env_steps))
+  if placement.host == 0:
+    # Also here, because a run that was killed right after its last checkpoint writes none any more.
+    checkpointer.remove_leftovers()
+    files.remove_partial(directory.path)
   return checkpointer
 
 

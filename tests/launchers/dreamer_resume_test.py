@@ -40,7 +40,7 @@ def record(path):
 
 def saved(path):
   """All variables of the newest checkpoint by name, but for the time that the run took."""
-  newest = max((path / 'checkpoints').glob('*.index'), key=lambda file: int(file.stem.split('-')[1])).with_suffix('')
+  newest = max((path / 'checkpoints').glob('*.sha256'), key=lambda file: int(file.stem.split('-')[1])).with_suffix('')
   reader = tf.train.load_checkpoint(str(newest))
   names = [name for name in reader.get_variable_to_shape_map() if not name.startswith(('progress/seconds', '_CHECKPOINTABLE'))]
   return {name: reader.get_tensor(name) for name in names}

@@ -98,7 +98,7 @@ def test_ctrl_c_stops_with_a_checkpoint_and_the_same_command_goes_on(tmp_path):
   # Too many steps to end by itself, however long the signal takes.
   command_line = train_command(tmp_path, f'--config={_CONFIG}', '--config.run.env_steps=100000000')
   start = lambda: subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True)
-  checkpoints = lambda: {int(path.stem.split('-')[1]) for path in tmp_path.glob('checkpoints/*.index')}
+  checkpoints = lambda: {int(path.stem.split('-')[1]) for path in tmp_path.glob('checkpoints/*.sha256')}
   # Episodes appear while the first iteration collects, when signals are heeded already.
   stop(start(), lambda: any(tmp_path.glob('episodes/*.npz')))
   before = record(tmp_path)

@@ -51,18 +51,12 @@ def test_cut_anywhere(written, ending):
 
 @settings(max_examples=120, derandomize=True, deadline=None)
 @given(number=strategies.sampled_from([20, 30]), ending=strategies.sampled_from(ENDINGS),
-       place=strategies.floats(0, 1, exclude_max=True), bit=strategies.integers(0, 7), has_sums=strategies.booleans())
-def test_a_flipped_bit(written, number, ending, place, bit, has_sums):
+       place=strategies.floats(0, 1, exclude_max=True), bit=strategies.integers(0, 7))
+def test_a_flipped_bit(written, number, ending, place, bit):
   name = f'checkpoint-{number}{ending}'
   content = bytearray(written[1][name])
   content[int(place * len(content))] ^= 1 << bit
-  changed = {name: bytes(content)}
-  if not has_sums and ending != '.sha256':  # as an earlier version wrote it: TensorFlow's own checksums remain
-    changed[f'checkpoint-{number}.sha256'] = None
-    weight, said = restored(written, **changed)
-    assert said if number == 30 else (weight, said) == (3, 0)
-  else:
-    assert restored(written, **changed) == ((2, 1) if number == 30 else (3, 0))
+  assert restored(written, **{name: bytes(content)}) == ((2, 1) if number == 30 else (3, 0))
 
 
 @pytest.mark.parametrize('endings', [ENDINGS, ENDINGS[:1], ENDINGS[1:2], ENDINGS[2:], ENDINGS[:2]])
@@ -73,17 +67,10 @@ def test_swapped_between_names(written, endings):
   assert restored(written, **changed) == (1, 2)
 
 
-def test_swapped_without_checksums(written):
-  contents = written[1]
-  changed = {f'checkpoint-{number}{ending}': contents[f'checkpoint-{other}{ending}'] if ending != '.sha256' else None
-             for ending in ENDINGS for number, other in ((20, 30), (30, 20))}
-  assert restored(written, **changed)[0] == 1
-
-
 @pytest.mark.parametrize('ending', ENDINGS)
 def test_removed(written, ending):
-  # Without an index it is no checkpoint; without checksums it is taken, and said to have none.
-  assert restored(written, **{f'checkpoint-30{ending}': None}) == {'.index': (2, 0), '.sha256': (3, 1)}.get(ending, (2, 1))
+  # Without checksums it is none: so looks one whose writing was killed, which is nothing to be told of.
+  assert restored(written, **{f'checkpoint-30{ending}': None}) == (2, 0 if ending == '.sha256' else 1)
 
 
 def test_nothing_whole_is_an_error(written):

@@ -1,6 +1,7 @@
 """Checkpoints: all or nothing, newest first, and never a bad one over a good one."""
 
 import subprocess
+import warnings
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def test_the_newest_is_restored_with_progress(tmp_path):
 
 def test_the_oldest_are_removed_by_number_not_by_name(tmp_path):
   saved(tmp_path, [float(value) for value in range(11)], keep=2)  # 110 comes after 100, though not in a dictionary
-  assert sorted(path.name for path in tmp_path.glob('*.index')) == ['checkpoint-100.index', 'checkpoint-110.index']
+  assert sorted(path.name for path in tmp_path.glob('*.sha256')) == ['checkpoint-100.sha256', 'checkpoint-110.sha256']
   assert len(list(tmp_path.glob('*.data*'))) == 2
 
 
@@ -143,7 +144,7 @@ def saved_with_evaluations(folder, evaluations, keep=2):
     if value is not None:
       told[10 * index] = value
     checkpointer.save(told)
-  return sorted(int(path.stem.split('-')[1]) for path in folder.glob('*.index')), told
+  return sorted(int(path.stem.split('-')[1]) for path in folder.glob('*.sha256')), told
 
 
 @pytest.mark.parametrize('evaluations, kept, best', [
@@ -188,3 +189,43 @@ def test_a_future_that_was_given_up_ends_with_the_next_checkpoint(tmp_path):
   checkpointer.progress.env_steps.assign(25)
   checkpointer.save()
   assert sorted(path.name.split('.')[0] for path in tmp_path.glob('*')) == [f'checkpoint-{n}' for n in (10, 20, 25) for _ in range(3)]
+
+
+def cut(path):
+  path.write_bytes(path.read_bytes()[:40])
+
+
+@pytest.mark.parametrize('killed', ['in the data', 'in the index', 'before the checksums', 'in the checksums'])
+def test_one_whose_writing_was_killed_is_none(tmp_path, killed):
+  saved(tmp_path, [1., 2., 3.])
+  data, index, sums = (next(tmp_path.glob(f'checkpoint-30{ending}')) for ending in ('.data*', '.index', '.sha256'))
+  sums.rename(f'{sums}.partial') if killed == 'in the checksums' else sums.unlink()
+  if killed == 'in the index':
+    cut(index)
+  if killed == 'in the data':
+    index.unlink()
+    (tmp_path / 'checkpoint-30_temp').mkdir()
+    data.rename(tmp_path / 'checkpoint-30_temp' / 'part-00000-of-00001')
+  before = sorted(tmp_path.rglob('*'))
+  with warnings.catch_warnings():
+    warnings.simplefilter('error')
+    found, weight, progress = restored(tmp_path)
+  assert found and weight == 2 and int(progress.env_steps) == 20
+  assert sorted(tmp_path.rglob('*')) == before  # who only reads removes nothing
+  checkpointer = checkpoint.Checkpointer(tmp_path, make_state(5.))
+  checkpointer.progress.env_steps.assign(30)
+  checkpointer.save()
+  assert restored(tmp_path)[1] == 5 and len(list(tmp_path.iterdir())) == 9
+
+
+def test_what_no_checkpoint_wrote_is_left_alone(tmp_path):
+  checkpointer = saved(tmp_path, [1., 2.])
+  theirs = ['checkpoint-20-good.index', 'checkpoint-99.tar', 'checkpoint-old', 'notes.txt', 'checkpoint-20.backup']
+  for name in theirs:
+    (tmp_path / name).write_text('a copy')
+  (tmp_path / 'checkpoint-all').mkdir()
+  for number in range(3, 8):
+    checkpointer.progress.env_steps.assign(10 * number)
+    checkpointer.save()
+  assert all((tmp_path / name).read_text() == 'a copy' for name in theirs) and (tmp_path / 'checkpoint-all').is_dir()
+  assert len(list(tmp_path.iterdir())) == 3 * 3 + len(theirs) + 1

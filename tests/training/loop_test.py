@@ -151,13 +151,13 @@ def test_a_loss_that_is_not_finite_stops_before_the_checkpoint(tmp_path, whole):
   second = whole[1]['env_steps']
   with pytest.raises(FloatingPointError):
     run(tmp_path, env_steps=110, evaluate_every_env_steps=40, spoil_at=second)
-  assert [path.name for path in (tmp_path / 'checkpoints').glob('*.index')] == [f'checkpoint-{first}.index']
+  assert [path.name for path in (tmp_path / 'checkpoints').glob('*.sha256')] == [f'checkpoint-{first}.sha256']
   run(tmp_path, env_steps=110, evaluate_every_env_steps=40)
   assert record(tmp_path) == whole
 
 
 def checkpoints(path):
-  return {int(file.stem.split('-')[1]) for file in (path / 'checkpoints').glob('*.index')}
+  return {int(file.stem.split('-')[1]) for file in (path / 'checkpoints').glob('*.sha256')}
 
 
 def test_an_evaluation_that_is_the_best_so_far_is_a_checkpoint_and_stays(tmp_path, monkeypatch, whole):
@@ -180,6 +180,20 @@ def test_an_evaluation_that_is_the_best_so_far_is_a_checkpoint_and_stays(tmp_pat
 def test_without_evaluations_the_newest_alone_stay(tmp_path, whole):
   run(tmp_path, env_steps=110, keep_checkpoints=2)
   assert checkpoints(tmp_path) == {line['env_steps'] for line in whole[-2:]}
+
+
+def test_what_a_killed_process_left_half_written_is_removed_also_where_nothing_is_left_to_do(tmp_path, whole):
+  run(tmp_path, env_steps=50)
+  before = sorted(tmp_path.rglob('*'))
+  newest = max(checkpoints(tmp_path))
+  for name in ('metrics.jsonl.partial', 'config.json.partial', 'episodes/00000099-5.npz.partial', 'checkpoints/checkpoint-99.index',
+               'checkpoints/checkpoint-99.data-00000-of-00001', f'checkpoints/checkpoint-{newest}.sha256.partial'):
+    (tmp_path / name).write_text('half')
+  (tmp_path / 'checkpoints' / 'checkpoint-99_temp').mkdir()
+  (tmp_path / '.exported.partial').mkdir()  # of another process, which may still be at it
+  assert run(tmp_path, env_steps=50) is True
+  found = [path for path in sorted(tmp_path.rglob('*')) if 'tfevents' not in path.name]
+  assert found == sorted([*(path for path in before if 'tfevents' not in path.name), tmp_path / '.exported.partial'])
 
 
 def test_a_damaged_checkpoint_costs_what_came_after_the_one_before_it(tmp_path, whole):
