@@ -65,7 +65,7 @@ def restore(algorithm, config, directory, store, environment, placement=_ALONE) 
 def train(algorithm, config, directory, store, environment, evaluator, checkpointer, placement=_ALONE) -> bool:
   """Trains until the end of the schedule or a signal (SIGINT, SIGTERM), and leaves a checkpoint.
 
-  Besides where the schedule says so, a checkpoint is written where an evaluation is the best so far, and the best is kept.
+  Besides where the schedule says so, a checkpoint is written where an evaluation is as good as the best so far, and the best is kept.
   A run that never evaluates has no best one: the returns of collecting are those of exploring policies.
 
   On several hosts the first alone evaluates and writes metrics and checkpoints, and a signal to any stops all.
@@ -196,9 +196,12 @@ def _write(outputs, report, algorithm, evaluator, now, clock):
 
 
 def _is_best(checkpointer, evaluations, now):
-  """Says whether the policy was evaluated now, and better than at each checkpoint that is kept."""
+  """Says whether the policy was evaluated now, and no worse than at each checkpoint that is kept.
+
+  Of equals the newest is the best one, so each of them is saved: which one is left must not depend on where a run was stopped.
+  """
   best = checkpointer.best(evaluations)
-  return now in evaluations and (best is None or evaluations[now] > evaluations[best])
+  return now in evaluations and (best is None or evaluations[now] >= evaluations[best])
 
 
 def _save(checkpointer, hosts, now, clock, evaluations):

@@ -160,8 +160,9 @@ def checkpoints(path):
   return {int(file.stem.split('-')[1]) for file in (path / 'checkpoints').glob('*.sha256')}
 
 
-def test_an_evaluation_that_is_the_best_so_far_is_a_checkpoint_and_stays(tmp_path, monkeypatch, whole):
-  steps, returns = [line['env_steps'] for line in whole], iter([3., 9., 5., 4., 6.])
+@pytest.mark.parametrize('values, best', [([3., 9., 5., 4., 6.], 1), ([3., 9., 5., 9., 6.], 3)], ids=['one', 'of equals the newest'])
+def test_an_evaluation_that_is_the_best_so_far_is_a_checkpoint_and_stays(tmp_path, monkeypatch, whole, values, best):
+  steps, returns = [line['env_steps'] for line in whole], iter(values)
   evaluate = evaluation.Evaluator.evaluate
 
   def scored(self, policy, env_steps):
@@ -174,7 +175,7 @@ def test_an_evaluation_that_is_the_best_so_far_is_a_checkpoint_and_stays(tmp_pat
   run(tmp_path, env_steps=steps[2], **changes)
   assert checkpoints(tmp_path) == {steps[1], steps[2]}
   run(tmp_path, env_steps=steps[4], **changes)
-  assert checkpoints(tmp_path) == {steps[1], steps[4]}
+  assert checkpoints(tmp_path) == {steps[best], steps[4]}
 
 
 def test_without_evaluations_the_newest_alone_stay(tmp_path, whole):
