@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import os
 import pathlib
 import sys
 import time
@@ -47,13 +48,14 @@ class MetricsFile:
       self._file = open(self._path, 'ab', buffering=0)  # a line that does not fit must not come back when the file is closed
 
   def write(self, env_steps: int, seconds: float, metrics):
-    """Appends one line."""
+    """Appends one line, which is on the disk when this returns: a checkpoint may count it, also after a power cut."""
     values = {name: _plain(value) for name, value in metrics.items()}
     line = json.dumps({'env_steps': int(env_steps), 'seconds': round(float(seconds), 3), **values}) + '\n'
     with files.writing(self._path):
       rest = line.encode()
       while rest:  # a disk that fills up takes what fits at first
         rest = rest[self._file.write(rest):]
+      os.fsync(self._file.fileno())
 
   def close(self):
     """Closes the file."""

@@ -178,6 +178,21 @@ def test_an_evaluation_that_is_the_best_so_far_is_a_checkpoint_and_stays(tmp_pat
   assert checkpoints(tmp_path) == {steps[best], steps[4]}
 
 
+def test_all_that_a_checkpoint_counts_is_on_the_disk_before_it(tmp_path, monkeypatch):
+  events, sync, replace = [], os.fsync, os.replace
+  named = lambda descriptor: os.path.basename(os.readlink(f'/proc/self/fd/{descriptor}'))
+  monkeypatch.setattr(os, 'fsync', lambda descriptor: events.append(f'synced {named(descriptor)}') or sync(descriptor))
+  monkeypatch.setattr(os, 'replace', lambda old, new: events.append(os.path.basename(new)) or replace(old, new))
+  run(tmp_path, env_steps=50)
+  steps = [line['env_steps'] for line in record(tmp_path)]
+  assert len(steps) > 1
+  for lines, env_steps in enumerate(steps, 1):
+    name = f'checkpoint-{env_steps}'
+    before = events[:events.index(f'{name}.sha256')]
+    assert before.count('synced metrics.jsonl') == lines
+    assert {f'synced {name}{ending}' for ending in ('.index', '.data-00000-of-00001', '.sha256.partial')} <= set(before)
+
+
 def test_without_evaluations_the_newest_alone_stay(tmp_path, whole):
   run(tmp_path, env_steps=110, keep_checkpoints=2)
   assert checkpoints(tmp_path) == {line['env_steps'] for line in whole[-2:]}
