@@ -6,7 +6,8 @@ Runs of both algorithms, on a toy in process and on MuJoCo tasks in worker proce
 times, and just when a file appears that becomes an episode or a checkpoint; half of the signals go to the trainer alone, half to
 all its processes. After each, whatever has its final name must be whole, nothing that a checkpoint counts may be gone or
 changed, and no process may be left. The same command then goes on. In the end the run has the metrics, the episodes and, bit for
-bit, the variables of the run that was never stopped.
+bit, the variables of the run that was never stopped, in its newest checkpoint and in its best one, and nothing half written; and
+what `launchers.evaluate --best` says of both is the same.
 """
 
 import argparse
@@ -30,11 +31,10 @@ from mbrl_tf.data import episodes
 from tests import processes
 
 _ROOT = pathlib.Path(__file__).parent.parent
-_MBMPO = (f'--config={_ROOT / "tests" / "launchers" / "point_mass_config.py"}', '--config.run.env_steps=2000',
-          '--config.run.evaluate_every_env_steps=300')
+_MBMPO = (f'--config={_ROOT / "tests" / "launchers" / "point_mass_config.py"}', '--config.run.evaluate_every_env_steps=300')
 _DREAMER = (
-    f'--config={_ROOT / "configs" / "dreamer" / "smoke.py"}', '--config.run.env_steps=2000',
-    '--config.run.evaluate_every_env_steps=400', '--config.run.evaluate_episodes=1', '--config.run.evaluate_videos=false',
+    f'--config={_ROOT / "configs" / "dreamer" / "smoke.py"}', '--config.run.evaluate_every_env_steps=400',
+    '--config.run.evaluate_episodes=1', '--config.run.evaluate_videos=false',
     '--config.collect.random_env_steps=100', '--config.collect.env_steps_per_iteration=100', '--config.replay.batch_size=2',
     '--config.replay.batch_length=5', '--config.model.image_depth=2', '--config.behavior.horizon=2',
     '--config.learner.first_gradient_steps=2', '--config.learner.env_steps_per_gradient_step=50')
@@ -58,17 +58,18 @@ class Remains(NamedTuple):
   checkpoint_env_steps: int     # of the newest checkpoint, 0 where there is none
   safe: Dict[str, str]          # file name to digest of each episode that this checkpoint counts
   lines: int                    # of metrics.jsonl, whole ones
-  hit: str                      # what was half written, under a temporary name
+  hit: str                      # what was half written
 
 
-def campaign(name, kills, seed, folder) -> Dict[str, Any]:
+def campaign(name, kills, seed, folder, env_steps=2000) -> Dict[str, Any]:
   """Kills runs of one case, and lets each run end.
 
   Args:
     name: of `CASES`.
     kills: how many.
     seed: of moments and signals.
-    folder: for the runs; must not exist.
+    folder: for the runs, `whole` and `killed-0` and so on; must not exist.
+    env_steps: of a run, with a checkpoint after each 100 to 300.
 
   Returns:
     A dict of counts.
@@ -77,8 +78,9 @@ def campaign(name, kills, seed, folder) -> Dict[str, Any]:
     AssertionError: where something was lost, was left behind, or differs from the run that was never stopped.
   """
   rng, told, folder = random.Random(f'{seed} {name}'), collections.Counter(), pathlib.Path(folder)
+  arguments = (*CASES[name], f'--config.run.env_steps={env_steps}')
   begin = time.monotonic()
-  _finish(name, folder / 'whole')
+  _finish(arguments, folder / 'whole')
   seconds = time.monotonic() - begin
   whole = examine(folder / 'whole')
   assert len(whole.safe) > 10 and whole.lines > 5  # so that what follows says something
@@ -86,7 +88,7 @@ def campaign(name, kills, seed, folder) -> Dict[str, Any]:
   while done < kills:
     path, before = folder / f'killed-{number}', None
     while done < kills:
-      ended = not _kill_once(name, path, _SIGNALS[done % len(_SIGNALS)], _MOMENTS[done % len(_MOMENTS)], seconds, rng, told)
+      ended = not _kill_once(arguments, path, _SIGNALS[done % len(_SIGNALS)], _MOMENTS[done % len(_MOMENTS)], seconds, rng, told)
       if ended:
         break
       remains = examine(path)
@@ -95,25 +97,24 @@ def campaign(name, kills, seed, folder) -> Dict[str, Any]:
       told['resumes after learning'] += remains.checkpoint_env_steps > _lines(folder / 'whole')[0]['env_steps']
       before, done = remains, done + 1
     if not ended:
-      _finish(name, path)
+      _finish(arguments, path)
     told['episodes compared with the whole run'] += _check_equal(folder / 'whole', path)
     told['runs that ended as if never stopped'] += 1
-    told['temporary names left at the end'] += len(_temporary(path))
     number += 1
   return {'case': name, 'kills': done, **{key: told[key] for key in sorted(told)}}
 
 
-def _kill_once(name, path, number, moment, seconds, rng, told) -> bool:
+def _kill_once(arguments, path, number, moment, seconds, rng, told) -> bool:
   """Starts or resumes a run, and sends one signal; returns False where the run ended before."""
   for folder in ('checkpoints', 'episodes'):
     (path / folder).mkdir(parents=True, exist_ok=True)  # to be watched
   lines = _whole_lines(path)
-  process, log = _start(name, path)
+  process, log = _start(arguments, path)
   if moment == 'anytime':
     processes.wait(process, rng.uniform(0, 0.6 * seconds))  # less than all, for a resumed run is shorter
   else:
-    # The first and the third that appear are the temporary folders with which checkpoints begin; the second is an index.
-    processes.await_files(process, path / moment, rng.choice((1, 1, 3)))
+    # Three appear for each checkpoint: the folder where its data is written, its index, and its checksums.
+    processes.await_files(process, path / moment, rng.randint(1, 9))
     time.sleep(rng.choice((0, 0, 0.001, 0.003)))
   to_all = rng.random() < 0.5
   if process.poll() is None:
@@ -150,7 +151,8 @@ def examine(path) -> Remains:
   store = episodes.EpisodeStore(path / 'episodes')
   for index in range(len(store)):
     store.load(index)
-  for complete in (path / 'checkpoints').glob('*.index'):
+  for complete in (path / 'checkpoints').glob('*.sha256'):
+    subprocess.run(['sha256sum', '--check', '--strict', '--quiet', complete.name], cwd=complete.parent, check=True)
     _variables(complete.with_suffix(''))
   env_steps, counted = _newest(path)
   names = sorted(file.name for file in store.folder.glob('*.npz'))
@@ -159,7 +161,9 @@ def examine(path) -> Remains:
   reported = [line['collect/episodes'] for line in _lines(path) if line['env_steps'] <= env_steps]
   assert sum(reported) == counted
   safe = {name: hashlib.sha256((store.folder / name).read_bytes()).hexdigest() for name in names[:counted]}
-  return Remains(env_steps, safe, _whole_lines(path), _half_written(path))
+  folders = {name.split('/')[0] for name in half_written(path)}
+  hit = next((what for folder, what in (('episodes', 'an episode'), ('checkpoints', 'a checkpoint')) if folder in folders), 'nothing')
+  return Remains(env_steps, safe, _whole_lines(path), hit)
 
 
 def check_kept(before, remains, told):
@@ -170,13 +174,22 @@ def check_kept(before, remains, told):
     told['safe episodes found unchanged after a kill'] += len(before.safe)
 
 
+def half_written(path):
+  """Returns the names of what belongs to no whole file or checkpoint: what a kill may leave, and a resume may not."""
+  complete = {file.stem for file in (path / 'checkpoints').glob('*.sha256')}
+  loose = [file for file in (path / 'checkpoints').glob('*') if file.name.split('.')[0] not in complete]
+  return [str(file.relative_to(path)) for file in {*loose, *path.rglob('*.partial')}]
+
+
 def _check_equal(whole, path):
   """Asserts that two runs that ended are the same; returns how many episodes were compared."""
   assert _records(path) == _records(whole)
-  variables, expected = (_variables(_newest_path(folder)) for folder in (path, whole))
-  assert variables.keys() == expected.keys()
-  for name, value in expected.items():
-    np.testing.assert_array_equal(variables[name], value, err_msg=name)
+  for which in (_newest_path, _best_path):
+    variables, expected = (_variables(which(folder)) for folder in (path, whole))
+    assert variables.keys() == expected.keys()
+    for name, value in expected.items():
+      np.testing.assert_array_equal(variables[name], value, err_msg=name)
+  assert not half_written(path)
   stores = [episodes.EpisodeStore(folder / 'episodes') for folder in (path, whole)]
   assert stores[0].decisions() == stores[1].decisions()
   for index in range(len(stores[0])):
@@ -184,38 +197,37 @@ def _check_equal(whole, path):
   return len(stores[0])
 
 
-def _start(name, path):
-  """Starts the command of a case as the leader of a session of its own; returns the process, and the file of what it says."""
+def check_evaluated(whole, path):
+  """Asserts that what `launchers.evaluate` says of the best checkpoints of two runs is the same."""
+  command = [sys.executable, '-m', 'launchers.evaluate', '--best', '--episodes=3']
+  told = [subprocess.run([*command, f'--run_dir={folder}'], cwd=_ROOT, check=True, capture_output=True).stdout for folder in (whole, path)]
+  assert told[1].replace(bytes(path), bytes(whole)) == told[0] and b'evaluate/return_mean' in told[0], told
+
+
+def _start(arguments, path):
+  """Starts a training run as the leader of a session of its own; returns the process, and the file of what it says."""
   log = path.with_suffix('.log')
   with open(log, 'w') as file:
-    command = [sys.executable, '-m', 'launchers.train', f'--run_dir={path}', *CASES[name]]
+    command = [sys.executable, '-m', 'launchers.train', f'--run_dir={path}', *arguments]
     return subprocess.Popen(command, cwd=_ROOT, stderr=file, start_new_session=True), log
 
 
-def _finish(name, path):
-  """Runs a case to its end."""
+def _finish(arguments, path):
+  """Lets a run end by itself."""
   path.parent.mkdir(parents=True, exist_ok=True)
-  process, log = _start(name, path)
+  process, log = _start(arguments, path)
   assert process.wait(_PATIENCE) == 0 and 'Finished' in log.read_text(), log.read_text()
   processes.await_session_end(process.pid)
 
 
-def _half_written(path):
-  """Returns what a kill left under a temporary name: `an episode`, `a checkpoint`, or `nothing`."""
-  folders = {file.parent.name for file in _temporary(path)}
-  return 'an episode' if 'episodes' in folders else 'a checkpoint' if folders else 'nothing'
-
-
-def _temporary(path):
-  """Returns the paths in a run directory that belong to no whole episode or checkpoint."""
-  complete = {file.stem for file in (path / 'checkpoints').glob('*.index')}
-  loose = [file for file in (path / 'checkpoints').glob('*') if file.name.split('.')[0] not in complete]
-  return list((path / 'episodes').glob('*.partial')) + loose
-
-
 def _newest_path(path):
-  found = (path / 'checkpoints').glob('*.index')
+  found = (path / 'checkpoints').glob('*.sha256')
   return max((file.with_suffix('') for file in found), key=lambda file: int(file.name.split('-')[1]), default=None)
+
+
+def _best_path(path):
+  evaluations = [(line['evaluate/return_mean'], line['env_steps']) for line in _lines(path) if 'evaluate/return_mean' in line]
+  return path / 'checkpoints' / f'checkpoint-{max(evaluations)[1]}'
 
 
 def _newest(path):
@@ -224,7 +236,7 @@ def _newest(path):
   if newest is None:
     return 0, 0
   reader = tf.train.load_checkpoint(str(newest))
-  return tuple(int(reader.get_tensor(f'progress/{name}/.ATTRIBUTES/VARIABLE_VALUE')) for name in ('env_steps', 'episodes'))
+  return tuple(int(reader.get_tensor(f'progress/{name}/.ATTRIBUTES/VARIABLE_VALUE').sum()) for name in ('env_steps', 'episodes'))
 
 
 def _variables(path):
@@ -263,8 +275,13 @@ def main():
   parser.add_argument('--cases', nargs='+', choices=CASES, default=list(CASES))
   arguments = parser.parse_args()
   share = -(-arguments.kills // len(arguments.cases))
-  told = [campaign(name, share, arguments.seed, pathlib.Path(arguments.folder) / name) for name in arguments.cases]
-  print(json.dumps({'kills': sum(case['kills'] for case in told), 'lost': 0, 'left_behind': 0, 'cases': told}, indent=2))
+  told = []
+  for name in arguments.cases:
+    folder = pathlib.Path(arguments.folder) / name
+    told.append(campaign(name, share, arguments.seed, folder))
+    check_evaluated(folder / 'whole', folder / 'killed-0')
+    print(json.dumps(told[-1], indent=2), flush=True)  # of each case, for an error in a later one must not hide it
+  print(json.dumps({'kills': sum(case['kills'] for case in told), 'cases': [case['case'] for case in told], 'lost': 0, 'left_behind': 0}))
 
 
 if __name__ == '__main__':
