@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from launchers import train
+from launchers import evaluate, train
 
 _SMOKE = pathlib.Path(__file__).parent.parent.parent / 'configs' / 'dreamer' / 'smoke.py'
 # In little: most of such a run compiles.
@@ -46,8 +46,17 @@ def saved(path):
   return {name: reader.get_tensor(name) for name in names}
 
 
+def evaluated(path, capsys):
+  """What evaluating the best checkpoint says, without the name of the run."""
+  with flagsaver.flagsaver():
+    flags.FLAGS.unparse_flags()
+    flags.FLAGS(['launcher', f'--run_dir={path}', '--episodes=2', '--best'])
+    evaluate.main()
+  return {name: value for name, value in json.loads(capsys.readouterr().out).items() if name != 'run_dir'}
+
+
 @pytest.mark.parametrize('overlap', [False, True])
-def test_resumed_equals_never_stopped(tmp_path, monkeypatch, overlap):
+def test_resumed_equals_never_stopped(tmp_path, monkeypatch, capsys, overlap):
   run(tmp_path / 'stopped', 200, monkeypatch, overlap)
   before = saved(tmp_path / 'stopped')
   run(tmp_path / 'stopped', 400, monkeypatch, overlap)
@@ -61,3 +70,4 @@ def test_resumed_equals_never_stopped(tmp_path, monkeypatch, overlap):
   lines = record(tmp_path / 'whole')
   assert [line['env_steps'] for line in lines] == [100, 200, 300, 400] and lines[-1]['learn/gradient_steps'] == 6
   assert lines == record(tmp_path / 'stopped')
+  assert evaluated(tmp_path / 'whole', capsys) == evaluated(tmp_path / 'stopped', capsys)

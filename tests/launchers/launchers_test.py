@@ -70,7 +70,15 @@ def test_a_run_holds_what_is_promised(run_dir):
   assert config['algorithm'] == 'mbmpo' and config['config']['run']['seed'] == 3
 
 
-def test_prolonged_equals_never_stopped(run_dir, tmp_path, monkeypatch):
+def evaluated(path, capsys):
+  """What evaluating the best checkpoint says, without the name of the run."""
+  with flagsaver.flagsaver():
+    parse(f'--run_dir={path}', '--episodes=3', '--best')
+    evaluate.main()
+  return {name: value for name, value in json.loads(capsys.readouterr().out).items() if name != 'run_dir'}
+
+
+def test_prolonged_equals_never_stopped(run_dir, tmp_path, monkeypatch, capsys):
   monkeypatch.setattr(sys, 'argv', ['launcher', *_SMOKE, '--config.run.env_steps=800'])
   monkeypatch.chdir(tmp_path)
   with flagsaver.flagsaver():
@@ -79,6 +87,7 @@ def test_prolonged_equals_never_stopped(run_dir, tmp_path, monkeypatch):
   never_stopped = record(tmp_path / 'runs' / 'smoke-3')
   assert len(never_stopped) == 4 and 'imagine/return_after_mean' in never_stopped[1]
   assert never_stopped == record(run_dir)
+  assert evaluated(tmp_path / 'runs' / 'smoke-3', capsys) == evaluated(run_dir, capsys)
 
 
 def stop(process, ready):
