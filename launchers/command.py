@@ -21,6 +21,7 @@ from mbrl_tf.algorithms import catalog
 from mbrl_tf.training import run_directory
 
 _OVERRIDE = '--config.'
+_RAISED_BY_CONFIG = 'Error whilst parsing config file'  # config_flags makes this of a ValueError or TypeError of a config's code
 
 
 class _JsonObject(flags.ArgumentParser):
@@ -47,7 +48,7 @@ config_flags.register_flag_parser_for_type(dict, _JsonObject())
 CONFIG = config_flags.DEFINE_config_file(
     'config', None, 'a Python file with get_config(), for example configs/mbmpo/pendulum.py')
 RUN_DIR = flags.DEFINE_string('run_dir', None, 'folder of the run')
-SEED = flags.DEFINE_integer('seed', None, "of everything random; the config's own where none is given", lower_bound=0)
+SEED = flags.DEFINE_integer('seed', None, "of everything random; the config's own where none is given", 0, 2**32 - 1)
 BEST = flags.DEFINE_bool('best', False, 'take the checkpoint with the highest evaluate/return_mean instead of the newest')
 _SHARED = ('config', 'run_dir', 'seed', 'best')
 
@@ -76,6 +77,9 @@ def run(main, documentation, names):
     sys.exit(2)
   except (errors.StorageError, errors.SimulatorError, errors.HostError, FloatingPointError) as error:
     print(f'error: {error}', file=sys.stderr)
+    sys.exit(1)
+  except MemoryError as error:
+    print(f'error: There is not enough memory for these settings ({_last_line(error)}). Received: {" ".join(arguments)}', file=sys.stderr)
     sys.exit(1)
   except KeyboardInterrupt:
     print('Interrupted.', file=sys.stderr)
@@ -113,9 +117,14 @@ def resolved_config(config, path=None, seed=None):
 
 
 def stored_config(directory):
-  """Returns the config of the run in a `RunDirectory`."""
+  """Returns the config of the run in a `RunDirectory`; a `UserError` where it cannot be used, which names the file."""
   values = directory.read_config()
-  return run_directory.config_from_dict(catalog.config_class(values.get('algorithm')), values)
+  try:
+    config = run_directory.config_from_dict(catalog.config_class(values.get('algorithm')), values)
+    config.validate()
+  except errors.UserError as error:
+    raise errors.UserError(f'{error} in {directory.config_file}') from error
+  return config
 
 
 def load_tensorflow(algorithm):
@@ -157,16 +166,28 @@ def _parse(argv, names):
     if _config_path(argv) is None and any(argument.startswith(_OVERRIDE) for argument in argv):
       raise errors.UserError(
           f'Fields can be set only together with --config=FILE. Received: {" ".join(argv[1:])}') from error
+    if _RAISED_BY_CONFIG in str(error):  # of an error that was raised while the config's own was handled
+      raise _cannot_be_loaded(argv, error.__context__.__context__) from error
     raise errors.UserError(f'{_last_line(error)} (--help lists the flags). Received: {" ".join(argv[1:])}') from error
   except Exception as error:  # a config is code, and may raise anything
     _explain_override(argv, error)
-    raise errors.UserError(f'The config cannot be loaded ({type(error).__name__}: {_last_line(error)}). '
-                           f'Received: {" ".join(argv[1:])}') from error
+    raise _cannot_be_loaded(argv, error) from error
   for name in _SHARED:
     if name not in names and flags.FLAGS[name].present:
       raise errors.UserError(f'This command does not take --{name} (--help lists the flags). Received: {" ".join(argv[1:])}')
   if len(rest) > 1:
     raise errors.UserError(f'Expected flags of the form --name=value. Received: {" ".join(rest[1:])}')
+
+
+def _cannot_be_loaded(argv, error):
+  """Returns the `UserError` of a config whose code raised `error`: what, and in which of its lines."""
+  name = os.path.basename(_config_path(argv) or '').split(':')[0]
+  lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if os.path.basename(frame.filename) == name]
+  place = f', in line {lines[-1]} of {name}' if lines else ''
+  told = f'{type(error).__name__}: {_last_line(error)}{place}'
+  if isinstance(error, AttributeError) and error.name == 'get_config' and not lines:
+    told = 'it has no function get_config'
+  return errors.UserError(f'The config cannot be loaded ({told}). Received: {" ".join(argv[1:])}')
 
 
 def _explain_override(argv, cause):

@@ -21,8 +21,8 @@ _VIDEO = flags.DEFINE_bool('video', False, 'render one more episode, and write i
 
 def main():
   """Evaluates and prints."""
-  if command.RUN_DIR.value is None:
-    raise errors.UserError('Which run? Give --run_dir=DIR. Received: run_dir=None')
+  if not command.RUN_DIR.value:
+    raise errors.UserError(f'Which run? Give --run_dir=DIR. Received: run_dir={command.RUN_DIR.value!r}')
   directory = run_directory.RunDirectory(command.RUN_DIR.value)
   config = command.stored_config(directory)
   command.load_tensorflow(config.algorithm)

@@ -21,8 +21,8 @@ _EXPORT_DIR = flags.DEFINE_string('export_dir', None, 'folder to write; one that
 def main():
   """Exports and prints where."""
   for flag in (command.RUN_DIR, _EXPORT_DIR):
-    if flag.value is None:
-      raise errors.UserError(f'--{flag.name}=DIR is needed. Received: {flag.name}=None')
+    if not flag.value:
+      raise errors.UserError(f'--{flag.name}=DIR is needed. Received: {flag.name}={flag.value!r}')
   directory = run_directory.RunDirectory(command.RUN_DIR.value)
   config = command.stored_config(directory)
   command.load_tensorflow(config.algorithm)

@@ -41,6 +41,8 @@ def main():
   for flag in (_RUN_DIRS, _OUT):
     if not flag.value:
       raise errors.UserError(f'--{flag.name} is needed (--help shows examples). Received: {flag.name}={flag.value!r}')
+  if os.path.basename(_OUT.value) in ('', '.', '..'):
+    raise errors.UserError(f'--out is the path of the files that are written, without .csv or .png. Received: out={_OUT.value!r}')
   runs = {}
   directories = [run_directory.RunDirectory(path) for path in _expanded(_RUN_DIRS.value)]
   _require_seeds_only(directories)
@@ -65,19 +67,28 @@ def read_curve(path, metric):
   Raises:
     UserError: where the file or the metric is missing.
   """
-  if not pathlib.Path(path).exists():
+  try:
+    lines = [line for line in map(_parsed, pathlib.Path(path).read_bytes().splitlines()) if line]
+  except FileNotFoundError:
+    lines = []
+  except OSError as error:
+    raise errors.UserError(f'The metrics of this run cannot be read ({error.strerror}). Received: file={str(path)!r}') from error
+  if not lines:
     raise errors.UserError(f'This run has no metrics yet. Received: file={str(path)!r}')
-  lines = []
-  for line in pathlib.Path(path).read_text().splitlines():
-    try:
-      lines.append(json.loads(line))
-    except ValueError:
-      continue  # a run that is going on, or was killed, may leave a torn last line
-  points = [(line['env_steps'], line[metric]) for line in lines if line.get(metric) is not None]
+  points = [(line['env_steps'], line[metric]) for line in lines if isinstance(line.get(metric), (int, float))]
   if not points:
     raise errors.unknown_name('metric', metric, sorted({name for line in lines for name in line}))
   env_steps, values = zip(*points)
   return np.array(env_steps, float), np.array(values, float)
+
+
+def _parsed(line):
+  """Returns what a line holds; nothing where it is torn, as the last one of a run that goes on or was killed may be, or no record."""
+  try:
+    content = json.loads(line)
+  except ValueError:
+    return {}
+  return content if isinstance(content, dict) and isinstance(content.get('env_steps'), int) else {}
 
 
 def read_published(path, env=None):
@@ -155,7 +166,10 @@ def _expanded(patterns):
 def _require_seeds_only(directories):
   """Raises a `UserError` where runs differ in more than their seed, or have the same one: no mean would describe them."""
   configs = [run_directory.flatten(directory.read_config()) for directory in directories]
-  seeds = [config['run.seed'] for config in configs]
+  seeds = [config.get('run.seed') for config in configs]
+  if None in seeds:
+    path = directories[seeds.index(None)].config_file
+    raise errors.UserError(f'config.json does not tell the seed of this run. Received: file={str(path)!r}')
   if len(set(seeds)) < len(seeds):
     raise errors.UserError(f'Each run must have a seed of its own. Received: seeds={seeds}')
   for directory, config in zip(directories, configs):

@@ -3,7 +3,8 @@
 import dataclasses
 import math
 import re
-from typing import Any, Dict, Iterator, Protocol
+import typing
+from typing import Any, Dict, Iterator, Protocol, Tuple
 
 from mbrl_tf import errors, types
 
@@ -63,6 +64,32 @@ class RunConfig:
   devices: str = 'auto'
 
 
+# What a field of a type may hold, and how that is called. Nothing else could be written to `config.json` and come back.
+_MOST = 10**12  # more than any field can use, and little enough that no product of two overflows
+_is_whole = lambda value: isinstance(value, int) and not isinstance(value, bool)
+_KINDS = {
+    int: (_is_whole, 'a whole number'),
+    float: (lambda value: isinstance(value, float) or _is_whole(value), 'a number'),
+    bool: (lambda value: isinstance(value, bool), 'True or False'),
+    str: (lambda value: isinstance(value, str), 'text'),
+    Dict[str, Any]: (lambda value: isinstance(value, dict), 'a dict'),
+    Tuple[int, ...]: (lambda value: isinstance(value, (tuple, list)) and all(map(_is_whole, value)), 'a tuple of whole numbers')}
+
+
+def require_types(config):
+  """Raises `UserError` at the first field of a config (see `require`) whose value has another type than its class declares.
+
+  Configs come from Python files and from `config.json`, neither of which looks at types.
+  """
+  for part, kind in typing.get_type_hints(type(config)).items():
+    if dataclasses.is_dataclass(kind):
+      for name, hint in typing.get_type_hints(kind).items():
+        holds, called = _KINDS[hint]
+        require(config, {part: [name]}, holds, f'must be {called}')
+        if hint is int:
+          require(config, {part: [name]}, lambda value: abs(value) <= _MOST, 'must be a trillion at most')
+
+
 def require(config, fields, holds, expectation):
   """Holds fields of a config to one expectation.
 
@@ -78,17 +105,13 @@ def require(config, fields, holds, expectation):
   for part, names in fields.items():
     for name in names:
       value = getattr(getattr(config, part), name)
-      try:
-        can_be_used = holds(value)
-      except TypeError:  # a file may hold a value of any type
-        can_be_used = False
-      if not can_be_used:
+      if not holds(value):
         raise errors.UserError(f'config.{part}.{name} {expectation}. Received: {part}.{name}={value!r}')
 
 
 def require_positive(config, fields):
   """Raises `UserError` unless the fields (see `require`) are above 0, and finite."""
-  require(config, fields, lambda value: 0 < value < math.inf, 'must be above 0')
+  require(config, fields, lambda value: 0 < value < math.inf, 'must be above 0 and finite')
 
 
 def require_at_least(config, least, fields):
@@ -102,7 +125,8 @@ def require_share(config, fields):
 
 
 def validate_common(config):
-  """Raises `UserError` where the parts that all configs share cannot be used."""
+  """Raises `UserError` where a field has not its type, or the parts that all configs share cannot be used."""
+  require_types(config)
   require(config, {'environment': ['name']}, bool, "must name a task, such as 'gym:HalfCheetah-v5'")
   require(config, {'environment': ['parallel']}, lambda value: value in ('auto', 'processes', 'in_process'),
           "must be 'auto', 'processes' or 'in_process'")
@@ -114,6 +138,7 @@ def validate_common(config):
                                'run': ['env_steps', 'evaluate_episodes', 'keep_checkpoints']})
   require_at_least(config, 0, {'environment': ['time_limit'],
                                'run': ['seed', 'evaluate_every_env_steps', 'checkpoint_every_env_steps']})
+  require(config, {'run': ['seed']}, lambda value: value < 2**32, 'must be below 4294967296, as numpy asks')
   require_at_least(config, -1, {'environment': ['camera']})
   require_positive(config, {'environment': ['worker_timeout_seconds']})
 

@@ -46,6 +46,6 @@ def build(config, spec, driver, store, seed, strategy=None):
 
 
 def _lookup(name):
-  if name not in _ALGORITHMS:
+  if name not in list(_ALGORITHMS):  # a file may hold what no dict can be asked for
     raise errors.unknown_name('algorithm', name, names())
   return _ALGORITHMS[name]

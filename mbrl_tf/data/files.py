@@ -29,6 +29,8 @@ def writing(path, *failures):
   except (OSError, *failures) as error:
     cause = getattr(error, 'strerror', None) or (str(error).splitlines() or [type(error).__name__])[0]
     if getattr(error, 'errno', None) in _USERS_MISTAKES:
+      place = str(getattr(error, 'filename', None) or path)  # it may be a folder above that is in the way
+      cause = cause if place.startswith(str(path)) else f'{cause}: {place}'
       raise errors.UserError(f'This cannot be written ({cause}). Received: path={str(path)!r}') from error
     raise errors.StorageError(
         f'This could not be written ({cause}). What was written before is intact; when that is mended, the same command goes '

@@ -103,7 +103,7 @@ class Recipe:
     time_limit = self.time_limit or own_time_limit(self.name, env)
     if time_limit <= 0:
       raise errors.UserError(
-          f'{self.name} has no time limit of its own, and episodes must end: give one in env steps. '
+          f'{self.name} has no time limit of its own, and episodes must end: give one in env steps, as environment.time_limit. '
           f'Received: time_limit={self.time_limit}')
     if isinstance(env.action_space, spaces.Box):
       env = wrappers.ScaleActions(env, self.name)

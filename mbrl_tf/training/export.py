@@ -40,11 +40,11 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
     UserError: where the destination holds something else, or no folder can be made there.
     StorageError: where it cannot be written; an earlier export stays as it is.
   """
-  destination = pathlib.Path(destination)
-  # A sibling, because renaming is atomic only within one file system.
-  temporary = destination.with_name(f'.{destination.name}.partial')
+  destination = pathlib.Path(os.path.abspath(destination))  # which takes `..` away, for a folder of this name has no siblings
   with files.writing(destination, tf.errors.OpError):
     _require_replaceable(destination)
+    # A sibling, because renaming is atomic only within one file system.
+    temporary = destination.with_name(f'.{destination.name}.partial')
     try:
       shutil.rmtree(temporary, ignore_errors=True)
       temporary.mkdir(parents=True)

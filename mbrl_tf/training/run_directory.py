@@ -137,14 +137,16 @@ class RunDirectory:
       UserError: where there is none.
     """
     try:
-      config = from_json(self.config_file.read_text())['config']
-      if not isinstance(config, dict):
-        raise ValueError('config is no object')
-      return config
+      content = from_json(self.config_file.read_text())
     except (FileNotFoundError, NotADirectoryError) as error:
       raise errors.UserError(f'There is no run here: config.json is missing. Received: run_dir={str(self.path)!r}') from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-      raise errors.UserError(f'config.json cannot be read ({error!r}). Received: run_dir={str(self.path)!r}') from error
+    except (OSError, ValueError, TypeError) as error:
+      raise errors.UserError(f'config.json cannot be read ({error}). Received: run_dir={str(self.path)!r}') from error
+    config = content.get('config') if isinstance(content, dict) else None
+    if not isinstance(config, dict):
+      raise errors.UserError(f"config.json is not as a run wrote it: 'config' with its fields is missing. "
+                             f'Received: run_dir={str(self.path)!r}')
+    return config
 
   def check_config(self, config):
     """Checks that the folder holds no run, or one that goes on with this config.
@@ -158,7 +160,10 @@ class RunDirectory:
       stored = self.read_config()
       if stored.get('algorithm') == config.algorithm:
         # Through the class, so that a field that is newer than the file counts with its default.
-        stored = config_to_dict(config_from_dict(type(config), stored))
+        try:
+          stored = config_to_dict(config_from_dict(type(config), stored))
+        except errors.UserError as error:
+          raise errors.UserError(f'{error} in {self.config_file}') from error
         _check_same(stored, config_to_dict(config), self.path)
       else:
         _check_same({'algorithm': stored.get('algorithm')}, {'algorithm': config.algorithm}, self.path)

@@ -26,7 +26,8 @@ def test_what_can_be_used_passes(rule, value):
 
 
 @pytest.mark.parametrize('rule, value, expectation', [
-    ('positive', 0, 'must be above 0'), ('positive', -0.5, 'must be above 0'), ('positive', math.nan, 'must be above 0'),
+    ('positive', 0, 'must be above 0 and finite'), ('positive', -0.5, 'must be above 0 and finite'),
+    ('positive', math.nan, 'must be above 0 and finite'), ('positive', math.inf, 'must be above 0 and finite'),
     ('share', -1e-9, 'must lie between 0 and 1'), ('share', 1.5, 'must lie between 0 and 1'),
     ('share', math.nan, 'must lie between 0 and 1'), ('at_least', -2.5, 'must be -2 or more'),
     ('at_least', math.nan, 'must be -2 or more')])
@@ -45,3 +46,26 @@ def test_every_field_of_every_part_is_asked():
   assert asked == [0, 7, (3, 4)]
   with pytest.raises(errors.UserError, match=r'^config\.part\.sizes must be a number\. Received: part\.sizes=\(3, 4\)$'):
     base.require(tried, fields, lambda value: isinstance(value, int), 'must be a number')
+
+
+@pytest.mark.parametrize('path, value, called', [
+    ('run.env_steps', 1e5, 'a whole number'), ('run.env_steps', True, 'a whole number'),
+    ('run.env_steps', 10**13, 'a trillion at most'), ('part.rate', 'high', 'a number'), ('part.rate', None, 'a number'),
+    ('run.evaluate_videos', 1, 'True or False'), ('environment.name', 3, 'text'), ('environment.kwargs', [1], 'a dict'),
+    ('part.sizes', (3, 4.5), 'a tuple of whole numbers'), ('part.sizes', 'wide', 'a tuple of whole numbers'), ('part.sizes', 3, 'a tuple of whole numbers')])
+def test_a_value_of_another_type_is_refused(path, value, called):
+  tried = fakes.CountingConfig()
+  base.require_types(tried)
+  part, name = path.split('.')
+  setattr(getattr(tried, part), name, value)
+  with pytest.raises(errors.UserError) as caught:
+    base.require_types(tried)
+  assert str(caught.value) == f'config.{path} must be {called}. Received: {path}={value!r}'
+
+
+@pytest.mark.parametrize('path, value', [('part.rate', 3), ('part.sizes', [3, 4]), ('part.sizes', ()), ('run.env_steps', 10**12)])
+def test_what_comes_to_the_same_is_taken(path, value):
+  tried = fakes.CountingConfig()
+  part, name = path.split('.')
+  setattr(getattr(tried, part), name, value)
+  base.require_types(tried)

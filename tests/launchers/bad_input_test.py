@@ -15,7 +15,8 @@ from launchers import benchmark, command, evaluate, export, plot, train
 from mbrl_tf.training import run_directory
 
 _HERE = pathlib.Path(__file__).parent
-_CONFIGS = {'mbmpo': _HERE / 'point_mass_config.py', 'dreamer': _HERE.parent.parent / 'configs' / 'dreamer' / 'smoke.py'}
+CONFIGS = {'mbmpo': _HERE / 'point_mass_config.py', 'dreamer': _HERE.parent.parent / 'configs' / 'dreamer' / 'smoke.py'}
+_CSV = _HERE.parent.parent / 'results' / 'published.csv'
 _LAUNCHERS = {
     'train': (train, ('config', 'run_dir', 'seed')), 'evaluate': (evaluate, ('run_dir', 'best', 'episodes', 'seed', 'video')),
     'export': (export, ('run_dir', 'export_dir', 'best')), 'plot': (plot, ('run_dirs', 'out', 'metric', 'published', 'published_env')),
@@ -39,7 +40,7 @@ def launch(launcher, *arguments):
 def trained(tmp_path_factory):
   """A run directory with two checkpoints and two evaluations."""
   path = tmp_path_factory.mktemp('trained') / 'run'
-  assert launch('train', f'--config={_CONFIGS["mbmpo"]}', f'--run_dir={path}') == 0
+  assert launch('train', f'--config={CONFIGS["mbmpo"]}', f'--run_dir={path}') == 0
   return path
 
 
@@ -76,6 +77,10 @@ LIMIT = '--config.environment.time_limit=5'
 FIELDS = [
     field('run.env_steps=0', 'run.env_steps=0'), field('run.env_steps=-5', 'run.env_steps=-5'), field('run.env_steps=x', "'x'"),
     field('run.env_steps=1.5', '1.5'), field('run.seed=-1', 'run.seed=-1'), field('run.evaluate_episodes=0', 'run.evaluate_episodes=0'),
+    field('run.seed=4294967296', 'below 4294967296', 'run.seed=4294967296'), field('run=3', '--config.run=3'),
+    field('environment.worker_timeout_seconds=0', 'worker_timeout_seconds=0.0'), field('environment.worker_timeout_seconds=nan', 'worker_timeout_seconds=nan'),
+    field('ensemble.hidden_sizes=(8.5,)', 'a tuple of whole numbers', 'ensemble.hidden_sizes=(8.5,)'), field('ensemble.hidden_sizes=', "('',)"),
+    field('environment.time_limit=99999999999999999999', 'a trillion', 'environment.time_limit=99999999999999999999'),
     field('run.keep_checkpoints=0', 'run.keep_checkpoints=0'), field('run.evaluate_every_env_steps=-1', 'run.evaluate_every_env_steps=-1'),
     field('run.checkpoint_every_env_steps=-1', 'run.checkpoint_every_env_steps=-1'), field('run.evaluate_videos=perhaps', 'perhaps'),
     field('environment.name=', "environment.name=''"), field('environment.kwargs=x', 'expected a JSON object'),
@@ -87,8 +92,9 @@ FIELDS = [
     field('environment.observation=pixels', 'one vector'), field('ensemble.members=0', 'ensemble.members=0'),
     field('ensemble.hidden_sizes=(0,)', 'ensemble.hidden_sizes=(0,)'), field('ensemble.activation=sigmoid', "ensemble.activation='sigmoid'"),
     field('ensemble.validation_fraction=1', 'ensemble.validation_fraction=1'), field('ensemble.learning_rate=nan', 'ensemble.learning_rate=nan'),
-    field('ensemble.learning_rate=inf', 'ensemble.learning_rate=inf'), field('ensemble.persistence=2', 'ensemble.persistence=2'),
+    field('ensemble.learning_rate=inf', 'above 0 and finite', 'ensemble.learning_rate=inf'), field('ensemble.persistence=2', 'ensemble.persistence=2'),
     field('ensemble.angles=(-1,)', 'ensemble.angles=(-1,)'), field('ensemble.angles=(99,)', 'ensemble.angles=(99,)'),
+    field('collect.capacity=1', 'collect.capacity must be 2 or more', 'collect.capacity=1'),
     field('imagination.discount=1.5', 'imagination.discount=1.5'), field('imagination.discount=nan', 'imagination.discount=nan'),
     field('meta.inner_lr=0', 'meta.inner_lr=0'), field('meta.kl_coefficient_max=0', 'meta.kl_coefficient_max=0'),
     field('meta.iner_lr=1', 'Nearest: meta.inner_lr'), field('replay.batch_size=1', 'no such field'), field('algorithm=mbmpoo', "'mbmpoo'"),
@@ -100,10 +106,12 @@ ENVIRONMENTS = [
     environment('toy:point_mas', 'toy:point_mass', "'toy:point_mas'"), environment('pendulum', "'pendulum'"),
     environment('no.such.module:factory', "'no.such.module:factory'"), environment(':factory', "':factory'"),
     environment('.relative:factory', "'.relative:factory'"), environment(_USER + 'nope', f"'{_USER}nope'"),
-    environment(_USER + 'not_an_environment', 'a string'), environment('broken_module:Anything', 'SyntaxError', "'broken_module:Anything'"),
+    environment(_USER + 'not_an_environment', 'a string'), environment('gym:CartPole-v99', 'gym:CartPole-v1', "'gym:CartPole-v99'"), environment('dmc:', "'dmc:'"), environment('os:sep', "'os:sep'"),
+    environment('os:getcwd', 'must return a gymnasium.Env'), environment('a:b:c', "'a:b:c'"),
+    environment('broken_module:Anything', 'SyntaxError', "'broken_module:Anything'"),
     environment('raising_module:Anything', 'no licence', "'raising_module:Anything'"),
     environment(_USER + 'PlainText', 'Text', more=[LIMIT]), environment(_USER + 'Unbounded', 'finite bounds', more=[LIMIT]),
-    environment(_USER + 'Endless', 'no time limit'), environment(_USER + 'misnamed', 'no_such_function', more=[LIMIT]),
+    environment(_USER + 'Endless', 'no time limit', 'as environment.time_limit'), environment(_USER + 'misnamed', 'no_such_function', more=[LIMIT]),
     environment('gym:Acrobot-v1', 'def reward_function', "environment='gym:Acrobot-v1'"),
     environment('toy:point_mass', "{'wind': 2}", kwargs='{"wind": 2}'), environment('gym:Pendulum-v1', "{'wind': 2}", kwargs='{"wind": 2}'),
     environment('gym:HalfCheetah-v5', "{'wind': 2}", kwargs='{"wind": 2}'), environment(_USER + 'scripted', "'wind'", kwargs='{"wind": 2}'),
@@ -112,13 +120,19 @@ ENVIRONMENTS = [
     environment(_USER + 'scripted', 'float64[3]', kwargs='{"fail_at": 2, "failure": "shape"}', status=1)]
 FLAGS = [
     flag('train', None, 'A run needs a config'), flag('train', '--config=/nowhere.py', None, '/nowhere.py'), flag('train', '--config={tmp}', None, '{tmp}'),
-    flag('train', '--config={tmp}/syntax.py', None, 'syntax.py'), flag('train', '--config={tmp}/empty.py', None, 'get_config'),
-    flag('train', '--config={tmp}/raises.py', None, 'my own mistake'), flag('train', '--config={tmp}/other.py', None, "get_config() must return", '3'),
+    flag('train', '--config={tmp}/syntax.py', None, 'syntax.py'), flag('train', '--config={tmp}/empty.py', None, 'it has no function get_config'),
+    flag('train', '--config={tmp}/raises.py', None, '(ValueError: my own mistake, in line 1 of raises.py)'),
+    flag('train', '--config={tmp}/inside.py', None, "(KeyError: 'horizon', in line 2 of inside.py)"),
+    flag('train', '--config={tmp}/typed.py', None, "config.ensemble.members must be a whole number. Received: ensemble.members='three'"),
+    flag('train', '--config={mbmpo}:extra', None, 'get_config() takes 0 positional arguments', 'point_mass_config.py:extra'),
+    flag('train', '--config=', None, 'an empty string'), flag('train', '--config', None, 'Missing value for flag --config'),
+    flag('train', '--config={mbmpo}', '--config.run.seed', None, '--config.run.seed'), flag('train', '--flagfile=/nowhere', None, '/nowhere'), flag('train', '--config={tmp}/other.py', None, "get_config() must return", '3'),
     flag('train', '--config={tmp}/binary.py', None, 'binary.py'), flag('train', '--config={tmp}/syntax.py', '--config.run.seed=1', None, 'syntax.py'),
     flag('train', '--config={mbmpo}', '--seed=-1', None, '-1'), flag('train', '--config={mbmpo}', '--seed=x', None, 'x'),
+    flag('train', '--config={mbmpo}', '--seed=4294967296', None, '--seed=4294967296', '[0, 4294967295]'),
     flag('train', '--config={mbmpo}', 'word', None, 'Received: word'), flag('train', '--config={mbmpo}', '--rundir=x', None, 'rundir'),
     flag('train', '--config={mbmpo}', '--best', '--run_dir={tmp}/new', None, 'does not take --best'), flag('train', '--config.run.seed=1', None, 'only together'),
-    flag('train', '--run_dir={tmp}/nowhere', None, 'There is no run here', '{tmp}/nowhere'), flag('evaluate', None, 'Give --run_dir=DIR'),
+    flag('train', '--run_dir={tmp}/nowhere', None, 'There is no run here', '{tmp}/nowhere'), flag('evaluate', None, 'Give --run_dir=DIR'), flag('evaluate', '--run_dir=', None, "run_dir=''"),
     flag('evaluate', '--run_dir={tmp}/nowhere', None, 'There is no run here', '{tmp}/nowhere'), flag('evaluate', '--run_dir={mbmpo}', None, 'There is no run here'),
     flag('evaluate', '--run_dir={run}', '--episodes=0', None, 'episodes'), flag('evaluate', '--run_dir={run}', '--episodes=x', None, 'episodes'),
     flag('evaluate', '--run_dir={run}', '--seed=-1', None, 'seed'), flag('export', '--run_dir={run}', None, '--export_dir=DIR is needed'),
@@ -126,6 +140,9 @@ FLAGS = [
     flag('export', '--run_dir={run}', '--export_dir={mbmpo}', None, 'not overwritten', '{mbmpo}'),
     flag('export', '--run_dir={run}', '--export_dir={run}', None, 'not overwritten', '{run}'),
     flag('export', '--run_dir={run}', '--export_dir={mbmpo}/below', None, 'Not a directory', '{mbmpo}/below'),
+    flag('export', '--run_dir={run}', '--export_dir=', None, "export_dir=''"), flag('export', '--run_dir={run}', '--export_dir=/', None, 'not overwritten', "'/'"),
+    flag('export', '--run_dir={run}', '--export_dir=.', None, 'not overwritten', "'{tmp}'"),
+    flag('export', '--run_dir={run}', '--export_dir={full}/nothing/..', None, 'not overwritten', "'{full}'"),
     flag('export', '--run_dir={run}', '--export_dir=/proc/exported', None, '/proc/exported'),
     flag('export', '--run_dir={run}', '--export_dir={tmp}/' + 'x' * 300, None, 'File name too long'),
     flag('plot', None, '--run_dirs is needed'), flag('plot', '--run_dirs={run}', None, '--out is needed'),
@@ -134,7 +151,10 @@ FLAGS = [
     flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--metric=collect/retrun', None, 'collect/return_mean', "metric='collect/retrun'"),
     flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--published=/nowhere.csv', None, '/nowhere.csv'),
     flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--published={mbmpo}', None, 'columns env_steps and return_mean'),
-    flag('plot', '--run_dirs={run}', '--out={mbmpo}/x', None, '{mbmpo}/x'), flag('plot', '--run_dirs={run}', '--out=/proc/x', None, '/proc/x'),
+    flag('plot', '--run_dirs={run}', '--out={mbmpo}/x', None, 'File exists: {mbmpo}', '{mbmpo}/x'),
+    flag('plot', '--run_dirs={run}', '--out=/', None, "out='/'"), flag('plot', '--run_dirs={run}', '--out=.', None, "out='.'"),
+    flag('plot', '--run_dirs={run}', '--out={tmp}/..', None, "out='{tmp}/..'"), flag('plot', '--run_dirs=,', '--out={tmp}/x', None, "run_dirs=''"),
+    flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--published={csv}', '--published_env=Nope', None, 'HalfCheetah, Hopper', "published_env='Nope'"), flag('plot', '--run_dirs={run}', '--out=/proc/x', None, '/proc/x'),
     flag('benchmark', '--what=nothing', None, 'nothing'), flag('benchmark', '--repeats=0', None, 'repeats'),
     flag('benchmark', '--what=gradient_step', '--config={mbmpo}', None, "what='gradient_step'"), flag('benchmark', '--config=/nowhere.py', None, '/nowhere.py')]
 
@@ -143,7 +163,8 @@ FLAGS = [
 def test_a_mistake_is_one_error_and_costs_nothing(launcher, arguments, status, parts, trained, tmp_path, capsys, monkeypatch):
   for name, text in (('syntax.py', 'def get_config(:'), ('empty.py', 'x = 1'), ('raises.py', 'raise ValueError("my own mistake")'),
                      ('other.py', 'get_config = lambda: 3'), ('broken_module.py', 'def Anything(:'),
-                     ('raising_module.py', 'raise OSError("no licence")')):
+                     ('raising_module.py', 'raise OSError("no licence")'), ('inside.py', 'def get_config():\n  return {}["horizon"]'),
+                     ('typed.py', CONFIGS['mbmpo'].read_text().replace('ensemble.members = 2', 'ensemble.members = "three"'))):
     (tmp_path / name).write_text(text)
   (tmp_path / 'binary.py').write_bytes(bytes(range(256)))
   (tmp_path / 'full').mkdir()
@@ -152,7 +173,7 @@ def test_a_mistake_is_one_error_and_costs_nothing(launcher, arguments, status, p
   shutil.copytree(trained, tmp_path / 'twin')
   monkeypatch.syspath_prepend(str(tmp_path))
   monkeypatch.chdir(tmp_path)
-  places = {**_CONFIGS, 'tmp': tmp_path, **{name: tmp_path / name for name in ('run', 'twin', 'full')}}
+  places = {**CONFIGS, 'csv': _CSV, 'tmp': tmp_path, **{name: tmp_path / name for name in ('run', 'twin', 'full')}}
   filled = lambda text: text if '{"' in text or text.endswith('{}') else text.format(**places)
   before = contents(tmp_path)
   found = launch(launcher, *map(filled, arguments))
@@ -223,26 +244,48 @@ RUNS = [
     (lambda path: edit(path, ensemble__hidden_sizes=[16]), TRAIN, 2, ['ensemble.hidden_sizes: [16] -> [8]']),
     (lambda path: edit(path, environment__name='toy:corridor'), TRAIN, 2, ["environment.name: 'toy:corridor' -> 'toy:point_mass'"]),
     (lambda path: edit(path, run__seed=7, meta__inner_lr=0.5), TRAIN, 2, ['run.seed: 7 -> 0', 'meta.inner_lr: 0.5 -> 0.001']),
-    (lambda path: edit(path, ensemble__no_such=7), TRAIN, 2, ["'no_such'"]),
+    (lambda path: edit(path, ensemble__no_such=7), TRAIN, 2, ["'no_such'", '/run/config.json']),
     (lambda path: edit(path, whole='{"config": {"al'), TRAIN, 2, ['config.json cannot be read']),
-    (lambda path: edit(path, whole='[1, 2]'), TRAIN, 2, ['config.json cannot be read']),
-    (lambda path: edit(path, whole='{"config": 3}'), TRAIN, 2, ['config.json cannot be read']),
+    (lambda path: edit(path, whole='[1, 2]'), TRAIN, 2, ['not as a run wrote it']),
+    (lambda path: edit(path, whole='{"config": 3}'), TRAIN, 2, ['not as a run wrote it']),
     (lambda path: edit(path, whole=''), ['train', '--run_dir={run}'], 2, ['config.json cannot be read']),
     (lambda path: edit(path, algorithm='ppo'), ['train', '--run_dir={run}'], 2, ["algorithm='ppo'"]),
-    (lambda path: edit(path, ensemble=3), ['train', '--run_dir={run}'], 2, ['ensemble']),
-    (lambda path: edit(path, ensemble__members='three'), ['train', '--run_dir={run}'], 2, ["'three'"]),
+    (lambda path: edit(path, algorithm=['ppo']), ['train', '--run_dir={run}'], 2, ["algorithm=['ppo']"]),
+    (lambda path: edit(path, ensemble=3), ['train', '--run_dir={run}'], 2, ['ensemble=3', '/run/config.json']),
+    (lambda path: edit(path, ensemble__members='three'), ['train', '--run_dir={run}'], 2, ["'three'", '/run/config.json']),
+    (lambda path: edit(path, ensemble__members=2.5), ['evaluate', '--run_dir={run}'], 2, ['a whole number', 'members=2.5', '/run/config.json']),
+    (lambda path: edit(path, run__evaluate_videos=1), ['evaluate', '--run_dir={run}'], 2, ['True or False', 'evaluate_videos=1']),
+    (lambda path: edit(path, environment__kwargs=[1]), ['evaluate', '--run_dir={run}'], 2, ['a dict', 'environment.kwargs=']),
+    (lambda path: edit(path, environment__name=None), ['export', '--run_dir={run}', '--export_dir={tmp}/new'], 2, ['must be text', 'name=None']),
+    (lambda path: edit(path, whole='{"config": {"algorithm": "mbmpo"}}'), ['plot', '--run_dirs={run}', '--out={tmp}/x'], 2, ['the seed', '/run/config.json']),
+    (lambda path: edit(path, whole='{"config": {"a": {"$float": null}}}'), ['evaluate', '--run_dir={run}'], 2, ['config.json cannot be read']),
+    (damage('config.json', lambda content: b'\xff\xfe' + content), ['evaluate', '--run_dir={run}'], 2, ['config.json cannot be read', 'utf-8']),
+    (in_the_way('lock'), ['train', '--run_dir={run}'], 2, ['lock', 'run_dir=']),
     (lambda path: edit(path, ensemble__hidden_sizes=['wide']), ['train', '--run_dir={run}'], 2, ["'wide'"]),
     (lambda path: edit(path, ensemble__hidden_sizes=[16]), ['evaluate', '--run_dir={run}'], 2, ['does not fit', 'checkpoint-200']),
     (damage('checkpoints/*.index', lambda content: content[:40]), TRAIN, 2, ['No checkpoint of this run can be read', 'checkpoints']),
     (damage('checkpoints/*.data*', lambda content: b''), TRAIN, 2, ['No checkpoint of this run can be read']),
     (damage('checkpoints/*.data*', lambda content: b''), ['evaluate', '--run_dir={run}'], 2, ['No checkpoint of this run can be read']),
     (damage('checkpoints/*.sha256', lambda content: b''), ['export', '--run_dir={run}', '--export_dir={tmp}/new'], 2, ['No checkpoint of this run']),
+    (damage('checkpoints/*.sha256', lambda content: b'\xff'), ['evaluate', '--run_dir={run}'], 2, ['No checkpoint of this run']),
+    (remove('checkpoints/*.data*'), TRAIN, 2, ['No checkpoint of this run can be read']),
+    (remove('checkpoints/*.index'), TRAIN, 2, ['No checkpoint of this run can be read']),
+    (remove('checkpoints/*.sha256'), TRAIN, 2, ['checkpoints are gone']), (remove('checkpoints/*.sha256'), ['evaluate', '--run_dir={run}'], 2, ['no checkpoint yet']),
     (remove('checkpoints/*'), TRAIN, 2, ['checkpoints are gone', 'run_dir=']), (remove('checkpoints/*'), ['evaluate', '--run_dir={run}'], 2, ['no checkpoint yet']),
     (remove('checkpoints/*'), ['export', '--run_dir={run}', '--export_dir={tmp}/new'], 2, ['no checkpoint yet']),
     (remove('metrics.jsonl'), ['evaluate', '--run_dir={run}', '--best'], 2, ['none is the best', 'run_dir=']),
     (remove('metrics.jsonl'), ['plot', '--run_dirs={run}', '--out={tmp}/x'], 2, ['no metrics yet']),
-    (lambda path: edit(path, whole='{}'), ['plot', '--run_dirs={run}', '--out={tmp}/x'], 2, ['config.json cannot be read']),
+    (damage('metrics.jsonl', lambda content: b'\xff\xfe\n'), ['plot', '--run_dirs={run}', '--out={tmp}/x'], 2, ['no metrics yet']),
+    (damage('metrics.jsonl', lambda content: b'3\n[1]\n{"collect/return_mean": 1}\n'), ['plot', '--run_dirs={run}', '--out={tmp}/x'], 2, ['no metrics yet']),
+    (damage('metrics.jsonl', lambda content: b'{"env_steps": 3, "collect/return_mean": "high"}\n'), ['plot', '--run_dirs={run}', '--out={tmp}/x'], 2,
+     ["metric='collect/return_mean'"]),
+    (in_the_way('metrics.jsonl'), ['plot', '--run_dirs={run}', '--out={tmp}/x'], 2, ['cannot be read (Is a directory)', 'metrics.jsonl']),
+    (damage('metrics.jsonl', lambda content: b'3\n[1]\n"x"\n\xff\n'), ['evaluate', '--run_dir={run}', '--best'], 2, ['none is the best']),
+    (lambda path: edit(path, whole='{}'), ['plot', '--run_dirs={run}', '--out={tmp}/x'], 2, ['not as a run wrote it']),
     (damage('episodes/*', lambda content: content[:100]), TRAIN, 2, ['None of the stored episodes can be read', 'episodes']),
+    (remove('episodes/*'), TRAIN, 2, ['None of the stored episodes can be read', 'episodes']),
+    (lambda path: [file.rename(path / 'episodes' / file.name.replace('-50.', '-49.')) for file in sorted((path / 'episodes').iterdir())], TRAIN, 2,
+     ['None of the stored episodes can be read', 'episodes']),
     (object_arrays, TRAIN, 2, ['None of the stored episodes can be read', 'episodes'])]
 
 
@@ -253,7 +296,7 @@ def test_a_run_directory_that_cannot_be_used_is_left_as_it_is(spoil, arguments, 
   shutil.copytree(trained, run)
   spoil(run)
   before, spoiled_config = contents(tmp_path), stored_config(run)
-  found = launch(*(argument.format(run=run, tmp=tmp_path, **_CONFIGS) for argument in arguments))
+  found = launch(*(argument.format(run=run, tmp=tmp_path, **CONFIGS) for argument in arguments))
   said = capsys.readouterr()
   require_one_error(said.err, found, status, parts)
   assert said.out == ''
@@ -273,7 +316,7 @@ def stored_config(run):
 
 @pytest.mark.parametrize('path', ['{config}', '{config}/below', '/proc/run', '/dev/null', '{tmp}/' + 'x' * 300])
 def test_no_run_directory_can_be_there(path, tmp_path, capsys):
-  status = launch('train', f'--config={_CONFIGS["mbmpo"]}', f'--run_dir={path.format(tmp=tmp_path, config=_CONFIGS["mbmpo"])}')
+  status = launch('train', f'--config={CONFIGS["mbmpo"]}', f'--run_dir={path.format(tmp=tmp_path, config=CONFIGS["mbmpo"])}')
   require_one_error(capsys.readouterr().err, status, 2, ['The run directory cannot be written', 'run_dir='])
 
 
@@ -284,11 +327,13 @@ def test_a_run_directory_in_use_is_refused(trained, capsys):
 
 
 def test_a_simulator_that_raises_is_told_with_its_own_traceback(tmp_path, capsys):
-  status = launch('train', f'--config={_CONFIGS["mbmpo"]}', f'--config.environment.name={_USER}scripted', f'--run_dir={tmp_path}',
+  status = launch('train', f'--config={CONFIGS["mbmpo"]}', f'--config.environment.name={_USER}scripted', f'--run_dir={tmp_path}',
                   '--config.environment.kwargs={"fail_at": 2, "failure": "raise"}')
   said = capsys.readouterr().err
   assert status == 1 and said.startswith('error: ') and said.count('Traceback') == 1 and 'RuntimeError: the gearbox broke' in said
 
 
 def test_the_table_is_as_long_as_is_promised():
-  assert len(FIELDS) + len(ENVIRONMENTS) + len(FLAGS) + len(RUNS) >= 60
+  cases = [*FIELDS, *ENVIRONMENTS, *FLAGS]
+  assert len({(case.values[0], *case.values[1]) for case in cases}) == len(cases)  # none is tried twice
+  assert len(cases) + len(RUNS) >= 180

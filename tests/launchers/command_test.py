@@ -5,7 +5,10 @@ import pathlib
 import subprocess
 import sys
 
+from absl.testing import flagsaver
 import pytest
+
+from launchers import command
 
 _CONFIG = str(pathlib.Path(__file__).parent / 'point_mass_config.py')
 
@@ -20,7 +23,7 @@ def launch(launcher, *arguments):
     (['--config.meta.iner_lr=3'], ['no such field', 'Nearest: meta.inner_lr', 'Received: --config.meta.iner_lr=3']),
     (['--config.inner_lr=3'], ['Nearest: meta.inner_lr']),
     (['--config.meta.inner_lr=x'], ["could not convert string to float: 'x'"]),
-    (['--config.meta.inner_lr=-1'], ['meta.inner_lr must be above 0. Received: meta.inner_lr=-1.0']),
+    (['--config.meta.inner_lr=-1'], ['meta.inner_lr must be above 0 and finite. Received: meta.inner_lr=-1.0']),
     (['--config.environment.kwargs=x'], ['expected a JSON object']),
     (['--run_dirr=x'], ['Did you mean: run_dir']),
     (['word'], ['form --name=value', 'Received: word']),
@@ -71,3 +74,15 @@ def test_a_launcher_is_imported_without_tensorflow(launcher):
   code = f'import sys, json, launchers.{launcher}; print(json.dumps(sorted(set(sys.modules) & {{"tensorflow", "tf_agents", "mujoco"}})))'
   said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
   assert json.loads(said.stdout) == []
+
+
+def test_too_little_memory_is_one_line_and_status_1(monkeypatch, capsys):
+  def main():
+    raise MemoryError('Unable to allocate 728. TiB for an array')
+
+  monkeypatch.setattr(sys, 'argv', ['launcher', '--seed=3'])
+  with flagsaver.flagsaver(), pytest.raises(SystemExit) as ended:
+    command.run(main, '', ('seed',))
+  assert ended.value.code == 1
+  assert capsys.readouterr().err == (
+      'error: There is not enough memory for these settings (Unable to allocate 728. TiB for an array). Received: --seed=3\n')

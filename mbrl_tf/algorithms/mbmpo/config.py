@@ -169,13 +169,14 @@ class MBMPOConfig:
     """Raises `UserError` at the first value that cannot be used."""
     base.validate_common(self)
     base.require_positive(self, {
-        'collect': ['random_env_steps', 'env_steps_per_iteration', 'capacity'],
+        'collect': ['random_env_steps', 'env_steps_per_iteration'],
         'ensemble': ['members', 'learning_rate', 'batch_size', 'max_epochs', 'min_epochs'],
         'policy': ['initial_std', 'min_std', 'output_scale'],
         'imagination': ['horizon', 'rollouts_per_task', 'ridge'],
         'meta': ['updates_per_iteration', 'inner_steps', 'inner_lr', 'outer_lr', 'outer_epochs', 'clip', 'kl_target',
                  'kl_coefficient']})
     base.require_at_least(self, 1, {'collect': ['random_action_hold']})
+    base.require_at_least(self, 2, {'collect': ['capacity']})  # one to fit, and one to hold out
     base.require_at_least(self, 0, {
         'collect': ['growth'], 'meta': ['gradient_clip', 'kl_stop'],
         'ensemble': ['observation_margin', 'weight_decay', 'annealed_updates']})

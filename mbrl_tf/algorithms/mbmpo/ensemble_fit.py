@@ -232,7 +232,7 @@ class EnsembleFit(tf.Module):
 
   def _splits(self, count, generators):
     """Each member's training and validation transitions, int `[K, ...]`, drawn by its own generator."""
-    held_out = max(1, int(round(count * self._config.validation_fraction)))
+    held_out = min(max(1, int(round(count * self._config.validation_fraction))), count - 1)
     orders = np.stack([generator.permutation(count).astype(np.int32) for generator in generators])
     train, validation = orders[:, held_out:], orders[:, :held_out]
     if self._config.bootstrap:
