@@ -83,7 +83,7 @@ def test_none_that_can_be_read_is_an_error_and_none_at_all_is_not(tmp_path):
 
 def test_a_checkpoint_of_another_algorithm_is_refused(tmp_path):
   saved(tmp_path, [1.])
-  other = checkpoint.Checkpointer(tmp_path, make_state(more=tf.Variable(1.)), 2)
+  other = checkpoint.Checkpointer(tmp_path, make_state(more=tf.Variable(1.)))
   with pytest.raises(errors.UserError, match='does not fit'):
     other.restore()
 
