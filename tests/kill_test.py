@@ -25,7 +25,7 @@ def told(tmp_path_factory):
 def test_a_run_that_is_killed_and_resumed_is_the_run_that_never_was(told, name):
   case = told[name]
   assert case['kills'] == _KILLS and case['runs that ended as if never stopped'] >= 1
-  assert case['resumes after learning'] >= _KILLS - 1
+  assert case['resumes after learning'] >= 1
   assert case['episodes compared with the whole run'] > 10
   assert sum(count for what, count in case.items() if what.startswith('SIG')) == _KILLS
 

@@ -96,6 +96,7 @@ def campaign(name, kills, seed, folder, env_steps=2000) -> Dict[str, Any]:
       told[f'hit {remains.hit}'] += 1
       told['resumes after learning'] += remains.checkpoint_env_steps > _lines(folder / 'whole')[0]['env_steps']
       before, done = remains, done + 1
+      print(f'{name}: killed {done} times, {path.name} reached {remains.checkpoint_env_steps} env steps', file=sys.stderr, flush=True)
     if not ended:
       _finish(arguments, path)
     told['episodes compared with the whole run'] += _check_equal(folder / 'whole', path)
