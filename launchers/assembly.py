@@ -52,8 +52,7 @@ def assemble(config, directory, num_envs=None, placement=None) -> Run:
   num_envs = num_envs or config.environment.num_envs
   environment = make_environment(config, num_envs, config.run.seed, first_index=placement.host * num_envs)
   try:
-    store = shards.open_store(
-        directory.episodes, placement.host, placement.hosts, algorithms.reads_all_shards(config.algorithm))
+    store = shards.open_store(directory.episodes, placement.host, placement.hosts)
     if isinstance(store, shards.ShardedStore):
       driver = host_driver.HostDriver(environment, store, placement, config.run.seed, observers=(store.append,))
     else:

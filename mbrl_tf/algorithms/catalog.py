@@ -10,12 +10,11 @@ class _Entry(NamedTuple):
   package: str
   config_class: str
   onednn: bool  # whether oneDNN's kernels are faster on a CPU: with convolutions twice, with many small products slower
-  reads_all_shards: bool  # of a run on several hosts, each host learns from the episodes of all instead of its own
 
 
 _ALGORITHMS = {
-    'dreamer': _Entry('mbrl_tf.algorithms.dreamer', 'DreamerConfig', onednn=True, reads_all_shards=False),
-    'mbmpo': _Entry('mbrl_tf.algorithms.mbmpo', 'MBMPOConfig', onednn=False, reads_all_shards=True),
+    'dreamer': _Entry('mbrl_tf.algorithms.dreamer', 'DreamerConfig', onednn=True),
+    'mbmpo': _Entry('mbrl_tf.algorithms.mbmpo', 'MBMPOConfig', onednn=False),
 }
 
 
@@ -33,11 +32,6 @@ def config_class(name):
 def prefers_onednn(name):
   """Whether TensorFlow should use oneDNN's kernels on a CPU. It decides when it is imported, and leaves them out without AVX-512."""
   return _lookup(name).onednn
-
-
-def reads_all_shards(name):
-  """Whether each host needs the episodes of all hosts: members are fitted to all data, while sequences of any host do for a batch."""
-  return _lookup(name).reads_all_shards
 
 
 def build(config, spec, driver, store, seed, strategy=None):

@@ -77,13 +77,18 @@ class EpisodeStore:
     return np.array([self._count], np.int64)
 
   @property
+  def history(self) -> np.ndarray:
+    """int64 `[1, 1]`, as of a `ShardedStore`: the order of episodes is that of their indices."""
+    return self.lengths[None]
+
+  @property
   def length_of_own_shard(self) -> int:
     """As of a `ShardedStore`."""
     return self._count
 
-  def truncate_shards(self, lengths: Sequence[int]):
-    """As of a `ShardedStore`: `truncate` to the only one of the lengths."""
-    self.truncate(int(lengths[0]))
+  def truncate_shards(self, history):
+    """As of a `ShardedStore`: `truncate` to the last length of the only shard."""
+    self.truncate(int(history[-1][0]))
 
   def append(self, episode: types.Episode) -> int:
     """Writes one episode durably.

@@ -25,7 +25,8 @@ class Progress(tf.Module):
   Attributes:
     env_steps: simulator steps at the checkpoint.
     seconds: wall time of training, summed over resumes.
-    episodes: int64 `[shards]`, episodes in each shard of the store; what is newer belongs to no checkpoint.
+    history: int64 `[refreshes, shards]` of the store: in its last row how many episodes each shard has; what is newer belongs
+      to no checkpoint.
     episode_counters: int64 `[hosts N]`, the next episode of each environment, which decides how it begins.
   """
 
@@ -34,8 +35,8 @@ class Progress(tf.Module):
     self.env_steps = tf.Variable(0, dtype=tf.int64, trainable=False)
     self.seconds = tf.Variable(0., dtype=tf.float64, trainable=False)
     # Of any length: a run may go on with another number of hosts.
-    self.episodes, self.episode_counters = (
-        tf.Variable(np.zeros(1, np.int64), shape=[None], trainable=False) for _ in range(2))
+    self.history = tf.Variable(np.zeros([1, 1], np.int64), shape=[None, None], trainable=False)
+    self.episode_counters = tf.Variable(np.zeros(1, np.int64), shape=[None], trainable=False)
 
 
 class Checkpointer:

@@ -20,6 +20,7 @@ from mbrl_tf.training import run_directory
 from mbrl_tf.training import schedule as run_schedule
 
 _ALONE = placement_lib.Placement()
+_PATIENCE_SECONDS = 60  # until the chief's file must be seen: network file systems show it late
 EVALUATION = 'evaluate/return_mean'  # decides which checkpoint is the best
 
 
@@ -34,27 +35,31 @@ def restore(algorithm, config, directory, store, environment, placement=_ALONE) 
     directory: the `RunDirectory`.
     store: the `EpisodeStore` or `ShardedStore`; episodes newer than the checkpoint are dropped.
     environment: the batched environment that collects.
-    placement: the `placement.Placement` of this host. All hosts restore the same checkpoint, and wait for each other.
+    placement: the `placement.Placement` of this host. All hosts restore the same checkpoint, and wait for each other; nothing
+      is dropped before all agree on it.
 
   Returns:
     The `Checkpointer`, for `train`.
 
   Raises:
-    UserError: where the checkpoints that the run must have written are gone: its episodes are not dropped then.
+    UserError: where the checkpoints that the run must have written are gone, or hosts differ in what they go on from: no
+      episodes are dropped then.
   """
   checkpointer = checkpoint.Checkpointer(directory.checkpoints, algorithm.state, config.run.keep_checkpoints)
   progress = checkpointer.progress
   if checkpointer.restore():
-    if store.lengths.sum() < progress.episodes.numpy().sum():
-      warnings.warn(f'The checkpoint knows of {progress.episodes.numpy().sum()} episodes, and the newest files of them are '
-                    f'gone from {directory.episodes}', stacklevel=2)
+    known = progress.history.numpy()[-1].sum()
+    if store.lengths.sum() < known:
+      warnings.warn(f'The checkpoint knows of {known} episodes, and the newest files of them are gone from {directory.episodes}',
+                    stacklevel=2)
     first = placement.host * environment.batch_size
     counters = progress.episode_counters.numpy()[first:][:environment.batch_size]
     environment.episode_counters = np.pad(counters, (0, environment.batch_size - len(counters)))
   elif store.lengths.any():
     _require_beginning(config, directory)
-  store.truncate_shards(progress.episodes.numpy())
-  _require_the_same_run(placement, config, int(progress.env_steps))
+  _require_the_same_run(placement, config, directory, progress)
+  store.truncate_shards(progress.history.numpy())
+  placement.gather([0])  # no host writes episodes before all have dropped theirs
   if placement.host == 0:
     # Also here, because a run that was killed right after its last checkpoint writes none any more.
     checkpointer.remove_leftovers()
@@ -89,7 +94,7 @@ def train(algorithm, config, directory, store, environment, evaluator, checkpoin
     iterations = algorithm.iterations() if not schedule.ended(before) else ()
     for report in iterations:
       now = int(algorithm.env_steps)
-      hosts = _Hosts.agree(placement, stopping.is_set(), store, environment)
+      hosts = _Hosts.agree(placement, stopping.is_set(), environment, algorithm)
       stops = hosts.stopping or schedule.ended(now)
       if not is_chief:
         saved = before = now
@@ -103,13 +108,14 @@ def train(algorithm, config, directory, store, environment, evaluator, checkpoin
         for name, draw in report.videos.items():
           outputs.tensorboard.write_video(name, now, draw(), environment.frames_per_second)
       if stops or schedule.checkpoints(before, now) or _is_best(checkpointer, evaluations, now):
-        _save(checkpointer, hosts, now, clock, evaluations)
+        _save(checkpointer, store, hosts, now, clock, evaluations)
         saved = now
       before = now
       if stops or (stopping.is_set() and placement.hosts == 1):
         break
     if saved != before:  # the signal came while this iteration was written
-      _save(checkpointer, hosts, before, clock, evaluations)
+      _save(checkpointer, store, hosts, before, clock, evaluations)
+  placement.gather([0])  # no host says that all is well before the chief has saved it
   return schedule.ended(before)
 
 
@@ -127,15 +133,36 @@ def _require_beginning(config, directory):
         f'would be overwritten). Received: run_dir={str(directory.path)!r}')
 
 
-def _require_the_same_run(placement, config, env_steps):
-  """Waits for all hosts, and raises where one of them has another config, or restored another checkpoint."""
+def _require_the_same_run(placement, config, directory, progress):
+  """Waits for all hosts, and raises on all of them where one has another config, run directory or checkpoint."""
+  if placement.hosts == 1:
+    return
   text = run_directory.to_json(run_directory.config_to_dict(config))
-  own = np.array([zlib.crc32(text.encode()), env_steps])
-  for host, other in enumerate(placement.gather(own)):
-    if (other != own).any():
-      difference = 'config' if other[0] != own[0] else f'checkpoint ({other[1]:.0f} env steps)'
-      raise errors.UserError(f'Host {host} has another {difference} than this one: all hosts of a run are started with the same '
-                             f'config and the same run directory. Received: host={placement.host}, env_steps={env_steps}')
+  env_steps = int(progress.env_steps)
+  chief = placement.gather([zlib.crc32(directory.chief().encode())])[0, 0]
+  own = [zlib.crc32(text.encode()), _sees(directory, chief), env_steps, zlib.crc32(progress.history.numpy().tobytes())]
+  everyone = placement.gather(own)
+  for host, (config_crc, sees_chief, other_env_steps, _) in enumerate(everyone):
+    if config_crc != everyone[0, 0]:
+      difference = 'config'
+    elif not sees_chief:
+      difference = 'run directory'
+    elif (everyone[host] != everyone[0]).any():
+      difference = f'checkpoint ({other_env_steps:.0f} env steps)'
+    else:
+      continue
+    raise errors.UserError(f'Host {host} has another {difference} than host 0: all hosts of a run are started with the same '
+                           f'config and the same run directory. Received: host={placement.host}, env_steps={env_steps}')
+
+
+def _sees(directory, chief):
+  """Whether this host sees, soon, the lock that the chief holds in its own run directory."""
+  end = time.monotonic() + _PATIENCE_SECONDS
+  while zlib.crc32(directory.chief().encode()) != chief:
+    if time.monotonic() > end:
+      return False
+    time.sleep(0.2)
+  return True
 
 
 class _Hosts(NamedTuple):
@@ -143,18 +170,26 @@ class _Hosts(NamedTuple):
 
   Attributes:
     stopping: whether one of them is asked to stop.
-    lengths: int64 `[hosts]`, of the shards they write.
     episode_counters: int64 `[hosts N]`.
   """
   stopping: bool
-  lengths: Any
   episode_counters: Any
 
   @classmethod
-  def agree(cls, placement, stopping, store, environment):
-    """All hosts call this together."""
-    told = placement.gather([stopping, store.length_of_own_shard, *environment.episode_counters]).astype(np.int64)
-    return cls(bool(told[:, 0].any()), told[:, 1], told[:, 2:].reshape(-1))
+  def agree(cls, placement, stopping, environment, algorithm):
+    """All hosts call this together.
+
+    Raises:
+      HostError: where they have learned different variables, because one read or computed something else; nothing was saved then.
+    """
+    learned = b''.join(variable.numpy().tobytes() for variable in algorithm.state.trainable_variables) if placement.hosts > 1 else b''
+    told = placement.gather([stopping, zlib.crc32(learned), *environment.episode_counters]).astype(np.int64)
+    for host, other in enumerate(told[:, 1]):
+      if other != told[0, 1]:
+        raise errors.HostError(
+            f'Host {host} has learned other variables than host 0, so one of them read or computed something else. Start all hosts '
+            f'again: the run goes on from its newest checkpoint. Received: host={placement.host} of {placement.hosts}')
+    return cls(bool(told[:, 0].any()), told[:, 2:].reshape(-1))
 
 
 class _Outputs:
@@ -204,14 +239,15 @@ def _is_best(checkpointer, evaluations, now):
   return now in evaluations and (best is None or evaluations[now] >= evaluations[best])
 
 
-def _save(checkpointer, hosts, now, clock, evaluations):
+def _save(checkpointer, store, hosts, now, clock, evaluations):
   """Writes a checkpoint of the algorithm and of how far the run is."""
   progress = checkpointer.progress
   progress.env_steps.assign(now)
   progress.seconds.assign(clock.seconds())
-  # Shards that no host writes any more stay as they were.
-  progress.episodes.assign(np.concatenate([hosts.lengths, progress.episodes.numpy()[len(hosts.lengths):]]))
-  progress.episode_counters.assign(hosts.episode_counters)
+  progress.history.assign(store.history)
+  # Those of hosts that are gone stay as they were, for when they come back.
+  gone = progress.episode_counters.numpy()[len(hosts.episode_counters):]
+  progress.episode_counters.assign(np.concatenate([hosts.episode_counters, gone]))
   checkpointer.save(evaluations)
 
 

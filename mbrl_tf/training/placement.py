@@ -7,7 +7,9 @@ One device works without a strategy, whose `run` would only be in the way.
 """
 
 import contextlib
+import os
 import re
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +21,10 @@ from mbrl_tf.ops import replicas
 from mbrl_tf.training import cluster
 
 _DEVICES = re.compile(r'^(cpu|gpu):([1-9][0-9]*)$')
+# What is raised where another host is gone: always, and where the text speaks of what hosts do together.
+_LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
+_PERHAPS_LOST = (tf.errors.InternalError, tf.errors.FailedPreconditionError, tf.errors.UnknownError)
+_TOGETHER = re.compile('collective|coordination|heartbeat|barrier|rpc|peer|connect', re.IGNORECASE)
 
 
 class Placement(NamedTuple):
@@ -48,6 +54,7 @@ def place(devices='auto', shared_rows=1) -> Placement:
 
   Raises:
     UserError: devices that are not there, a TF_CONFIG that cannot be understood.
+    HostError: the hosts did not find each other.
   """
   host, hosts = cluster.host_and_hosts()
   chosen = _chosen(devices, shared_rows if hosts == 1 else None)
@@ -55,8 +62,7 @@ def place(devices='auto', shared_rows=1) -> Placement:
     if chosen[0].startswith('CPU') and len(chosen) > 1:
       raise errors.UserError('With several hosts each learns on its CPU as one device, or on its GPUs. '
                              f'Received: run.devices={devices!r} with TF_CONFIG')
-    tf.config.set_visible_devices([device for device in _physical('GPU') if chosen[0].startswith('GPU')][:len(chosen)], 'GPU')
-    return Placement(tf.distribute.MultiWorkerMirroredStrategy(), host, hosts)
+    return Placement(_found_each_other(host, hosts), host, hosts)
   return Placement(mirrored(chosen) if len(chosen) > 1 else tf.distribute.get_strategy())
 
 
@@ -65,6 +71,17 @@ def mirrored(devices):
   # Logical CPUs share their memory. TensorFlow's collectives would bind the process to one number of them for ever.
   exchange = tf.distribute.ReductionToOneDevice() if devices[0].startswith('CPU') else None
   return tf.distribute.MirroredStrategy(devices, cross_device_ops=exchange)
+
+
+def _found_each_other(host, hosts):
+  """A `MultiWorkerMirroredStrategy`, once all hosts of TF_CONFIG are there."""
+  print(f'Host {host} waits for {hosts} hosts.', file=sys.stderr)
+  try:
+    return tf.distribute.MultiWorkerMirroredStrategy()
+  except tf.errors.OpError as error:
+    raise errors.HostError(
+        f'The hosts did not find each other ({_reason(error)}). Each address of TF_CONFIG must lead to its host, and its port be free '
+        f'there. Received: host={host}, TF_CONFIG={os.environ.get("TF_CONFIG")!r}') from error
 
 
 def _chosen(devices, shared_rows):
@@ -80,6 +97,7 @@ def _chosen(devices, shared_rows):
   if kind == 'gpu':
     if count > gpus:
       raise errors.UserError(f'TensorFlow sees {gpus} GPUs on this host. Received: run.devices={devices!r}')
+    tf.config.set_visible_devices(_physical('GPU')[:count], 'GPU')  # TensorFlow takes the memory of all that it sees
   else:
     tf.config.set_visible_devices([], 'GPU')
     _make_logical_cpus(count, devices)
@@ -106,8 +124,8 @@ def telling_of_lost_hosts(placement):
   """Makes a `HostError` of what TensorFlow raises where another host is gone; within it all that hosts do together."""
   try:
     yield
-  except tf.errors.OpError as error:
-    if placement.hosts == 1:
+  except _LOST + _PERHAPS_LOST as error:
+    if placement.hosts == 1 or not (isinstance(error, _LOST) or _TOGETHER.search(str(error.message))):
       raise
     raise errors.HostError(
         f'Another host of this run ended, or cannot be reached ({_reason(error)}). Start all hosts again, in whatever number: the run '

@@ -19,6 +19,7 @@ _PACKAGES = ('tensorflow', 'tf-keras', 'tensorflow-probability', 'tf-agents', 'n
 # may not either: the optimizers' own are in the checkpoint and would win, and no config would describe the run.
 _MAY_CHANGE = ('run.', 'environment.parallel', 'environment.worker_timeout_seconds', 'replay.cache_mib')
 _SEED = 'run.seed'
+_CHIEFS_LOCK = 'lock'
 _NOT_FINITE = '$float'  # see `to_json`
 
 
@@ -109,7 +110,7 @@ class RunDirectory:
     """
     try:
       self.path.mkdir(parents=True, exist_ok=True)
-      self._lock = open(self.path / (f'lock-{self._host}' if self._host else 'lock'), 'a+')
+      self._lock = open(self.path / (f'lock-{self._host}' if self._host else _CHIEFS_LOCK), 'a+')
     except OSError as error:
       raise errors.UserError(f'The run directory cannot be written ({error}). Received: run_dir={str(self.path)!r}') from error
     try:
@@ -125,10 +126,18 @@ class RunDirectory:
       self._lock.truncate(0)
       self._lock.write(f'process {os.getpid()} on {platform.node()}')
       self._lock.flush()
+      os.fsync(self._lock.fileno())  # other hosts read it
     return self
 
   def __exit__(self, *unused):
     self._lock.close()  # which releases it
+
+  def chief(self) -> str:
+    """Returns which process is the first of the hosts that train here, as this host sees it; empty where it sees none."""
+    try:
+      return (self.path / _CHIEFS_LOCK).read_text()
+    except OSError:
+      return ''
 
   def read_config(self) -> dict:
     """Returns the config as `config_to_dict` gave it.

@@ -11,8 +11,8 @@ from mbrl_tf.data import episodes, shards, transitions
 from tests.data.episodes_test import make_episode
 
 
-def stores(folder, hosts=2, reads_all=True):
-  return [shards.ShardedStore(folder, host, hosts, reads_all) for host in range(hosts)]
+def stores(folder, hosts=2):
+  return [shards.ShardedStore(folder, host, hosts) for host in range(hosts)]
 
 
 def lasting(store):
@@ -42,28 +42,45 @@ def test_all_hosts_see_the_same_order_and_nothing_before_a_refresh(tmp_path):
   assert len(transitions.TransitionView(first, 100)) == 25
 
 
-def test_a_host_that_reads_its_own_shard_sees_nothing_else(tmp_path):
-  first, second = stores(tmp_path, reads_all=False)
-  append(first, 3)
-  append(second, 4, 5)
-  for store in (first, second):
-    store.refresh([1, 2])
-  assert lasting(first) == [3] and lasting(second) == [4, 5]
-
-
-def test_shards_of_hosts_that_are_gone_are_read_on_by_those_that_are_left(tmp_path):
-  for store, decisions in zip(stores(tmp_path, hosts=3, reads_all=False), [(3,), (4, 9), (5,)]):
-    append(store, *decisions)
-  first, second = stores(tmp_path, hosts=2, reads_all=False)
-  for store in (first, second):
-    store.truncate_shards([1, 1, 1])
-  assert lasting(first) == [3, 5] and lasting(second) == [4]
+def test_a_run_goes_on_in_any_number_of_hosts_and_keeps_the_order_of_its_episodes(tmp_path):
+  three = stores(tmp_path, hosts=3)
+  for lengths, decisions in (([1, 1, 1], [(3,), (4,), (5,)]), ([2, 1, 2], [(6,), (), (7,)])):
+    for store, numbers in zip(three, decisions):
+      append(store, *numbers)
+    for store in three:
+      store.refresh(lengths)
+  append(three[1], 99)  # after the last checkpoint
   alone = shards.open_store(tmp_path)
-  alone.truncate_shards([1, 1, 1])
-  assert lasting(alone) == [3, 4, 5] and sorted(alone.lengths) == [1, 1, 1]
-  append(alone, 6)
-  alone.refresh([2])
-  assert lasting(alone) == [3, 4, 5, 6]
+  alone.truncate_shards(three[0].history)
+  assert lasting(alone) == lasting(three[2]) == [3, 4, 5, 6, 7] and alone.lengths.tolist() == [2, 1, 2]
+  append(alone, 8)
+  alone.refresh([3])
+  again = stores(tmp_path)
+  for store in again:
+    store.truncate_shards(alone.history)
+  append(again[1], 9)
+  for store in again:
+    store.refresh([3, 2])
+    assert lasting(store) == [3, 4, 5, 6, 7, 8, 9]
+  # What is newest is what was collected last, whichever host did it, and whether the run was stopped or not.
+  np.testing.assert_array_equal(transitions.TransitionView(again[0], 17).transitions().reward,
+                                np.concatenate([again[0].load(index).reward for index in (5, 6)]))
+
+
+def test_hosts_that_join_a_run_of_one_read_all_that_it_has(tmp_path):
+  alone = episodes.EpisodeStore(tmp_path)
+  append(alone, 3, 4)
+  for store in stores(tmp_path):
+    store.truncate_shards(alone.history)
+    assert lasting(store) == [3, 4] and store.history.tolist()[-1] == [2, 0]
+
+
+def test_a_shard_whose_folder_is_gone_is_skipped(tmp_path):
+  append(episodes.EpisodeStore(tmp_path), 3, 4)
+  store = shards.ShardedStore(tmp_path)
+  store.truncate_shards([[1, 1], [2, 1]])
+  with pytest.warns(UserWarning):
+    assert lasting(store) == [3, 4]
 
 
 def test_what_is_newer_than_a_checkpoint_is_dropped_by_the_host_whose_shard_it_is(tmp_path):
@@ -71,10 +88,10 @@ def test_what_is_newer_than_a_checkpoint_is_dropped_by_the_host_whose_shard_it_i
   append(first, 3, 4)
   append(second, 5, 6)
   truncations = first.truncations
-  first.truncate_shards([1, 1])
+  first.truncate_shards([[1, 1]])
   assert first.truncations > truncations
   assert len(list(tmp_path.glob('*.npz'))) == 1 and len(list((tmp_path / 'shard-1').glob('*.npz'))) == 2
-  second.truncate_shards([1, 1])
+  second.truncate_shards([[1, 1]])
   assert len(list((tmp_path / 'shard-1').glob('*.npz'))) == 1
   assert lasting(first) == lasting(second) == [3, 5]
   append(second, 7)
@@ -85,8 +102,8 @@ def test_what_is_newer_than_a_checkpoint_is_dropped_by_the_host_whose_shard_it_i
 def test_a_run_of_one_host_is_a_store_of_its_own(tmp_path):
   append(episodes.EpisodeStore(tmp_path), 3)
   store = shards.open_store(tmp_path)
-  assert isinstance(store, episodes.EpisodeStore) and store.lengths.tolist() == [1] and store.length_of_own_shard == 1
-  store.truncate_shards([0])
+  assert isinstance(store, episodes.EpisodeStore) and store.history.tolist() == [[1]] and store.length_of_own_shard == 1
+  store.truncate_shards([[0]])
   assert len(store) == 0
 
 
@@ -98,8 +115,10 @@ def test_another_host_s_file_may_come_late_but_not_never(tmp_path, monkeypatch):
   late.join()
   assert lasting(first) == [4]
   monkeypatch.setattr(shards, '_PATIENCE_SECONDS', 0.1)
-  with pytest.raises(errors.StorageError, match='1 episodes are seen here instead of 2.*Received: folder='):
-    first.refresh([0, 2])
+  append(second, 5, 6)
+  (tmp_path / 'shard-1' / '00000001-5.npz').unlink()  # the last one is there, and one before it is not
+  with pytest.raises(errors.StorageError, match='Of the 2 newest episodes of shard 1.* 1 are seen here.*Received: folder='):
+    first.refresh([0, 3])
 
 
 def test_an_index_out_of_range_is_told(tmp_path):

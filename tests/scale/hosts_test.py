@@ -22,6 +22,12 @@ _MBMPO = [
     f'--config={_ROOT / "configs" / "mbmpo" / "smoke.py"}', '--seed=3', '--config.ensemble.members=2', '--config.environment.num_envs=2',
     '--config.ensemble.max_epochs=3', '--config.ensemble.persistence=1', '--config.imagination.horizon=3',
     '--config.meta.updates_per_iteration=2', '--config.meta.outer_epochs=1', '--config.run.evaluate_every_env_steps=0']
+_DREAMER = [
+    f'--config={_ROOT / "configs" / "dreamer" / "smoke.py"}', '--seed=3', '--config.environment.observation=vectors',
+    '--config.environment.num_envs=2', '--config.collect.random_env_steps=200', '--config.collect.env_steps_per_iteration=200',
+    '--config.replay.batch_size=2', '--config.replay.batch_length=5', '--config.behavior.horizon=2',
+    '--config.learner.first_gradient_steps=2', '--config.learner.env_steps_per_gradient_step=100',
+    '--config.run.evaluate_every_env_steps=0', '--config.run.checkpoint_every_env_steps=100000']
 
 
 def start(number, hosts, port, arguments):
@@ -55,6 +61,14 @@ def metrics(path):
   return [json.loads(line) for line in (path / 'metrics.jsonl').read_text().splitlines()]
 
 
+def await_metrics(path, lines, processes):
+  """Returns as soon as a run has written so many lines."""
+  end = time.monotonic() + 400
+  while not (path / 'metrics.jsonl').exists() or len(metrics(path)) < lines:
+    assert time.monotonic() < end and processes[0].poll() is None, finished(processes, 1)
+    time.sleep(0.5)
+
+
 @pytest.mark.parametrize('algorithm', ['mbmpo', 'dreamer'])
 def test_two_hosts_give_the_updates_of_one(algorithm):
   port, found = free_port(), []
@@ -75,10 +89,7 @@ def test_a_run_survives_a_host_that_is_killed_and_goes_on_with_one(tmp_path):
   port = free_port()
   processes = [start(index, 2, port, [*command, '--config.run.env_steps=100000']) for index in range(2)]
   try:
-    end = time.monotonic() + 400
-    while not (path / 'metrics.jsonl').exists() or len(metrics(path)) < 3:
-      assert time.monotonic() < end and processes[0].poll() is None, finished(processes, 1)
-      time.sleep(0.5)
+    await_metrics(path, 3, processes)
     os.kill(processes[1].pid, signal.SIGKILL)
     told = processes[0].communicate(timeout=120)[1]
   finally:
@@ -103,14 +114,38 @@ def test_a_run_survives_a_host_that_is_killed_and_goes_on_with_one(tmp_path):
   assert after[-1]['env_steps'] >= checkpoint + 300
 
 
+def test_a_run_of_one_host_goes_on_with_two_and_a_signal_to_either_stops_both(tmp_path):
+  path = tmp_path / 'run'
+  command = ['launchers.train', f'--run_dir={path}', *_DREAMER]
+  alone = start(0, 1, 0, [*command, '--config.run.env_steps=400'])
+  told = finished([alone])[0][1]
+  assert alone.returncode == 0, told[-3000:]
+  port, before = free_port(), metrics(path)
+  processes = [start(index, 2, port, [*command, '--config.run.env_steps=100000']) for index in range(2)]
+  try:
+    await_metrics(path, len(before) + 2, processes)
+    processes[1].terminate()
+  finally:
+    printed = finished(processes, 120)
+  assert [process.returncode for process in processes] == [0, 0], printed
+  assert all('Stopped with a checkpoint' in told for _, told in printed), printed
+  after = metrics(path)
+  assert after[:len(before)] == before and after[-1]['env_steps'] == max(
+      int(file.stem.split('-')[1]) for file in (path / 'checkpoints').glob('*.sha256'))
+  # Both together took what one took, and learned as often as their common env steps say.
+  assert after[-1]['env_steps'] - after[-2]['env_steps'] == before[-1]['env_steps'] - before[-2]['env_steps']
+  assert len(list((path / 'episodes' / 'shard-1').glob('*.npz'))) >= 2
+  assert after[-1]['learn/gradient_steps'] == 2 + (after[-2]['env_steps'] - before[0]['env_steps']) // 100
+
+
 def test_hosts_with_different_configs_are_told(tmp_path):
   port = free_port()
   command = ['launchers.train', f'--run_dir={tmp_path / "run"}', *_MBMPO]
   processes = [start(index, 2, port, [*command, f'--config.meta.clip=0.{index + 2}']) for index in range(2)]
   printed = finished(processes)
   assert [process.returncode for process in processes] == [2, 2]
-  for index, (_, told) in enumerate(printed):
-    assert f'Host {1 - index} has another config than this one' in told and 'Traceback' not in told
+  for _, told in printed:
+    assert 'Host 1 has another config than host 0' in told and 'Traceback' not in told
 
 
 @pytest.mark.parametrize('text, expected', [

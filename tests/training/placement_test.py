@@ -1,6 +1,8 @@
 """Which devices `run.devices` means. What GPUs there are is played; real ones are not needed to choose among them."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 
@@ -28,11 +30,13 @@ def gpus(monkeypatch):
 
 @pytest.mark.parametrize('devices, count, rows, expected', [
     ('auto', 4, 8, [[f'GPU:{index}' for index in range(4)]]), ('auto', 4, 6, [['GPU:0', 'GPU:1', 'GPU:2']]),
-    ('auto', 4, 5, []), ('gpu:2', 4, 5, [['GPU:0', 'GPU:1']]), ('auto', 1, 5, [])])
+    ('auto', 4, 5, []), ('gpu:2', 4, 5, [['GPU:0', 'GPU:1']]), ('auto', 1, 5, []), ('gpu:1', 4, 5, [])])
 def test_auto_takes_as_many_gpus_as_can_share_the_work(gpus, devices, count, rows, expected):
   chosen = gpus(count)
   placed = placement.place(devices, rows)
   assert [names for names in chosen if isinstance(names, list)] == expected
+  # TensorFlow takes the memory of all GPUs that it sees: those that do not learn are another run's.
+  assert [seen for seen in chosen if isinstance(seen, tuple)] == [([*range(len(expected[0]) if expected else 1)], 'GPU')]
   assert placed.strategy == ('strategy' if expected else tf.distribute.get_strategy()) and (placed.host, placed.hosts) == (0, 1)
 
 
@@ -69,3 +73,27 @@ def test_what_tensorflow_says_of_a_lost_host_is_one_line():
   with pytest.raises(tf.errors.UnavailableError):
     with placement.telling_of_lost_hosts(placement.Placement()):
       raise tf.errors.UnavailableError(None, None, message)
+
+
+@pytest.mark.parametrize('error', [
+    tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating on /job:worker/replica:0/task:1'),
+    tf.errors.InvalidArgumentError(None, None, 'Incompatible shapes'), tf.errors.InternalError(None, None, 'Blas SGEMM failed')])
+def test_what_is_wrong_on_this_host_is_not_told_as_a_lost_one(error):
+  with pytest.raises(type(error)) as raised:
+    with placement.telling_of_lost_hosts(placement.Placement(hosts=2)):
+      raise error
+  assert raised.value is error
+
+
+def test_a_port_in_use_is_told(tmp_path):
+  with socket.socket() as taken:
+    taken.bind(('127.0.0.1', 0))
+    taken.listen()
+    address = '127.0.0.1:%d' % taken.getsockname()[1]
+    config = {'cluster': {'worker': [address, '127.0.0.1:1']}, 'task': {'type': 'worker', 'index': 0}}
+    done = subprocess.run(
+        [sys.executable, '-m', 'launchers.train', '--config=configs/mbmpo/smoke.py', f'--run_dir={tmp_path / "run"}'],
+        env={**os.environ, 'TF_CONFIG': json.dumps(config)}, capture_output=True, text=True, timeout=120)
+  assert done.returncode == 1 and 'Traceback' not in done.stderr
+  last = done.stderr.splitlines()[-1]
+  assert last.startswith('error: The hosts did not find each other') and address in last

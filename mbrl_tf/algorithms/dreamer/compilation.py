@@ -20,5 +20,5 @@ def compiled(program, function):
   Returns:
     A `tf.function`.
   """
-  device = 'GPU' if tf.config.list_physical_devices('GPU') else 'CPU'
+  device = 'GPU' if tf.config.get_visible_devices('GPU') else 'CPU'
   return tf.function(function, jit_compile=device in _XLA_DEVICES[program], autograph=False)
