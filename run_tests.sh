@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs where needed, then runs all tests. Further arguments go to pytest: ./run_tests.sh tests/ops
+# Installs where needed, then runs all tests, in two processes. Further arguments go to pytest: ./run_tests.sh tests/ops
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 ./install.sh
-exec .venv/bin/python -m pytest "$@"
+# By file, so that what a module's tests share is made once; in order, so that the longest do not come last.
+exec .venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder "$@"

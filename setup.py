@@ -35,5 +35,5 @@ setuptools.setup(
         'tensorflow-probability>=0.23,<0.24',
         'tqdm>=4.60',
     ],
-    extras_require={'test': ['hypothesis>=6', 'pytest>=8']},
+    extras_require={'test': ['hypothesis>=6', 'pytest>=8', 'pytest-xdist>=3']},
 )

@@ -7,6 +7,9 @@ import pytest
 import mbrl_tf  # noqa: F401
 
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')  # half the time for convolutions, of which the tests have most
+# Programs are small here, and take longer to compile than to run: a quarter less of the time for runs of MB-MPO.
+os.environ.setdefault('XLA_FLAGS', '--xla_backend_optimization_level=1')
+os.environ.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')  # two processes test at once
 
 
 @pytest.fixture(scope='session')
