@@ -79,14 +79,20 @@ def run(main, documentation, names):
     print(f'error: {error}', file=sys.stderr)
     sys.exit(1)
   except MemoryError as error:
-    print(f'error: There is not enough memory for these settings ({_last_line(error)}). Received: {" ".join(arguments)}', file=sys.stderr)
-    sys.exit(1)
+    _tell_too_large(error, arguments)
   except KeyboardInterrupt:
     print('Interrupted.', file=sys.stderr)
     sys.exit(1)
-  except Exception:
+  except Exception as error:
+    if type(error).__name__ == 'ResourceExhaustedError':  # TensorFlow's own, which need not be imported here
+      _tell_too_large(error, arguments)
     traceback.print_exc()
     sys.exit(1)
+
+
+def _tell_too_large(error, arguments):
+  print(f'error: There is not enough memory for these settings ({_last_line(error)}). Received: {" ".join(arguments)}', file=sys.stderr)
+  sys.exit(1)
 
 
 def resolved_config(config, path=None, seed=None):
@@ -112,6 +118,9 @@ def resolved_config(config, path=None, seed=None):
     raise errors.UserError(f"get_config() must return an algorithm's config. Received: config={config!r}")
   if seed is not None:
     config.run.seed = seed
+  if type(config) is not catalog.config_class(config.algorithm):
+    raise errors.UserError(f'config.algorithm must be that of the config, which is a {type(config).__name__}: another algorithm is another '
+                           f'config file. Received: config.algorithm={config.algorithm!r}')
   config.validate()
   return config
 

@@ -115,8 +115,8 @@ def require_positive(config, fields):
 
 
 def require_at_least(config, least, fields):
-  """Raises `UserError` unless the fields (see `require`) are `least` or more."""
-  require(config, fields, lambda value: value >= least, f'must be {least} or more')
+  """Raises `UserError` unless the fields (see `require`) are `least` or more, and finite."""
+  require(config, fields, lambda value: least <= value < math.inf, f'must be {least} or more, and finite')
 
 
 def require_share(config, fields):
@@ -141,6 +141,17 @@ def validate_common(config):
   require(config, {'run': ['seed']}, lambda value: value < 2**32, 'must be below 4294967296, as numpy asks')
   require_at_least(config, -1, {'environment': ['camera']})
   require_positive(config, {'environment': ['worker_timeout_seconds']})
+  require(config, {'environment': ['kwargs']}, _can_be_stored,
+          'must hold what JSON can: numbers, text, True, False, None, lists and dicts by text, which `config.json` gives back')
+
+
+def _can_be_stored(value):
+  """Whether JSON holds a value as it is; numpy's numbers and arrays are none of its own."""
+  if isinstance(value, dict):
+    return all(isinstance(key, str) and _can_be_stored(held) for key, held in value.items())
+  if isinstance(value, (list, tuple)):
+    return all(map(_can_be_stored, value))
+  return value is None or type(value) in (bool, int, float, str)
 
 
 class Algorithm(Protocol):

@@ -3,19 +3,21 @@
 import math
 import os
 import re
+import struct
 import zipfile
 import zlib
 
 import numpy as np
 
 # What is raised of a file that is no such archive. zipfile tells of features that it lacks, and of passwords, in its own way.
-READ_ERRORS = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+READ_ERRORS = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, MemoryError, OverflowError, struct.error,
+               zipfile.BadZipFile, zlib.error)
 
 _MOST_SHRUNK = 1032  # Deflate makes nothing smaller than by this factor (zlib.net/zlib_tech.html)
 _HEADER = 1000       # bytes of a header at most
 # As numpy writes them (its own reader falls back to a tokenizer, which raises whatever damage makes it). Kinds: booleans,
-# integers, floats.
-_LAYOUT = re.compile(rb"\x93NUMPY\x01\x00..\{'descr': '([<>|][biuf]\d{1,2})', 'fortran_order': (True|False), "
+# integers, floats, of the sizes that there are: a long array's header is read before its checksum is compared.
+_LAYOUT = re.compile(rb"\x93NUMPY\x01\x00..\{'descr': '(\|b1|\|[iu]1|[<>](?:[iu][248]|f[248]))', 'fortran_order': (True|False), "
                      rb"'shape': \(((?:\d{1,18}(?:, \d{1,18})*,?)?)\), \} *\n", re.DOTALL)
 
 

@@ -223,6 +223,8 @@ def _building(name, kwargs):
     raise errors.UserError(f'{name} does not take these keyword arguments ({error}). Received: kwargs={kwargs}') from error
   except errors.UserError:
     raise
+  except gymnasium.error.DependencyNotInstalled as error:
+    raise errors.UserError(f'{name} needs a package that is not installed ({error}). Received: environment.name={name!r}') from error
   except Exception as error:
     raise errors.SimulatorError(
         f'{name} cannot be built.\n{traceback.format_exc()}Received: kwargs={kwargs}, {type(error).__name__}={str(error)!r}') from error

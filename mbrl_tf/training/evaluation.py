@@ -6,10 +6,9 @@ from typing import Callable, Dict, List, NamedTuple
 
 import numpy as np
 
-from mbrl_tf import types
+from mbrl_tf import errors, types
 from mbrl_tf.drivers import driver as episode_driver
 from mbrl_tf.drivers import observers
-
 
 
 class Evaluation(NamedTuple):
@@ -57,7 +56,7 @@ class Evaluator:
     if not self._video:
       return Evaluation(metrics, collected.episodes, [])
     frames = []  # of one more episode, [T + 1]
-    self._collect(policy, env_steps, 1, render=True, on_step=lambda driver: frames.append(driver.environment.render()[0]))
+    self._collect(policy, env_steps, 1, render=True, on_step=lambda driver: frames.append(_checked(driver.environment.render()[0])))
     return Evaluation(metrics, collected.episodes, frames, self._drivers[True].environment.frames_per_second)
 
   def close(self):
@@ -77,6 +76,16 @@ class Evaluator:
     driver.environment.episode_counters = np.full(driver.environment.batch_size, env_steps)
     return driver.collect_episodes(
         policy, episodes, derive_seed(self._seed, 'evaluate', env_steps), on_step and (lambda: on_step(driver)))
+
+
+def _checked(frame):
+  """Returns a frame of a video, or raises a `SimulatorError` where it is none."""
+  array = np.asarray(frame)
+  if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] != 3:
+    raise errors.SimulatorError(
+        "A simulator that is built with render_mode='rgb_array' must return uint8 [height, width, 3] of its render(); without videos "
+        f'(run.evaluate_videos=False) it need not. Received: frame={array.dtype}{list(array.shape)}')
+  return array
 
 
 def derive_seed(*parts) -> int:

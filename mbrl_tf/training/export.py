@@ -1,6 +1,7 @@
 """A trained policy and its model as SavedModels that plain TensorFlow loads."""
 
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -58,12 +59,22 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
 
 
 def _require_replaceable(destination):
-  """Raises a `UserError` where something stands there that is no earlier export."""
-  if destination.exists() and not (destination / _METADATA).exists() and (
-      not destination.is_dir() or any(destination.iterdir())):
+  """Raises a `UserError` where something stands there that is no earlier export, or has more in it."""
+  if destination.exists() and not _is_export(destination) and (not destination.is_dir() or any(destination.iterdir())):
     raise errors.UserError(
         'The destination exists and is no earlier export, so it is not overwritten. '
         f'Received: export_dir={str(destination)!r}')
+
+
+def _is_export(folder):
+  """Whether a folder holds what an export writes, and nothing else."""
+  if not folder.is_dir() or {path.name for path in folder.iterdir()} != {'policy', 'model', _METADATA}:
+    return False
+  try:
+    metadata = json.loads((folder / _METADATA).read_text())
+  except ValueError:
+    return False
+  return isinstance(metadata, dict) and {'algorithm', 'env_steps', 'config'} <= metadata.keys()
 
 
 def _write(algorithm, folder):
@@ -78,12 +89,17 @@ def _write(algorithm, folder):
 
 
 def _replace(temporary, destination):
-  """Puts a folder in the place of another."""
+  """Puts a folder in the place of another, which comes back where that fails. Killed between, it is left as `.NAME.old`."""
   old = destination.with_name(f'.{destination.name}.old')
-  shutil.rmtree(old, ignore_errors=True)
   if destination.exists():
+    shutil.rmtree(old, ignore_errors=True)  # not where that one is all that a killed export has left
     os.replace(destination, old)
-  os.replace(temporary, destination)
+  try:
+    os.replace(temporary, destination)
+  except BaseException:
+    if old.exists():
+      os.replace(old, destination)
+    raise
   shutil.rmtree(old, ignore_errors=True)
 
 

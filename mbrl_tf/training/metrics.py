@@ -206,9 +206,10 @@ def _lines(path):
 def _env_steps(line: bytes):
   """Returns the env steps of a line, None where it is not whole."""
   try:
-    return int(json.loads(line)['env_steps']) if line.endswith(b'\n') else None
+    env_steps = json.loads(line)['env_steps'] if line.endswith(b'\n') else None
   except (ValueError, KeyError, TypeError):
     return None
+  return env_steps if isinstance(env_steps, int) else None
 
 
 def _plain(value):

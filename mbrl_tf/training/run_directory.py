@@ -122,6 +122,10 @@ class RunDirectory:
       raise errors.UserError(
           f'Another process trains in this run directory{f" ({owner})" if owner else ""}, and two would overwrite each other. '
           f'Received: run_dir={str(self.path)!r}') from error
+    except OSError as error:
+      self._lock.close()
+      raise errors.UserError(f'This file system has no locks, and without one two trainers could overwrite each other ({error.strerror}). '
+                             f'Received: run_dir={str(self.path)!r}') from error
     with files.writing(self._lock.name):  # who it is, for the message above; the lock itself is the system's
       self._lock.truncate(0)
       self._lock.write(f'process {os.getpid()} on {platform.node()}')

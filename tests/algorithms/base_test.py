@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from mbrl_tf import errors
@@ -29,8 +30,8 @@ def test_what_can_be_used_passes(rule, value):
     ('positive', 0, 'must be above 0 and finite'), ('positive', -0.5, 'must be above 0 and finite'),
     ('positive', math.nan, 'must be above 0 and finite'), ('positive', math.inf, 'must be above 0 and finite'),
     ('share', -1e-9, 'must lie between 0 and 1'), ('share', 1.5, 'must lie between 0 and 1'),
-    ('share', math.nan, 'must lie between 0 and 1'), ('at_least', -2.5, 'must be -2 or more'),
-    ('at_least', math.nan, 'must be -2 or more')])
+    ('share', math.nan, 'must lie between 0 and 1'), ('at_least', -2.5, 'must be -2 or more, and finite'),
+    ('at_least', math.nan, 'must be -2 or more, and finite'), ('at_least', math.inf, 'must be -2 or more, and finite')])
 def test_what_cannot_is_refused_and_named(rule, value, expectation):
   with pytest.raises(errors.UserError) as caught:
     RULES[rule](config(value))
@@ -61,6 +62,16 @@ def test_a_value_of_another_type_is_refused(path, value, called):
   with pytest.raises(errors.UserError) as caught:
     base.require_types(tried)
   assert str(caught.value) == f'config.{path} must be {called}. Received: {path}={value!r}'
+
+
+@pytest.mark.parametrize('kwargs', [{'a': {1: 2}}, {'a': [np.float32(1)]}, {'a': {1, 2}}, {'a': np.zeros(2)}])
+def test_keyword_arguments_that_no_file_could_give_back_are_refused(kwargs):
+  tried = fakes.CountingConfig()
+  tried.environment.name, tried.environment.kwargs = 'toy:point_mass', {'b': [None, True, 1, 2.5, 'text', {'c': ()}]}
+  base.validate_common(tried)
+  tried.environment.kwargs = kwargs
+  with pytest.raises(errors.UserError, match='must hold what JSON can.*Received: environment.kwargs='):
+    base.validate_common(tried)
 
 
 @pytest.mark.parametrize('path, value', [('part.rate', 3), ('part.sizes', [3, 4]), ('part.sizes', ()), ('run.env_steps', 10**12)])

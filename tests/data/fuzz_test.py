@@ -79,6 +79,24 @@ def test_every_bit_of_the_table_of_contents(written):
   assert refused > (len(content) - begin) * 2  # most of the rest are dates and rights, which nothing reads
 
 
+def test_every_bit_of_the_headers_of_long_arrays(tmp_path):
+  """Arrays that are longer than what is read at once: their headers are understood before their checksums are compared."""
+  store, episode = episodes.EpisodeStore(tmp_path), episodes_test.make_episode(500, seed=4)
+  store.append(episode)
+  path, = tmp_path.iterdir()
+  content, headers = path.read_bytes(), 0
+  begin = content.find(b'\x93NUMPY')
+  while begin >= 0:
+    headers += 1
+    for place in range(begin, begin + 80):
+      for bit in range(8):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1:])
+        with pytest.raises(errors.UserError, match='is damaged'):
+          store.load(0)
+    begin = content.find(b'\x93NUMPY', begin + 1)
+  assert headers >= 4
+
+
 @settings(max_examples=100, derandomize=True, deadline=None)
 @given(content=strategies.binary(max_size=300), head=strategies.sampled_from([b'', b'PK\x03\x04', b'PK\x05\x06' + bytes(18), b'\x93NUMPY']))
 def test_any_bytes(written, content, head):

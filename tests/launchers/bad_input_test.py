@@ -94,6 +94,8 @@ FIELDS = [
     field('ensemble.validation_fraction=1', 'ensemble.validation_fraction=1'), field('ensemble.learning_rate=nan', 'ensemble.learning_rate=nan'),
     field('ensemble.learning_rate=inf', 'above 0 and finite', 'ensemble.learning_rate=inf'), field('ensemble.persistence=2', 'ensemble.persistence=2'),
     field('ensemble.angles=(-1,)', 'ensemble.angles=(-1,)'), field('ensemble.angles=(99,)', 'ensemble.angles=(99,)'),
+    field('collect.growth=inf', 'finite', 'collect.growth=inf'), field('algorithm=dreamer', 'MBMPOConfig', "algorithm='dreamer'"),
+    field('ensemble.hidden_sizes=(1000000,1000000)', 'not enough memory', status=1),
     field('collect.capacity=1', 'collect.capacity must be 2 or more', 'collect.capacity=1'),
     field('imagination.discount=1.5', 'imagination.discount=1.5'), field('imagination.discount=nan', 'imagination.discount=nan'),
     field('meta.inner_lr=0', 'meta.inner_lr=0'), field('meta.kl_coefficient_max=0', 'meta.kl_coefficient_max=0'),
@@ -112,6 +114,7 @@ ENVIRONMENTS = [
     environment('raising_module:Anything', 'no licence', "'raising_module:Anything'"),
     environment(_USER + 'PlainText', 'Text', more=[LIMIT]), environment(_USER + 'Unbounded', 'finite bounds', more=[LIMIT]),
     environment(_USER + 'Endless', 'no time limit', 'as environment.time_limit'), environment(_USER + 'misnamed', 'no_such_function', more=[LIMIT]),
+    environment('gym:LunarLander-v3', 'a package that is not installed', 'LunarLander-v3'),
     environment('gym:Acrobot-v1', 'def reward_function', "environment='gym:Acrobot-v1'"),
     environment('toy:point_mass', "{'wind': 2}", kwargs='{"wind": 2}'), environment('gym:Pendulum-v1', "{'wind': 2}", kwargs='{"wind": 2}'),
     environment('gym:HalfCheetah-v5', "{'wind': 2}", kwargs='{"wind": 2}'), environment(_USER + 'scripted', "'wind'", kwargs='{"wind": 2}'),
@@ -169,6 +172,8 @@ def test_a_mistake_is_one_error_and_costs_nothing(launcher, arguments, status, p
   (tmp_path / 'binary.py').write_bytes(bytes(range(256)))
   (tmp_path / 'full').mkdir()
   (tmp_path / 'full' / 'thesis.txt').write_text('years of work')
+  # Somebody kept it beside an export.
+  (tmp_path / 'full' / 'export.json').write_text('{"algorithm": "mbmpo", "env_steps": 1, "config": {}}')
   shutil.copytree(trained, tmp_path / 'run')
   shutil.copytree(trained, tmp_path / 'twin')
   monkeypatch.syspath_prepend(str(tmp_path))
@@ -280,6 +285,8 @@ RUNS = [
     (damage('metrics.jsonl', lambda content: b'{"env_steps": 3, "collect/return_mean": "high"}\n'), ['plot', '--run_dirs={run}', '--out={tmp}/x'], 2,
      ["metric='collect/return_mean'"]),
     (in_the_way('metrics.jsonl'), ['plot', '--run_dirs={run}', '--out={tmp}/x'], 2, ['cannot be read (Is a directory)', 'metrics.jsonl']),
+    (damage('metrics.jsonl', lambda content: b'{"env_steps": Infinity, "evaluate/return_mean": 1}\n'), ['evaluate', '--run_dir={run}', '--best'], 2,
+     ['none is the best']),
     (damage('metrics.jsonl', lambda content: b'3\n[1]\n"x"\n\xff\n'), ['evaluate', '--run_dir={run}', '--best'], 2, ['none is the best']),
     (lambda path: edit(path, whole='{}'), ['plot', '--run_dirs={run}', '--out={tmp}/x'], 2, ['not as a run wrote it']),
     (damage('episodes/*', lambda content: content[:100]), TRAIN, 2, ['None of the stored episodes can be read', 'episodes']),

@@ -1,7 +1,9 @@
 """An evaluation depends on the seed and env steps alone."""
 
 import numpy as np
+import pytest
 
+from mbrl_tf import errors
 from mbrl_tf.drivers import policies
 from mbrl_tf.environments import catalog
 from mbrl_tf.training import evaluation
@@ -61,3 +63,16 @@ def test_seeds_are_known_and_spread():
   assert evaluation.derive_seed(0, 'evaluate') == 524140161
   seeds = {evaluation.derive_seed(seed, 'evaluate', env_steps) for seed in range(20) for env_steps in range(20)}
   assert len(seeds) == 400 and min(seeds) >= 0 and max(seeds) < 2**31
+
+
+@pytest.mark.parametrize('frame, told', [(None, r'object\[\]'), (np.zeros([4, 4, 3], np.float32), r'float32\[4, 4, 3\]'), (np.zeros([4, 4], np.uint8), r'uint8\[4, 4\]')])
+def test_a_simulator_that_draws_no_frames_is_told(frame, told):
+  class Drawing(fakes.CountingEnvironment):
+    frames_per_second = 30
+
+    def render(self):
+      return [frame]
+
+  evaluator = evaluation.Evaluator(lambda num_envs, seed, render_mode: Drawing([[3]] * num_envs), 1, 0, video=True)
+  with pytest.raises(errors.SimulatorError, match=f'run.evaluate_videos=False.*Received: frame={told}'):
+    evaluator.evaluate(policies.UniformRandomPolicy(fakes.vector_spec()), 0)

@@ -175,7 +175,7 @@ class MBMPOConfig:
         'imagination': ['horizon', 'rollouts_per_task', 'ridge'],
         'meta': ['updates_per_iteration', 'inner_steps', 'inner_lr', 'outer_lr', 'outer_epochs', 'clip', 'kl_target',
                  'kl_coefficient']})
-    base.require_at_least(self, 1, {'collect': ['random_action_hold']})
+    base.require(self, {'collect': ['random_action_hold']}, lambda value: value >= 1, 'must be 1 or more')
     base.require_at_least(self, 2, {'collect': ['capacity']})  # one to fit, and one to hold out
     base.require_at_least(self, 0, {
         'collect': ['growth'], 'meta': ['gradient_clip', 'kl_stop'],
@@ -190,6 +190,7 @@ class MBMPOConfig:
                  lambda value: not self.collect.adapted or value % self.ensemble.members == 0,
                  f'must be a multiple of ensemble.members={self.ensemble.members}, so that each adapted policy collects as '
                  'much as the others (or set collect.adapted=False)')
-    base.require_at_least(self, self.meta.kl_coefficient, {'meta': ['kl_coefficient_max']})
+    least = self.meta.kl_coefficient
+    base.require(self, {'meta': ['kl_coefficient_max']}, lambda value: value >= least, f'must be {least} or more')
     base.require(self, {'ensemble': ['activation']}, lambda value: value in ('relu', 'swish', 'tanh', 'elu'),
                  "must be 'relu', 'swish', 'tanh' or 'elu'")
