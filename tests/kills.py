@@ -237,7 +237,8 @@ def _newest(path):
   if newest is None:
     return 0, 0
   reader = tf.train.load_checkpoint(str(newest))
-  return tuple(int(reader.get_tensor(f'progress/{name}/.ATTRIBUTES/VARIABLE_VALUE').sum()) for name in ('env_steps', 'episodes'))
+  read = lambda name: reader.get_tensor(f'progress/{name}/.ATTRIBUTES/VARIABLE_VALUE')
+  return int(read('env_steps')), int(read('history')[-1].sum())
 
 
 def _variables(path):
