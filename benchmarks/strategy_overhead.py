@@ -7,6 +7,7 @@ Prints one JSON object: medians in seconds, and `overhead`, the median over turn
 """
 
 import contextlib
+import importlib
 import json
 import os
 import statistics
@@ -31,8 +32,6 @@ def measure(config, repeats):
   Returns:
     A dict by part of dicts of seconds.
   """
-  import importlib
-
   from launchers import assembly
   from mbrl_tf.training import placement, run_directory
 

@@ -5,6 +5,7 @@ Imports no TensorFlow, and no launcher does before its `main` runs: a spawned si
 
 import difflib
 import json
+import logging
 import os
 import runpy
 import sys
@@ -66,6 +67,7 @@ def run(main, documentation, names):
     names: of its flags, for `--help`.
   """
   arguments = sys.argv[1:]
+  _show_choices()
   try:
     if any(argument in ('--help', '-help', '-h', '--helpfull', '--helpshort') for argument in arguments):
       print(_help(documentation, names, arguments))
@@ -88,6 +90,13 @@ def run(main, documentation, names):
       _tell_too_large(error, arguments)
     traceback.print_exc()
     sys.exit(1)
+
+
+def _show_choices():
+  """Shows what the package decides for this machine (`logging`'s INFO): the OpenGL back end, GPUs that are left out."""
+  logger = logging.getLogger('mbrl_tf')
+  logger.handlers = [logging.StreamHandler()]
+  logger.setLevel(logging.INFO)
 
 
 def _tell_too_large(error, arguments):

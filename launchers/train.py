@@ -5,7 +5,7 @@
   python -m launchers.train --config=configs/mbmpo/halfcheetah.py --config.meta.inner_lr=0.01 --run_dir=runs/hc --seed=1
   python -m launchers.train --run_dir=runs/hc          continues that run
 
-Where no --run_dir is given, it is runs/NAME-SEED with the name of the config.
+Where no --run_dir is given, it is runs/ALGORITHM-NAME-SEED with the name of the config.
 Ctrl-C stops after the iteration with a checkpoint, and the same command goes on from there.
 Watch with: tensorboard --logdir=runs
 """
@@ -37,6 +37,8 @@ def main():
     directory.check_config(config)
     evaluator = assembly.make_evaluator(config, config.run.evaluate_episodes, config.run.seed, config.run.evaluate_videos)
     stack.callback(evaluator.close)
+    if host == 0:
+      evaluator.require_frames()
     checkpointer = loop.restore(run.algorithm, config, directory, run.store, run.environment, placed)
     if host == 0:
       directory.write_config(config)  # only now: what cannot be built, or does not go on, must not occupy or change the folder
@@ -46,9 +48,9 @@ def main():
 
 
 def _default_path(config):
-  """Returns `runs/NAME-SEED`."""
+  """Returns `runs/ALGORITHM-NAME-SEED`."""
   name = pathlib.Path(flags.FLAGS['config'].config_filename.split(':')[0]).stem
-  return pathlib.Path('runs') / f'{name}-{config.run.seed}'
+  return pathlib.Path('runs') / f'{config.algorithm}-{name}-{config.run.seed}'
 
 
 if __name__ == '__main__':

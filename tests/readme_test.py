@@ -56,7 +56,17 @@ def test_the_exported_policy_and_model_are_used_as_shown(folder):
   assert done.stdout.splitlines()[:2] == ['(4, 1)', '(2, 4, 2)']
 
 
+def anchors(document):
+  """Where links into a document can lead: its headings, as GitHub spells them."""
+  headings = re.findall(r'^#+ (.+)$', document.read_text(), re.MULTILINE)
+  return [re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-') for heading in headings]
+
+
 def test_files_and_folders_that_are_linked_exist():
-  for document in (_ROOT / 'README.md', _ROOT / 'BUILD.md', _ROOT / 'mbrl_tf' / 'algorithms' / 'mbmpo' / 'README.md'):
-    for link in re.findall(r'\]\(([\w./-]+)\)', document.read_text()):
-      assert (document.parent / link).exists(), f'{document}: {link}'
+  documents = [_ROOT / 'README.md', _ROOT / 'BUILD.md', *_ROOT.glob('mbrl_tf/algorithms/*/README.md'), _ROOT / 'results' / 'RESULTS.md']
+  assert len(documents) == 5
+  for document in documents:
+    for link, _, anchor in re.findall(r'\]\(([\w./-]*)(#([\w-]+))?\)', document.read_text()):
+      target = document.parent / link if link else document
+      assert target.exists(), f'{document}: {link}'
+      assert not anchor or anchor in anchors(target), f'{document}: {link}#{anchor}'

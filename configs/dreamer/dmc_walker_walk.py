@@ -12,5 +12,4 @@ def get_config():
   """Returns the config: the defaults are the published ones."""
   return dreamer.DreamerConfig(
       environment=base.EnvironmentConfig(name='dmc:walker_walk', action_repeat=2, observation='pixels', image_size=64),
-      run=base.RunConfig(env_steps=1_000_000, evaluate_every_env_steps=10_000, evaluate_videos=True,
-                         checkpoint_every_env_steps=2000))
+      run=base.RunConfig(env_steps=1_000_000, evaluate_every_env_steps=10_000, evaluate_videos=True))

@@ -74,9 +74,23 @@ class TransitionView:
     """Adds the store's new episodes."""
     if self._store.truncations != self._truncations:
       self._clear()
-    for _, episode in self._store.episodes(self._next_index):
-      self._add(_as_transitions(episode))
+    for index, episode in self._store.episodes(self._next_index):
+      new = _as_transitions(episode)
+      self._require_alike(index, new)
+      self._add(new)
     self._next_index = len(self._store)
+
+  def _require_alike(self, index, new):
+    """Raises where an episode has other observations or actions than those before, so that it is of another task."""
+    if self._buffers is None:
+      return
+    ours, theirs = ({name: f'{array.dtype}{list(array.shape[1:])}' for name, array in rows._asdict().items()} for rows in (self._buffers, new))
+    if ours != theirs:
+      differing = [name for name in ours if ours[name] != theirs[name]]
+      told = lambda of: {name: of[name] for name in differing}
+      raise errors.UserError(
+          f'All episodes of a store need the same observations and actions. Those before have {told(ours)}. '
+          f'Received: episode={index} with {told(theirs)} in {str(self._store.folder)!r}')
 
   def _add(self, new):
     """Copies one episode's transitions to the end of the buffers."""

@@ -9,6 +9,8 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import socket
+import struct
 import threading
 import time
 import traceback
@@ -124,6 +126,7 @@ class Remote:
     with _signals_blocked():
       self.process.start()
     theirs.close()  # so that the pipe ends where the worker does
+    _limit_reading(self._pipe, self._timeout)
     _RUNNING.add(self)
     self._expect('start')
 
@@ -136,10 +139,12 @@ class Remote:
     """As `Local.answer`; also a SimulatorError where the process died or exceeds its time."""
     try:
       if not self._pipe.poll(max(0.0, self._deadline - time.monotonic())):
-        raise errors.SimulatorError(
-            f'A simulator process hangs: it gave no answer to {self._method}() in time. '
-            f'Received: worker_timeout_seconds={self._timeout}')
+        raise BlockingIOError
       answer, kind, message = self._pipe.recv()
+    except BlockingIOError as error:  # of a message that never began, or of the rest of one
+      raise errors.SimulatorError(
+          f'A simulator process hangs: it gave no answer to {self._method}() in time. '
+          f'Received: worker_timeout_seconds={self._timeout}') from error
     except (EOFError, OSError) as error:
       self.process.join(_SECONDS_TO_CLOSE)
       raise errors.SimulatorError(
@@ -188,6 +193,12 @@ def _end_all():
     host.ask_to_end()
   for host in hosts:
     host.end()
+
+
+def _limit_reading(pipe, seconds):
+  """Makes `pipe.recv` raise BlockingIOError where a message stops half way for `seconds`; `poll` sees only that it began."""
+  with socket.socket(fileno=os.dup(pipe.fileno())) as end:
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack('ll', int(seconds), int(seconds % 1 * 1e6)))
 
 
 @contextlib.contextmanager

@@ -59,8 +59,8 @@ class Recipe:
     in_worker = multiprocessing.parent_process() is not None
     render_mode = 'rgb_array' if self.renders else None
     if render_mode and not renders_without_gl(self.name):
-      # gymnasium's vector builds one simulator in the calling process too, only to read its spaces: that one must not
-      # load a software renderer beside TensorFlow.
+      # One is built in the calling process too, only to read its spaces: that one must not load a software renderer
+      # beside TensorFlow.
       if in_worker:
         self._prepare_rendering()
       else:

@@ -13,7 +13,7 @@ from mbrl_tf.drivers import observers
 
 class Evaluation(NamedTuple):
   """Episodes, the metrics of them, and what the first environment looked like."""
-  metrics: Dict[str, float]   # `evaluate/return_mean`, `_min`, `_max`, `_std`, `evaluate/episode_length_mean`
+  metrics: Dict[str, float]   # `evaluate/return_mean`, `_min`, `_max`, `_std`, `evaluate/episode_length_mean`, `.../simulator_restarts`
   episodes: tuple
   frames: List[np.ndarray]    # uint8 [height, width, 3]; empty where none were asked for
   frames_per_second: float = 0.0   # at which the frames play in real time; 0 where there are none
@@ -53,11 +53,24 @@ class Evaluator:
     collected = self._collect(policy, env_steps, self._episodes, render=False)
     metrics = observers.return_statistics(observers.summaries(collected.episodes)[:, 0], 'evaluate')
     metrics['evaluate/episode_length_mean'] = collected.decisions / len(collected.episodes)
+    metrics['evaluate/simulator_restarts'] = collected.metrics['collect/simulator_restarts']
     if not self._video:
       return Evaluation(metrics, collected.episodes, [])
     frames = []  # of one more episode, [T + 1]
     self._collect(policy, env_steps, 1, render=True, on_step=lambda driver: frames.append(_checked(driver.environment.render()[0])))
     return Evaluation(metrics, collected.episodes, frames, self._drivers[True].environment.frames_per_second)
+
+  def require_frames(self):
+    """Draws one frame where videos are asked for, so that training does not go on until the first evaluation to learn that none can be.
+
+    Raises:
+      UserError: this machine or the environment cannot render.
+      SimulatorError: what it renders is no frame.
+    """
+    if self._video:
+      environment = self._driver(1, render=True).environment
+      environment.reset()
+      _checked(environment.render()[0])
 
   def close(self):
     """Ends the environments."""
@@ -67,15 +80,19 @@ class Evaluator:
 
   def _collect(self, policy, env_steps, episodes, render, on_step=None) -> types.Collected:
     """Runs `episodes` episodes in the environments that render, or in those that do not."""
-    seed = derive_seed(self._seed, 'evaluate')
-    if render not in self._drivers:
-      environment = self._make_environment(1 if render else min(episodes, self._num_envs), seed, 'rgb_array' if render else None)
-      self._drivers[render] = episode_driver.EpisodeDriver(environment)
-    driver = self._drivers[render]
+    driver = self._driver(episodes, render)
     # An evaluation has fewer episodes than there were env steps since the one before, so none begins like another.
     driver.environment.episode_counters = np.full(driver.environment.batch_size, env_steps)
     return driver.collect_episodes(
         policy, episodes, derive_seed(self._seed, 'evaluate', env_steps), on_step and (lambda: on_step(driver)))
+
+  def _driver(self, episodes, render):
+    """Returns the driver of the environments that render, or of those that do not, which are made where there are none yet."""
+    if render not in self._drivers:
+      seed = derive_seed(self._seed, 'evaluate')
+      environment = self._make_environment(1 if render else min(episodes, self._num_envs), seed, 'rgb_array' if render else None)
+      self._drivers[render] = episode_driver.EpisodeDriver(environment)
+    return self._drivers[render]
 
 
 def _checked(frame):

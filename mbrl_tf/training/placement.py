@@ -7,13 +7,13 @@ One device works without a strategy, whose `run` would only be in the way.
 """
 
 import contextlib
+import logging
 import os
 import re
 import sys
 from typing import Any, NamedTuple
 
 import numpy as np
-from absl import logging
 import tensorflow as tf
 
 from mbrl_tf import errors
@@ -93,7 +93,7 @@ def _chosen(devices, shared_rows):
   if not match and shared_rows:
     count = max(number for number in range(1, count + 1) if shared_rows % number == 0)
     if gpus > count:
-      logging.info('%d of %d GPUs learn, because more cannot share %d rows evenly.', count, gpus, shared_rows)
+      logging.getLogger(__name__).info('%d of %d GPUs learn, because more cannot share %d rows evenly.', count, gpus, shared_rows)
   if kind == 'gpu':
     if count > gpus:
       raise errors.UserError(f'TensorFlow sees {gpus} GPUs on this host. Received: run.devices={devices!r}')

@@ -102,3 +102,14 @@ def test_an_empty_store_says_so(tmp_path):
     view.transitions()
   with pytest.raises(errors.UserError, match='capacity=0'):
     transitions.TransitionView(None, 0)
+
+
+def test_an_episode_of_another_task_is_told(tmp_path):
+  store = episodes.EpisodeStore(tmp_path)
+  view = transitions.TransitionView(store, 100)
+  store.append(numbered_episode(0, 2))
+  view.transitions()
+  other = numbered_episode(10, 2)
+  store.append(other._replace(observation=np.concatenate([other.observation, other.observation], 1)))
+  with pytest.raises(errors.UserError, match=r"Those before have .*float32\[2\].*Received: episode=1 with .*float32\[4\]"):
+    view.transitions()

@@ -73,7 +73,8 @@ def test_one_that_fails_begins_its_next_episode_and_the_others_go_on(undisturbed
 
 @pytest.mark.parametrize('failure, said, arguments', [
     ('die', 'died during step(). Its own output, if any, stands above', {}),
-    ('hang', 'gave no answer to step() in time. Received: worker_timeout_seconds=', {'worker_timeout_seconds': HANG_SECONDS})])
+    ('hang', 'gave no answer to step() in time. Received: worker_timeout_seconds=', {'worker_timeout_seconds': HANG_SECONDS}),
+    ('hang_in_the_middle_of_an_answer', 'gave no answer to step() in time.', {'worker_timeout_seconds': HANG_SECONDS})])
 def test_a_worker_that_dies_or_hangs_is_replaced(undisturbed, tmp_path, failure, said, arguments):
   observations, step_types, environment, warned = with_one_failure(failure, tmp_path / 'failed', **arguments)
   check_restart(undisturbed, observations, step_types, environment)

@@ -3,10 +3,17 @@
 import os
 import sys
 import time
+from multiprocessing import connection
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+
+
+def _send_a_part(pipe, content):
+  """Instead of a connection's own `_send`: hangs after the first byte of a message."""
+  os.write(pipe.fileno(), content[:1])
+  time.sleep(3600)
 
 
 class Scripted(gymnasium.Env):
@@ -16,7 +23,7 @@ class Scripted(gymnasium.Env):
   """
 
   def __init__(self, terminate_at=0, fail_at=0, failure='', dict_observation=False, discrete_start=None, render_mode=None,
-               once=''):
+               once='', frame_type='uint8'):
     self.render_mode = render_mode
     vector = spaces.Box(-np.inf, np.inf, (2,), np.float64)
     image = spaces.Box(0, 255, (4, 4, 3), np.uint8)
@@ -28,6 +35,7 @@ class Scripted(gymnasium.Env):
     self._fail_at = fail_at
     self._failure = failure
     self._once = once
+    self._frame_type = frame_type
     self._steps = 0
     self._draw = 0.0
 
@@ -50,6 +58,8 @@ class Scripted(gymnasium.Env):
         os._exit(3)
       if self._failure == 'hang':
         time.sleep(3600)
+      if self._failure == 'hang_in_the_middle_of_an_answer':
+        connection.Connection._send = _send_a_part
       if self._failure == 'nan_reward':
         reward = float('nan')
       if self._failure == 'nan_observation':
@@ -59,7 +69,7 @@ class Scripted(gymnasium.Env):
     return observation, reward, self._steps == self._terminate_at, False, {'speed': 1.0}
 
   def render(self):
-    return np.full((8, 8, 3), self._steps, np.uint8)
+    return np.full((8, 8, 3), self._steps, self._frame_type)
 
   def _may_fail(self):
     """Whether this failure is one that is asked for; of all simulators that share a file `once`, the first one fails."""

@@ -81,6 +81,8 @@ FIELDS = [
     field('environment.worker_timeout_seconds=0', 'worker_timeout_seconds=0.0'), field('environment.worker_timeout_seconds=nan', 'worker_timeout_seconds=nan'),
     field('ensemble.hidden_sizes=(8.5,)', 'a tuple of whole numbers', 'ensemble.hidden_sizes=(8.5,)'), field('ensemble.hidden_sizes=', "('',)"),
     field('environment.time_limit=99999999999999999999', 'a trillion', 'environment.time_limit=99999999999999999999'),
+    field('run.devices=tpu', "run.devices='tpu'"), field('run.devices=cpu:0', "run.devices='cpu:0'"),
+    field('run.devices=gpu:99', 'GPUs on this host', "run.devices='gpu:99'"), field('run.devices=cpu:3', 'ensemble.members=2', "run.devices='cpu:3'"),
     field('run.keep_checkpoints=0', 'run.keep_checkpoints=0'), field('run.evaluate_every_env_steps=-1', 'run.evaluate_every_env_steps=-1'),
     field('run.checkpoint_every_env_steps=-1', 'run.checkpoint_every_env_steps=-1'), field('run.evaluate_videos=perhaps', 'perhaps'),
     field('environment.name=', "environment.name=''"), field('environment.kwargs=x', 'expected a JSON object'),
@@ -325,6 +327,16 @@ def stored_config(run):
 def test_no_run_directory_can_be_there(path, tmp_path, capsys):
   status = launch('train', f'--config={CONFIGS["mbmpo"]}', f'--run_dir={path.format(tmp=tmp_path, config=CONFIGS["mbmpo"])}')
   require_one_error(capsys.readouterr().err, status, 2, ['The run directory cannot be written', 'run_dir='])
+
+
+@pytest.mark.parametrize('text', [
+    'two hosts', '[1]', '{"cluster": {"worker": ["a:1", "b:1"]}}', '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}',
+    '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "ps", "index": 0}}'])
+def test_a_cluster_that_cannot_be_understood(text, tmp_path, capsys, monkeypatch):
+  monkeypatch.setenv('TF_CONFIG', text)
+  status = launch('train', f'--config={CONFIGS["mbmpo"]}', f'--run_dir={tmp_path / "run"}')
+  require_one_error(capsys.readouterr().err, status, 2, ['TF_CONFIG must be JSON such as', f'Received: TF_CONFIG={text!r}'])
+  assert not (tmp_path / 'run').exists()
 
 
 def test_a_run_directory_in_use_is_refused(trained, capsys):

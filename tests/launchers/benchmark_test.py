@@ -2,6 +2,8 @@
 
 import json
 import pathlib
+import subprocess
+import sys
 
 from absl import flags
 from absl.testing import flagsaver
@@ -74,3 +76,13 @@ def test_the_launcher_prints_one_object_per_line(capsys, monkeypatch):
   for line in told[:3]:
     assert line['share_of_peak'] == pytest.approx(line['gflop'] / line['seconds'] / line['peak_gflop_per_second'])
   assert told[3]['env_steps'] == 100 and 'share_of_peak' not in told[3]
+
+
+def test_what_a_strategy_costs_is_measured_in_turns():
+  done = subprocess.run([sys.executable, '-m', 'benchmarks.strategy_overhead', f'--config={_CONFIG}', '--repeats=2'],
+                        capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr
+  told = json.loads(done.stdout)
+  assert set(told) == {'fit', 'meta_update'}
+  for part in told.values():
+    assert part['turns'] == 2 and part['alone'] > 0 and part['strategy'] > 0 and part['overhead'] > -1

@@ -84,10 +84,10 @@ def test_prolonged_equals_never_stopped(run_dir, tmp_path, monkeypatch, capsys):
   with flagsaver.flagsaver():
     parse(*sys.argv[1:])
     train.main()
-  never_stopped = record(tmp_path / 'runs' / 'smoke-3')
+  never_stopped = record(tmp_path / 'runs' / 'mbmpo-smoke-3')
   assert len(never_stopped) == 4 and 'imagine/return_after_mean' in never_stopped[1]
   assert never_stopped == record(run_dir)
-  assert evaluated(tmp_path / 'runs' / 'smoke-3', capsys) == evaluated(run_dir, capsys)
+  assert evaluated(tmp_path / 'runs' / 'mbmpo-smoke-3', capsys) == evaluated(run_dir, capsys)
 
 
 def stop(process, ready):

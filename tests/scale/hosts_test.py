@@ -73,7 +73,7 @@ def await_metrics(path, lines, processes):
 def test_two_hosts_give_the_updates_of_one(algorithm):
   port, found = free_port(), []
   module = ['tests.scale.agreement', algorithm]
-  for processes in ([start(index, 2, port, module) for index in range(2)], [start(0, 1, port, module)]):
+  for processes in ([start(index, 2, port, module) for index in range(2)], [start(0, 1, port, [*module, '0'])]):
     printed = finished(processes)
     assert all(process.returncode == 0 for process in processes), printed[0][1][-3000:]
     found += [json.loads(output.splitlines()[0]) for output, _ in printed]

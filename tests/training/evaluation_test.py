@@ -26,7 +26,7 @@ def test_metrics_by_hand():
   returns = np.array([1 + 2, 1 + 2 + 3, 1 + 2 + 3 + 4])
   assert result.metrics == {
       'evaluate/return_mean': returns.mean(), 'evaluate/return_min': 3, 'evaluate/return_max': 10,
-      'evaluate/return_std': returns.std(), 'evaluate/episode_length_mean': 3}
+      'evaluate/return_std': returns.std(), 'evaluate/episode_length_mean': 3, 'evaluate/simulator_restarts': 0}
   assert result.frames == []
   evaluator.evaluate(policies.UniformRandomPolicy(fakes.vector_spec()), 200)
   assert made == [(3, None)], 'the environments are made once'
@@ -76,3 +76,31 @@ def test_a_simulator_that_draws_no_frames_is_told(frame, told):
   evaluator = evaluation.Evaluator(lambda num_envs, seed, render_mode: Drawing([[3]] * num_envs), 1, 0, video=True)
   with pytest.raises(errors.SimulatorError, match=f'run.evaluate_videos=False.*Received: frame={told}'):
     evaluator.evaluate(policies.UniformRandomPolicy(fakes.vector_spec()), 0)
+
+
+def scripted(parallel='in_process', **kwargs):
+  return lambda num_envs, seed, render_mode: catalog.make(
+      'tests.environments.user_environments:scripted', num_envs, seed, kwargs, render_mode=render_mode, parallel=parallel)
+
+
+def test_a_simulator_that_fails_while_it_is_evaluated_is_counted(tmp_path):
+  evaluator = evaluation.Evaluator(scripted(fail_at=2, failure='raise', once=str(tmp_path / 'failed')), 2, seed=0)
+  with pytest.warns(RuntimeWarning, match='gearbox broke'):
+    result = evaluator.evaluate(policies.UniformRandomPolicy(catalog.make('tests.environments.user_environments:scripted').spec), 100)
+  assert result.metrics['evaluate/simulator_restarts'] == 1 and len(result.episodes) == 2
+
+
+def test_frames_that_are_none_are_told_before_anything_is_learned():
+  make = scripted('processes', frame_type='float32')
+  with pytest.raises(errors.SimulatorError, match=r"must return uint8 .height, width, 3.*Received: frame=float32\[8, 8, 3\]"):
+    evaluation.Evaluator(make, 1, seed=0, video=True).require_frames()
+  evaluation.Evaluator(make, 1, seed=0, video=False).require_frames()  # nobody asks for any
+
+
+def test_looking_for_frames_changes_nothing_of_what_is_evaluated():
+  policy = policies.UniformRandomPolicy(point_mass(1, 0, None).spec)
+  looked, fresh = (evaluation.Evaluator(point_mass, 2, seed=0, video=True) for _ in range(2))
+  looked.require_frames()
+  one, other = (evaluator.evaluate(policy, 100) for evaluator in (looked, fresh))
+  assert one.metrics == other.metrics
+  np.testing.assert_array_equal(one.frames, other.frames)

@@ -32,9 +32,9 @@ class ExportedModel(tf.Module):
     else:
       observation = {key: _spec(array, key) for key, array in spec.observation.items()}
     is_first = tf.TensorSpec([None], tf.bool, 'is_first')
-    self.observe = tf.function(self._observe, input_signature=[*state, action, is_first, observation, seed])
-    self.imagine = tf.function(self._imagine, input_signature=[*state, action, seed])
-    self.decode = tf.function(self._decode, input_signature=state)
+    self.observe = tf.function(self._observe, input_signature=[*state, action, is_first, observation, seed], autograph=False)
+    self.imagine = tf.function(self._imagine, input_signature=[*state, action, seed], autograph=False)
+    self.decode = tf.function(self._decode, input_signature=state, autograph=False)
 
   def _observe(self, deterministic, stochastic, action, is_first, observation, seed):
     """The next state, inferred from the observation that followed the action. Returns a dict like a state."""

@@ -70,9 +70,10 @@ def build(config, spec, driver, store, seed, strategy=None):
   Raises:
     UserError: where the task has no reward function, or observations that are not one vector.
   """
-  if not isinstance(spec.observation, types.ArraySpec) or len(spec.observation.shape) != 1:
+  is_vector = isinstance(spec.observation, types.ArraySpec) and len(spec.observation.shape) == 1
+  if not is_vector or spec.observation.dtype != 'float32':
     raise errors.UserError(
-        'MB-MPO needs observations that are one vector; gymnasium.wrappers.FlattenObservation makes one of a dict. '
+        'MB-MPO needs observations that are one vector of floats; gymnasium.wrappers.FlattenObservation makes one of a dict. '
         f'Received: {spec.name} with observation={spec.observation!r}')
   if spec.reward is None:
     raise errors.UserError(

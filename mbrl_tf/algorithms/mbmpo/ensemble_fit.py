@@ -76,8 +76,8 @@ class EnsembleFit(tf.Module):
     self.first_moments = [tf.Variable(m, trainable=False) for m in moments.first]
     self.second_moments = [tf.Variable(m, trainable=False) for m in moments.second]
     self.updates = tf.Variable(moments.count, trainable=False)
-    self.compiled_epoch = tf.function(self.epoch, jit_compile=True)
-    self.compiled_error_std = tf.function(self.error_std, reduce_retracing=True)
+    self.compiled_epoch = tf.function(self.epoch, jit_compile=True, autograph=False)
+    self.compiled_error_std = tf.function(self.error_std, reduce_retracing=True, autograph=False)
 
   def fit(self, transitions, action_features, seed):
     """Fits normalizers and members until each member's validation loss stops falling, or the annealing ends.

@@ -52,13 +52,18 @@ class MBMPO:
   def _adapt(self):
     """Sets the policies that collect: adapted to each member on fresh rollouts, or all the meta-policy.
 
-    Returns the share of members whose adaptation is not finite; for these the meta-policy collects as it is.
+    Returns the share of members whose adaptation is not finite; for these the meta-policy collects as it is. Raises a
+    FloatingPointError where that are all.
     """
     if not self._config.collect.adapted:
       self.state.adapted.assign_meta_policy()
       return 0.0
     adapted = self.state.meta_learner.compiled_adapt(self._starts(1)[0], seeds.next_seed(self.state.generator))
     finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(tf.reshape(p, [len(p), -1])), 1) for p in adapted], 0)
+    if not tf.reduce_any(finite):
+      raise FloatingPointError(
+          'adapt/policy is not finite for any member, so none of them can collect; a lower meta.inner_lr may help. '
+          f'Received: meta.inner_lr={self._config.meta.inner_lr}, members={len(finite)}')
     chosen = lambda own, shared: tf.where(tf.reshape(finite, [-1] + [1] * len(shared.shape)), own, shared)
     self.state.adapted.assign([chosen(own, shared) for own, shared in zip(adapted, self.state.policy.parameters)])
     return 1 - float(tf.reduce_mean(tf.cast(finite, tf.float32)))

@@ -38,14 +38,15 @@ class MetaLearner(tf.Module):
     self.optimizer.build(policy.parameters)
     # XLA gains the most in rollouts: 200 dependent steps of small products. They are a program of their own, because the
     # change of axes behind them would otherwise choose the memory layout inside the scan, which then takes twice as long.
-    compiled = lambda function: tf.function(function, jit_compile=True)
+    compiled = lambda function: tf.function(function, jit_compile=True, autograph=False)
     self._imagine, self._task_batch, self._inner_step = compiled(imagination.scan), compiled(self._batch), compiled(self._adapted)
-    if self._strategy.num_replicas_in_sync == 1:
-      self._take_outer_steps = compiled(self._outer_steps)
-    else:  # XLA cannot reach across replicas: what each computes alone is a program
+    alone = self._strategy.num_replicas_in_sync == 1
+    if not alone:  # XLA cannot reach across replicas: what each computes alone is a program
       self.meta_gradient, self._final_parts = compiled(self.meta_gradient), compiled(self._final_parts)
-      self._take_outer_steps = self._outer_steps
-    self.compiled_meta_update, self.compiled_adapt = tf.function(self.meta_update), tf.function(self.adapted_parameters)
+    # AutoGraph makes a loop of its steps; it takes seconds to read code, so it reads nothing else.
+    self._take_outer_steps = tf.function(self._outer_steps, jit_compile=alone)
+    self.compiled_meta_update, self.compiled_adapt = (
+        tf.function(function, autograph=False) for function in (self.meta_update, self.adapted_parameters))
 
   def adapted_parameters(self, starts, seed):
     """The parameters of all tasks after the inner steps, a list of `[K, ...]`; arguments as for `adapt`, but all tasks' starts."""
@@ -123,16 +124,19 @@ class MetaLearner(tf.Module):
     return losses.meta_loss(self._policy, parameters, before, after, replicas.rows(self.kl_coefficients), self._config.inner_lr,
                             self._config.clip)
 
+  @tf.autograph.experimental.do_not_convert
   def _agreed_gradient(self, before, after):
     """Gradient, loss and mean inner KL of all tasks, in a replica."""
     gradients, parts = self.meta_gradient(before, after)
     return replicas.mean((gradients, parts.loss, tf.reduce_mean(parts.inner_kl)))
 
+  @tf.autograph.experimental.do_not_convert
   def _agreed_parts(self, before, after):
     """`MetaLoss` of all tasks, in a replica."""
     parts = self._final_parts(before, after)
     return losses.MetaLoss(replicas.mean(parts.loss), *replicas.gather(parts[1:]))
 
+  @tf.autograph.experimental.do_not_convert
   def _take(self, gradients):
     """One step of Adam, in a replica; the gradients are clipped by their global norm."""
     if self._config.gradient_clip:

@@ -23,7 +23,7 @@ class OpenLoop:
     """
     self._ensemble, self._action_features = ensemble, action_features
     self._episodes, self._horizon = episodes, horizon
-    self._compiled = tf.function(self._drift, jit_compile=True)
+    self._compiled = tf.function(self._drift, jit_compile=True, autograph=False)
 
   def errors(self, episodes):
     """Returns metrics of root mean squared error by horizon, and of the members' disagreement.

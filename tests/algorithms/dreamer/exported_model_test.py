@@ -1,5 +1,7 @@
 """Policy and world model do the same in a process that has plain TensorFlow only."""
 
+import pathlib
+import re
 import subprocess
 import sys
 import types as python_types
@@ -14,11 +16,11 @@ from mbrl_tf.training import export
 from tests.algorithms.dreamer import small
 
 N, STEPS = 3, 4
+# As on a machine that has only TensorFlow: whatever else is imported fails.
+_BLOCK = 'import sys\nfor name in ("mbrl_tf", "tf_agents", "tensorflow_probability", "tf_keras"): sys.modules[name] = None\n'
 # Acts and follows with the model for some steps, and predicts one step more.
-_LOAD = f'''
-import os, sys
-for name in ('mbrl_tf', 'tf_agents', 'tensorflow_probability', 'tf_keras'):
-  sys.modules[name] = None
+_LOAD = _BLOCK + f'''
+import os
 import numpy as np
 import tensorflow as tf
 policy, model = (tf.saved_model.load(os.path.join(sys.argv[1], name)) for name in ('policy', 'model'))
@@ -34,7 +36,7 @@ for t in range({STEPS}):
   carried = act(**seen, **carried, **{{'0/step_type': step_type, '0/reward': tf.zeros([{N}]), '0/discount': tf.ones([{N}])}})
   told[f'action_{{t}}'] = carried['action']
   observed = {{key.split('/')[-1]: tf.constant(given[key][t]) for key in keys}}
-  observed = observed if len(observed) > 1 else observed['observation']
+  observed = observed.get('observation', observed)
   state = model.observe(*state, tf.constant(given['action'][t]), tf.fill([{N}], t == 0), observed, tf.constant([t, 7]))
   state = [state['deterministic'], state['stochastic']]
   told.update({{f'{{name}}_{{t}}': value for name, value in model.decode(*state).items()}})
@@ -69,7 +71,7 @@ def expected(parts, rows, actions):
   return {**told, **{f'imagined_{name}': value for name, value in imagined.items()}}
 
 
-@pytest.mark.parametrize('observation, choices', [('image', None), ('both', 3)])
+@pytest.mark.parametrize('observation, choices', [('pixels', None), ('both', 3)])
 def test_policy_and_model_act_and_predict_alike_where_nothing_of_ours_is_installed(observation, choices, tmp_path):
   spec, config = small.spec(observation, choices), small.config()
   parts = build.Parts(config, spec, seed=1)
@@ -85,3 +87,14 @@ def test_policy_and_model_act_and_predict_alike_where_nothing_of_ours_is_install
   for name, value in wanted.items():
     np.testing.assert_allclose(told[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
   assert (told['action_0'] != told['action_1']).any()
+  if observation == 'pixels':
+    check_the_readme(tmp_path)
+
+
+def check_the_readme(folder):
+  """The program that README.md gives runs there, beside `exported/` of a run that observes images of 64 x 64."""
+  readme = (pathlib.Path(build.__file__).parent / 'README.md').read_text()
+  program = re.search(r'<!-- file: follow.py -->\n```python\n(.*?)```', readme, re.DOTALL).group(1)
+  done = subprocess.run([sys.executable, '-c', _BLOCK + program], capture_output=True, text=True, cwd=folder)
+  assert done.returncode == 0, done.stderr
+  assert done.stdout.startswith('(1, 64, 64, 3)\n') and done.stdout.count('shape=(1,)') == 2

@@ -157,6 +157,28 @@ def test_adapted_policies_collect(adapted):
     assert any((own[0] != own[1]).any() for own in collecting)
 
 
+def test_members_whose_adaptation_is_not_finite_collect_unadapted_until_that_are_all(tmp_path):
+  run = make_run(tmp_path)
+  learner, parts = run.algorithm.state.meta_learner, run.algorithm.state
+  lost, adapt = [1], learner.compiled_adapt
+
+  def partly_lost(*args):
+    rows = np.isin(np.arange(K), lost)
+    return [tf.where(tf.reshape(rows, [-1] + [1] * (len(p.shape) - 1)), np.nan, p) for p in adapt(*args)]
+
+  learner.compiled_adapt = partly_lost
+  iterations = run.algorithm.iterations()
+  next(iterations)
+  report = next(iterations)
+  assert report.metrics['adapt/skipped_share'] == 0.5
+  for own, meta in zip(parts.adapted.parameters, parts.policy.parameters):
+    np.testing.assert_array_equal(own[1], meta)
+  assert any((own.numpy()[0] != meta.numpy()).any() for own, meta in zip(parts.adapted.parameters, parts.policy.parameters))
+  lost.append(0)
+  with pytest.raises(FloatingPointError, match='not finite for any member.*Received: meta.inner_lr=0.1, members=2'):
+    next(iterations)
+
+
 def test_unadapted_ones_are_all_the_meta_policy_as_the_updates_left_it(unadapted):
   run, _ = unadapted
   assert not run.called('compiled_adapt')
