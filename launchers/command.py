@@ -148,8 +148,9 @@ def stored_config(directory):
 def load_tensorflow(algorithm):
   """Imports TensorFlow and what goes with it, without the notices of dependencies that nobody can act on.
 
-  With the kernels that are faster for `algorithm` on a CPU, where the environment variable does not say otherwise. Some of them are written by C++ before any log level counts, so the file descriptor itself is turned away; if an
-  import fails, everything that was said is shown.
+  With the kernels that are faster for `algorithm` on a CPU, where the environment variable does not say otherwise. Some
+  notices are written by C++ before any log level counts, so the file descriptor itself is turned away; if an import fails,
+  everything that was said is shown.
   """
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1' if catalog.prefers_onednn(algorithm) else '0')
