@@ -12,6 +12,8 @@ EXECUTING = {'pickle', 'cPickle', '_pickle', 'dill', 'cloudpickle', 'joblib', 's
 LISTENING = {'socket', 'socketserver', 'http', 'xmlrpc', 'asyncio', 'flask', 'aiohttp', 'tornado', 'grpc'}
 # A config is Python: this executes one to list its fields, as config_flags does to read it.
 RUNS_CONFIGS = 'launchers/command.py'
+# Limits how long a pipe is read; it makes no socket that others could reach, for which it would call `listen`.
+LIMITS_PIPES = 'mbrl_tf/environments/hosts.py'
 
 
 def faults(source, path=''):
@@ -20,7 +22,8 @@ def faults(source, path=''):
   for node in ast.walk(ast.parse(source)):
     if isinstance(node, (ast.Import, ast.ImportFrom)):
       names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
-      found += [name for name in names if name.split('.')[0] in EXECUTING | LISTENING or (name == 'runpy' and path != RUNS_CONFIGS)]
+      allowed = {RUNS_CONFIGS: ['runpy'], LIMITS_PIPES: ['socket']}.get(path, [])
+      found += [name for name in names if name.split('.')[0] in EXECUTING | LISTENING | {'runpy'} and name not in allowed]
     elif isinstance(node, ast.Call):
       called = ast.unparse(node.func)
       allows = [keyword for keyword in node.keywords if keyword.arg == 'allow_pickle' and ast.unparse(keyword.value) != 'False']
@@ -48,7 +51,7 @@ def test_what_would_is_found(source):
 
 
 def test_the_sources_are_there_and_what_is_harmless_is_not_found():
-  assert len(FILES) > 80 and RUNS_CONFIGS in FILES
+  assert len(FILES) > 80 and RUNS_CONFIGS in FILES and LIMITS_PIPES in FILES
   assert faults('import json\nnp.load(path, allow_pickle=False)') == []
 
 

@@ -3,7 +3,7 @@
   python -m tests.soak --folder=FOLDER                         1,000,000 env steps
   python -m tests.soak --folder=FOLDER --env_steps=100000
 
-Both algorithms go through the whole of a run: parallel environments in process, and for a tenth of the steps in worker processes,
+Both algorithms go through the whole of a run: parallel environments in process, and for a fifth of the steps in worker processes,
 replay, learner, checkpoints, metrics. Prints one JSON object. Slopes are of resident memory, in MiB per 100,000 env steps, after a
 third of the run that is not counted. What grows by design: the names of the episodes, about 1 KiB for each.
 """
@@ -46,7 +46,7 @@ class Sample(NamedTuple):
 
 
 def soak(env_steps, folder) -> Dict[str, Any]:
-  """Trains both algorithms, nine tenths of the steps in process and one in worker processes.
+  """Trains both algorithms, four fifths of the steps in process and one in worker processes.
 
   Args:
     env_steps: of all runs together.
@@ -59,7 +59,7 @@ def soak(env_steps, folder) -> Dict[str, Any]:
   import tensorflow as tf
   tf.zeros([]).numpy()
   begin, first, phases = time.monotonic(), _sample(0), []
-  for parallel, share in (('in_process', 0.45), ('processes', 0.05)):
+  for parallel, share in (('in_process', 0.4), ('processes', 0.1)):
     for algorithm in _SETTINGS:
       samples = _train(algorithm, parallel, int(share * env_steps), pathlib.Path(folder) / f'{algorithm}-{parallel}')
       phases.append({'algorithm': algorithm, 'parallel': parallel, **_growth(samples)})

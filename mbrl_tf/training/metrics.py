@@ -1,5 +1,6 @@
 """Where a run's numbers go: `metrics.jsonl`, TensorBoard, and the terminal."""
 
+import errno
 import io
 import json
 import math
@@ -20,6 +21,8 @@ from mbrl_tf import errors
 from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
+_EVENT_FILES = 'events.out.tfevents.*'
+_RECORD_EXTRA = 16  # bytes of a record in such a file besides its content: its length, and checksums of both
 _GIF_FRAMES = 100   # at most in one animation
 _GIF_PIXELS = 384   # at most along the longer side: six images of 64 side by side
 _GIF_MILLISECONDS = 20   # at least for one frame: browsers slow down what is faster
@@ -79,8 +82,9 @@ class TensorBoard:
     """
     self._folder = pathlib.Path(folder)
     with self._writing():
-      if any(self._folder.glob('events.out.tfevents.*')):
+      if any(self._folder.glob(_EVENT_FILES)):
         _forget_after(self._folder, env_steps)
+      earlier = set(self._folder.glob(_EVENT_FILES))
       self._writer = tf.summary.create_file_writer(str(folder))
     values = run_directory.config_to_dict(config)
     flat = run_directory.flatten(values)
@@ -88,6 +92,9 @@ class TensorBoard:
       tf.summary.text('config', '\n'.join(f'    {line}' for line in run_directory.to_json(values).splitlines()))
       hparams.hparams({name: value if isinstance(value, (bool, int, float, str)) else json.dumps(value)
                        for name, value in flat.items()}, trial_id=str(folder))
+      self._writer.flush()
+      self._file, = set(self._folder.glob(_EVENT_FILES)) - earlier
+      self._end = _end_of_records(self._file, 0)
 
   def write(self, env_steps: int, metrics, histograms):
     """Writes scalars and histograms."""
@@ -98,7 +105,7 @@ class TensorBoard:
         tf.summary.scalar(name if '/' in name else f'published_names/{name}', float(value))
       for name, values in histograms.items():
         tf.summary.histogram(name, values)
-      self._writer.flush()
+      self._flush()
 
   def write_video(self, name: str, env_steps: int, frames, frames_per_second: float):
     """Writes frames uint8 `[T, height, width, 3]` as an animated GIF, which TensorBoard plays as an image."""
@@ -108,7 +115,14 @@ class TensorBoard:
       tf.summary.write(
           name, tf.constant([str(width).encode(), str(height).encode(), gif]),
           metadata=image_metadata.create_summary_metadata(display_name=None, description=None))
-      self._writer.flush()
+      self._flush()
+
+  def _flush(self):
+    """Raises also where TensorFlow says nothing: it ignores that an event does not fit where its buffer is full just then."""
+    self._writer.flush()
+    before, self._end = self._end, _end_of_records(self._file, self._end)
+    if not before < self._end == self._file.stat().st_size:
+      raise OSError(errno.ENOSPC, f'{os.strerror(errno.ENOSPC)}, or a limit is reached')
 
   def close(self):
     """Closes the event file."""
@@ -116,7 +130,7 @@ class TensorBoard:
       self._writer.close()
 
   def _writing(self):
-    return files.writing(self._folder / 'events.out.tfevents.*', tf.errors.OpError)
+    return files.writing(self._folder / _EVENT_FILES, tf.errors.OpError)
 
 
 class Terminal:
@@ -175,6 +189,17 @@ def _forget_after(folder, env_steps):
     writer.write(event_pb2.Event(wall_time=time.time(), file_version='brain.Event:2').SerializeToString())
     for _ in range(2):  # the first that TensorBoard sees in a run says nothing to it
       writer.write(event_pb2.Event(wall_time=time.time(), step=env_steps + 1, session_log=start).SerializeToString())
+
+
+def _end_of_records(path, begin):
+  """Returns where the whole records (length, its checksum, content, its checksum) of an event file end, from `begin` on."""
+  with open(path, 'rb') as file:
+    size, end = path.stat().st_size, begin
+    while begin < size:
+      end = begin
+      file.seek(begin)
+      begin += _RECORD_EXTRA + int.from_bytes(file.read(8), 'little')
+    return begin if begin == size else end
 
 
 def recorded_env_steps(path) -> list:

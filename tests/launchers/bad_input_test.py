@@ -82,7 +82,7 @@ FIELDS = [
     field('ensemble.hidden_sizes=(8.5,)', 'a tuple of whole numbers', 'ensemble.hidden_sizes=(8.5,)'), field('ensemble.hidden_sizes=', "('',)"),
     field('environment.time_limit=99999999999999999999', 'a trillion', 'environment.time_limit=99999999999999999999'),
     field('run.devices=tpu', "run.devices='tpu'"), field('run.devices=cpu:0', "run.devices='cpu:0'"),
-    field('run.devices=gpu:99', 'GPUs on this host', "run.devices='gpu:99'"), field('run.devices=cpu:3', 'ensemble.members=2', "run.devices='cpu:3'"),
+    field('run.devices=gpu:99', 'GPUs on this host', "run.devices='gpu:99'"),
     field('run.keep_checkpoints=0', 'run.keep_checkpoints=0'), field('run.evaluate_every_env_steps=-1', 'run.evaluate_every_env_steps=-1'),
     field('run.checkpoint_every_env_steps=-1', 'run.checkpoint_every_env_steps=-1'), field('run.evaluate_videos=perhaps', 'perhaps'),
     field('environment.name=', "environment.name=''"), field('environment.kwargs=x', 'expected a JSON object'),

@@ -6,7 +6,6 @@ import pathlib
 from absl import flags
 from absl.testing import flagsaver
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from launchers import evaluate, train
@@ -20,10 +19,9 @@ _LITTLE = [
     '--config.learner.first_gradient_steps=2', '--config.learner.env_steps_per_gradient_step=50']
 
 
-def run(path, env_steps, monkeypatch, overlap):
+def run(path, env_steps, monkeypatch):
   """Trains in a folder until `env_steps`; the first 100 are random, and each iteration takes 100."""
-  arguments = ['launcher', f'--config={_SMOKE}', *_LITTLE, f'--config.run.env_steps={env_steps}',
-               f'--config.collect.overlap={overlap}', f'--run_dir={path}']
+  arguments = ['launcher', f'--config={_SMOKE}', *_LITTLE, f'--config.run.env_steps={env_steps}', f'--run_dir={path}']
   monkeypatch.setattr('sys.argv', arguments)
   with flagsaver.flagsaver():
     flags.FLAGS.unparse_flags()
@@ -55,12 +53,11 @@ def evaluated(path, capsys):
   return {name: value for name, value in json.loads(capsys.readouterr().out).items() if name != 'run_dir'}
 
 
-@pytest.mark.parametrize('overlap', [False, True])
-def test_resumed_equals_never_stopped(tmp_path, monkeypatch, capsys, overlap):
-  run(tmp_path / 'stopped', 200, monkeypatch, overlap)
+def test_resumed_equals_never_stopped(tmp_path, monkeypatch, capsys):
+  run(tmp_path / 'stopped', 200, monkeypatch)
   before = saved(tmp_path / 'stopped')
-  run(tmp_path / 'stopped', 400, monkeypatch, overlap)
-  run(tmp_path / 'whole', 400, monkeypatch, overlap)
+  run(tmp_path / 'stopped', 400, monkeypatch)
+  run(tmp_path / 'whole', 400, monkeypatch)
   resumed, whole = saved(tmp_path / 'stopped'), saved(tmp_path / 'whole')
   assert set(resumed) == set(whole)
   for name, value in whole.items():
