@@ -157,28 +157,6 @@ def test_adapted_policies_collect(adapted):
     assert any((own[0] != own[1]).any() for own in collecting)
 
 
-def test_members_whose_adaptation_is_not_finite_collect_unadapted_until_that_are_all(tmp_path):
-  run = make_run(tmp_path)
-  learner, parts = run.algorithm.state.meta_learner, run.algorithm.state
-  lost, adapt = [1], learner.compiled_adapt
-
-  def partly_lost(*args):
-    rows = np.isin(np.arange(K), lost)
-    return [tf.where(tf.reshape(rows, [-1] + [1] * (len(p.shape) - 1)), np.nan, p) for p in adapt(*args)]
-
-  learner.compiled_adapt = partly_lost
-  iterations = run.algorithm.iterations()
-  next(iterations)
-  report = next(iterations)
-  assert report.metrics['adapt/skipped_share'] == 0.5
-  for own, meta in zip(parts.adapted.parameters, parts.policy.parameters):
-    np.testing.assert_array_equal(own[1], meta)
-  assert any((own.numpy()[0] != meta.numpy()).any() for own, meta in zip(parts.adapted.parameters, parts.policy.parameters))
-  lost.append(0)
-  with pytest.raises(FloatingPointError, match='not finite for any member.*Received: meta.inner_lr=0.1, members=2'):
-    next(iterations)
-
-
 def test_unadapted_ones_are_all_the_meta_policy_as_the_updates_left_it(unadapted):
   run, _ = unadapted
   assert not run.called('compiled_adapt')
@@ -272,6 +250,16 @@ def test_a_member_whose_adaptation_is_not_finite_collects_with_the_meta_policy(t
   for own, shared, computed in zip(parts.adapted.parameters, parts.policy.parameters, made[-1]):
     np.testing.assert_array_equal(own[0], shared)
     np.testing.assert_array_equal(own[1:], computed[1:])
+
+
+def test_a_run_stops_where_no_adaptation_is_finite(tmp_path):
+  run = make_run(tmp_path)
+  reports, learner = run.algorithm.iterations(), run.algorithm.state.meta_learner
+  next(reports)
+  adapt = learner.compiled_adapt
+  learner.compiled_adapt = lambda *args: [np.nan * parameter for parameter in adapt(*args)]
+  with pytest.raises(FloatingPointError, match='not finite for any member.*Received: meta.inner_lr=0.1, members=2'):
+    next(reports)
 
 
 def test_the_normalizer_of_a_policy_follows_the_data_and_what_it_has_learned_stays(tmp_path):
