@@ -76,7 +76,7 @@ class EnsembleFit(tf.Module):
     self.first_moments = [tf.Variable(m, trainable=False) for m in moments.first]
     self.second_moments = [tf.Variable(m, trainable=False) for m in moments.second]
     self.updates = tf.Variable(moments.count, trainable=False)
-    self.compiled_epoch = tf.function(self.epoch, jit_compile=True, autograph=False)
+    self._epochs = [tf.function(self.epoch, jit_compile=True, autograph=False) for _ in range(ensemble.members + 1)]
     self.compiled_error_std = tf.function(self.error_std, reduce_retracing=True, autograph=False)
 
   def fit(self, transitions, action_features, seed):
@@ -143,6 +143,10 @@ class EnsembleFit(tf.Module):
     left_out = np.sum(skipped, 0)
     result = FitResult(stopping.epochs, stopping.best_loss, train_loss, left_out / (left_out + stopping.epochs))
     return kept, FitResult(*(tf.constant(value) for value in result))
+
+  def compiled_epoch(self, state, *arguments):
+    """As `epoch`. For each number of members a function: TensorFlow warns of one that is traced again and again."""
+    return self._epochs[state[0][0].shape[0]](state, *arguments)
 
   def epoch(self, state, inputs, targets, orders, num_batches, validation, num_validation, learning_rate):
     """One pass over the data for all members that are still learning; pure.
