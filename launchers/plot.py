@@ -3,8 +3,11 @@
   python -m launchers.plot --run_dirs='runs/halfcheetah-*' --out=results/halfcheetah
   python -m launchers.plot --run_dirs=runs/hc-0,runs/hc-1 --out=results/hc --published=results/published.csv --published_env=HalfCheetah
 
-writes results/halfcheetah.csv (env_steps, a column for each seed, their mean) and results/halfcheetah.png.
-A file of published curves has the columns env_steps and return_mean, and, where it holds several tasks, env.
+writes results/halfcheetah.csv (env_steps, a column for each seed, their mean) and results/halfcheetah.png. Of other settings:
+
+  python -m launchers.plot --run_dirs='runs/wide-*' --out=results/wide --beside=results/halfcheetah.csv
+
+draws the mean of that CSV too. A file of published curves has the columns env_steps and return_mean, and, where it holds several tasks, env.
 """
 
 import csv
@@ -27,6 +30,7 @@ _OUT = flags.DEFINE_string('out', None, 'path of what is written, without .csv o
 _METRIC = flags.DEFINE_string('metric', 'collect/return_mean', 'a name in metrics.jsonl')
 _PUBLISHED = flags.DEFINE_string('published', None, 'CSV file of a published curve to draw beside')
 _PUBLISHED_ENV = flags.DEFINE_string('published_env', None, 'which rows of that file: the value in its column env')
+_BESIDE = flags.DEFINE_list('beside', [], 'CSV files that this command wrote of other runs, whose means are drawn too')
 
 
 class Curves(NamedTuple):
@@ -49,6 +53,7 @@ def main():
   for directory in directories:
     runs[directory.read_config()['run']['seed']] = read_curve(directory.metrics, _METRIC.value)
   published = read_published(_PUBLISHED.value, _PUBLISHED_ENV.value) if _PUBLISHED.value else None
+  others = {pathlib.Path(path).stem: read_mean(path) for path in _BESIDE.value}
   curves = aligned(runs)
   out = pathlib.Path(_OUT.value)
   # Not `with_suffix`, which would cut a name such as `pendulum-0.5`.
@@ -56,7 +61,7 @@ def main():
   with files.writing(out):
     out.parent.mkdir(parents=True, exist_ok=True)
     write_csv(table, curves)
-    draw(picture, curves, _METRIC.value, out.name, published)
+    draw(picture, curves, _METRIC.value, out.name, published, others)
   print(json.dumps({'csv': str(table), 'png': str(picture), 'seeds': sorted(runs), 'env_steps': float(curves.env_steps[-1]),
                     'mean_at_end': _plain(curves.mean[-1])}))
 
@@ -109,6 +114,15 @@ def read_published(path, env=None):
   return curve[:, 0], curve[:, 1]
 
 
+def read_mean(path):
+  """Returns env steps and means of a CSV file that `write_csv` wrote; without those where a seed is missing."""
+  try:
+    with open(path, newline='') as file:
+      return np.array([[float(row['env_steps']), float(row['mean'])] for row in csv.DictReader(file) if row['mean']]).reshape(-1, 2).T
+  except (OSError, KeyError, ValueError, TypeError) as error:
+    raise errors.UserError(f'--beside takes CSV files that this command wrote ({error!r}). Received: beside={path!r}') from error
+
+
 def aligned(runs) -> Curves:
   """Puts the curves of all seeds on the union of their env steps, each interpolated within its own range.
 
@@ -129,8 +143,8 @@ def write_csv(path, curves):
       writer.writerow([int(values[0]), *('' if np.isnan(value) else f'{value:.2f}' for value in values[1:])])
 
 
-def draw(path, curves, metric, title, published=None):
-  """Writes the picture: each seed thin, their mean thick, a published curve dashed."""
+def draw(path, curves, metric, title, published=None, others=None):
+  """Writes the picture: each seed thin, their mean thick, others' means by name, a published curve dashed."""
   import matplotlib
   matplotlib.use('Agg')
   from matplotlib import pyplot
@@ -141,6 +155,8 @@ def draw(path, curves, metric, title, published=None):
   seeds = ', '.join(map(str, curves.seeds))
   axes.plot(curves.env_steps, curves.mean, color='tab:blue', linewidth=2.2,
             label=f'mbrl_tf, mean of seeds {seeds}' if len(curves.seeds) > 1 else f'mbrl_tf, seed {seeds}')
+  for index, (name, (env_steps, mean)) in enumerate((others or {}).items(), start=1):
+    axes.plot(env_steps, mean, color=f'C{index}', linewidth=2.2, label=name)
   if published is not None:
     shown = published[0] <= 1.05 * curves.env_steps[-1]
     axes.plot(published[0][shown], published[1][shown], color='tab:gray', linestyle='--', label='published')
@@ -185,4 +201,4 @@ def _plain(value):
 
 
 if __name__ == '__main__':
-  command.run(main, __doc__, ('run_dirs', 'out', 'metric', 'published', 'published_env'))
+  command.run(main, __doc__, ('run_dirs', 'out', 'metric', 'published', 'published_env', 'beside'))

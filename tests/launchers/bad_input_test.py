@@ -19,7 +19,7 @@ CONFIGS = {'mbmpo': _HERE / 'point_mass_config.py', 'dreamer': _HERE.parent.pare
 _CSV = _HERE.parent.parent / 'results' / 'published.csv'
 _LAUNCHERS = {
     'train': (train, ('config', 'run_dir', 'seed')), 'evaluate': (evaluate, ('run_dir', 'best', 'episodes', 'seed', 'video')),
-    'export': (export, ('run_dir', 'export_dir', 'best')), 'plot': (plot, ('run_dirs', 'out', 'metric', 'published', 'published_env')),
+    'export': (export, ('run_dir', 'export_dir', 'best')), 'plot': (plot, ('run_dirs', 'out', 'metric', 'published', 'published_env', 'beside')),
     'benchmark': (benchmark, ('what', 'config', 'repeats', 'seed'))}
 _USER = 'tests.environments.user_environments:'
 
@@ -155,6 +155,8 @@ FLAGS = [
     flag('plot', '--run_dirs={tmp}', '--out={tmp}/x', None, 'There is no run here', '{tmp}'), flag('plot', '--run_dirs={run},{twin}', '--out={tmp}/x', None, 'seeds=[0, 0]'),
     flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--metric=collect/retrun', None, 'collect/return_mean', "metric='collect/retrun'"),
     flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--published=/nowhere.csv', None, '/nowhere.csv'),
+    flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--beside=/nowhere.csv', None, "beside='/nowhere.csv'"),
+    flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--beside={csv}', None, "KeyError('mean')", "beside='{csv}'"),
     flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--published={mbmpo}', None, 'columns env_steps and return_mean'),
     flag('plot', '--run_dirs={run}', '--out={mbmpo}/x', None, 'File exists: {mbmpo}', '{mbmpo}/x'),
     flag('plot', '--run_dirs={run}', '--out=/', None, "out='/'"), flag('plot', '--run_dirs={run}', '--out=.', None, "out='.'"),

@@ -57,6 +57,19 @@ def test_csv_and_picture_are_written(tmp_path, capsys):
   assert told['seeds'] == [0, 1] and told['mean_at_end'] == 3.5 and told['env_steps'] == 200
 
 
+def test_other_runs_are_drawn_beside(tmp_path):
+  write_run(tmp_path / 'wide-0', 0, [(100, 1), (200, 2)])
+  write_run(tmp_path / 'deep-0', 0, [(100, 3), (200, 5), (300, 8)])
+  write_run(tmp_path / 'deep-1', 1, [(100, 5), (200, 5)])
+  plotted(f'--run_dirs={tmp_path}/deep-*', f'--out={tmp_path}/deep')
+  np.testing.assert_allclose(plot.read_mean(tmp_path / 'deep.csv'), [[100, 200], [4, 5]])  # of 300 there is no mean of both
+  colors = lambda path: {tuple(pixel) for pixel in np.asarray(Image.open(path).convert('RGB')).reshape(-1, 3)}
+  plotted(f'--run_dirs={tmp_path}/wide-0', f'--out={tmp_path}/wide')
+  alone, orange = colors(tmp_path / 'wide.png'), (255, 127, 14)
+  plotted(f'--run_dirs={tmp_path}/wide-0', f'--out={tmp_path}/wide', f'--beside={tmp_path}/deep.csv')
+  assert orange in colors(tmp_path / 'wide.png') and orange not in alone
+
+
 def test_lines_without_the_metric_and_a_torn_last_line_are_left_out(tmp_path):
   path = tmp_path / 'metrics.jsonl'
   path.write_text('{"env_steps": 1, "a": 5}\n{"env_steps": 2, "b": 1}\n{"env_steps": 3, "a": null}\n{"env_steps": 4, "a": 6}\n{"env_st')
