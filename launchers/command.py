@@ -94,9 +94,8 @@ def run(main, documentation, names):
 
 def _show_choices():
   """Shows what the package decides for this machine (`logging`'s INFO): the OpenGL back end, GPUs that are left out."""
-  logger = logging.getLogger('mbrl_tf')
-  logger.handlers = [logging.StreamHandler()]
-  logger.setLevel(logging.INFO)
+  logging.basicConfig(format='%(message)s')  # at the root, so that no dependency puts a second handler there
+  logging.getLogger('mbrl_tf').setLevel(logging.INFO)
 
 
 def _tell_too_large(error, arguments):

@@ -76,6 +76,14 @@ def test_a_launcher_is_imported_without_tensorflow(launcher):
   assert json.loads(said.stdout) == []
 
 
+def test_what_the_package_decides_is_told_once_whatever_a_dependency_logs():
+  code = ('import logging, sys; from launchers import command; sys.argv = ["launcher"]\n'
+          'def main(): logging.warning("A dependency speaks."); logging.getLogger("mbrl_tf.part").info("chosen")\n'
+          'command.run(main, "", ())')
+  said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+  assert said.stderr.splitlines() == ['A dependency speaks.', 'chosen']
+
+
 def test_too_little_memory_is_one_line_and_status_1(monkeypatch, capsys):
   def main():
     raise MemoryError('Unable to allocate 728. TiB for an array')
