@@ -32,7 +32,7 @@ class MBMPO:
                    for _ in range(self._config.meta.updates_per_iteration)]
         learned = summaries.of_updates(updates)  # before the policy collects: raises where it is lost
       with clock('adapt'):
-        learned['adapt/skipped_share'] = self._adapt()
+        learned['meta/adapt_skipped_share'] = self._adapt()
       collected = self._collect(parts.adapted, self._wanted_env_steps(), clock)
       with clock('summaries'):
         # No member has seen the episodes just collected.

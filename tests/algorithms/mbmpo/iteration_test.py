@@ -244,7 +244,7 @@ def test_a_member_whose_adaptation_is_not_finite_collects_with_the_meta_policy(t
 
   parts.meta_learner.compiled_adapt = spoiled
   metrics = next(reports).metrics
-  assert metrics['adapt/skipped_share'] == pytest.approx(1 / K)
+  assert metrics['meta/adapt_skipped_share'] == pytest.approx(1 / K)
   parts.adapted.assign(made[0])  # what was computed; what had been assigned is below
   run.algorithm._adapt()
   for own, shared, computed in zip(parts.adapted.parameters, parts.policy.parameters, made[-1]):
