@@ -6,9 +6,12 @@ import numpy as np
 
 
 def summaries(episodes) -> np.ndarray:
-  """Returns one row for each `types.Episode`, float64 `[episodes, 4]`: return, decisions, whether it terminated, member."""
-  return np.array([[np.sum(episode.reward, dtype=np.float64), len(episode.reward), episode.terminated[-1], episode.member]
-                   for episode in episodes], np.float64).reshape(-1, 4)
+  """Returns one row for each `types.Episode`, float64 `[episodes, 6]`.
+
+  Its entries: return, decisions, whether it terminated, member, least and largest reward of a decision.
+  """
+  return np.array([[np.sum(episode.reward, dtype=np.float64), len(episode.reward), episode.terminated[-1], episode.member,
+                    np.min(episode.reward), np.max(episode.reward)] for episode in episodes], np.float64).reshape(-1, 6)
 
 
 def return_statistics(returns, room: str) -> Dict[str, float]:
@@ -36,15 +39,17 @@ def collection_statistics(rows, env_steps: int, seconds: float, room: str = 'col
     room: first part of the metrics' names.
 
   Returns:
-    Those of `return_statistics`, and `episodes`, `episode_length_mean` (decisions), `terminated_fraction`,
-    `env_steps_per_second`; and `return_mean_member_<k>` for each member that collected.
+    Those of `return_statistics`, and `episodes`, `episode_length_mean` (decisions), `terminated_fraction`, `reward_min` and
+    `reward_max` (of a decision), `env_steps_per_second`; and `return_mean_member_<k>` for each member that collected.
   """
-  returns, decisions, terminated, members = np.asarray(rows).T
+  returns, decisions, terminated, members, least, largest = np.asarray(rows).T
   statistics = {
       **return_statistics(returns, room),
       f'{room}/episodes': float(len(returns)),
       f'{room}/episode_length_mean': float(decisions.mean()),
       f'{room}/terminated_fraction': float(terminated.mean()),
+      f'{room}/reward_min': float(least.min()),
+      f'{room}/reward_max': float(largest.max()),
       f'{room}/env_steps_per_second': env_steps / max(seconds, 1e-9),
   }
   for member in np.unique(members[members >= 0]):

@@ -17,4 +17,5 @@ def test_statistics_by_hand():
   assert observers.collection_statistics(observers.summaries(episodes), env_steps=24, seconds=2.) == pytest.approx({
       'collect/return_mean': 5, 'collect/return_min': 3, 'collect/return_max': 7, 'collect/return_std': (8 / 3) ** 0.5,
       'collect/episodes': 3, 'collect/episode_length_mean': 2, 'collect/terminated_fraction': 1 / 3,
+      'collect/reward_min': 1, 'collect/reward_max': 5,
       'collect/env_steps_per_second': 12, 'collect/return_mean_member_0': 5, 'collect/return_mean_member_2': 5})

@@ -31,6 +31,7 @@ def dreamer_updates(strategy, **changes):
   """Gradient steps on random sequences; yields what they told, and returns the state."""
   spec = small.spec('both')
   parts = dreamer.Parts(small.config(replay__batch_size=ROWS, behavior__horizon=2, **changes), spec, 3, strategy)
+  parts.learner.widen_reward_range(-0.02, 0.01)
   host, hosts = cluster.host_and_hosts()
   for index in range(UPDATES):
     own = tf.nest.map_structure(lambda value: np.split(value.numpy(), hosts)[host], small.batch(spec, index, ROWS))
@@ -63,7 +64,8 @@ def mbmpo_updates(strategy):
 UPDATERS = {
     'mbmpo': mbmpo_updates,
     # The mean KL of these batches lies around one nat: above it in some, below in others, on either side by halves and quarters.
-    'dreamer': lambda strategy: dreamer_updates(strategy, model__free_nats=1.0, behavior__start_states=2 * ROWS),
+    'dreamer': lambda strategy: dreamer_updates(strategy, model__free_nats=1.0, behavior__start_states=2 * ROWS,
+                                               behavior__reward_margin=1.0),
     'dreamer_float16': lambda strategy: dreamer_updates(strategy, learner__precision='float16')}
 
 

@@ -89,7 +89,8 @@ def _acting_models(config, spec):
   precision = dreamer_config.PRECISIONS[config.learner.precision]
   if spec.action.num_values is not None:
     return model, latent_actor.OneHotActor(*sizes, precision=precision)
-  return model, latent_actor.TanhNormalActor(*sizes, precision=precision, initial_std=behavior.initial_std)
+  return model, latent_actor.TanhNormalActor(
+      *sizes, precision=precision, mean_scale=behavior.mean_scale, initial_std=behavior.initial_std)
 
 
 def _next_generator(generator):

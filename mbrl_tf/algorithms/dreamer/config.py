@@ -98,11 +98,16 @@ class BehaviorConfig:
     units: their width.
     initial_std: deviation of the first actions before the tanh, where they are continuous. With the published 5, nearly all of
       them are at their bounds.
+    mean_scale: the mean of continuous actions before the tanh stays within +- this. With the published 5 a mean can go where the
+      tanh is flat to 2e-4, and stay there.
     horizon: H, imagined steps from each start.
     start_states: so many of the states inferred from a batch are started from, drawn at random for each gradient step, from each
       sequence as many; 0 for all, as published.
     discount: gamma, for one decision.
     lambda_: of the lambda-returns.
+    reward_margin: imagined rewards are cut off beyond the range of the real ones (and 0), widened on both sides by this many times
+      its width; imagined values beyond what such rewards add up to for ever. No return of a trajectory that left what the model
+      knows can then carry actor and value away. 0, as published, cuts nothing off.
     entropy_scale: what a nat of the actor's entropy is worth beside the return (arXiv:2010.02193, section 2.2); 0 as published.
       Where all actions are at their bounds, no gradient of the return reaches the actor.
     actor_learning_rate, value_learning_rate: of Adam.
@@ -111,10 +116,12 @@ class BehaviorConfig:
   value_layers: int = 3
   units: int = 400
   initial_std: float = 5.0
+  mean_scale: float = 5.0
   horizon: int = 15
   start_states: int = 0
   discount: float = 0.99
   lambda_: float = 0.95
+  reward_margin: float = 0.0
   entropy_scale: float = 0.0
   actor_learning_rate: float = 8e-5
   value_learning_rate: float = 8e-5
@@ -162,14 +169,16 @@ class DreamerConfig:
         'collect': ['random_env_steps', 'env_steps_per_iteration'],
         'replay': ['batch_size', 'cache_mib'],
         'model': ['deterministic', 'stochastic', 'hidden', 'image_depth', 'vector_units', 'units', 'learning_rate'],
-        'behavior': ['units', 'initial_std', 'horizon', 'actor_learning_rate', 'value_learning_rate'],
+        'behavior': ['units', 'initial_std', 'mean_scale', 'horizon', 'actor_learning_rate', 'value_learning_rate'],
         'learner': ['env_steps_per_gradient_step', 'gradient_clip']})
     base.require_at_least(self, 0, {
         'collect': ['exploration_noise'], 'replay': ['capacity'], 'learner': ['first_gradient_steps'],
         'model': ['vector_layers', 'reward_layers', 'continuation_layers', 'image_scale', 'vector_scale', 'reward_scale',
                   'continuation_scale', 'kl_scale', 'kl_prior_weight', 'free_nats'],
-        'behavior': ['actor_layers', 'value_layers', 'start_states', 'entropy_scale']})
+        'behavior': ['actor_layers', 'value_layers', 'start_states', 'reward_margin', 'entropy_scale']})
     base.require_share(self, {'behavior': ['discount', 'lambda_']})
+    if self.behavior.reward_margin:
+      base.require(self, {'behavior': ['discount']}, lambda value: value < 1, 'must be below 1 where behavior.reward_margin bounds values')
     base.require(self, {'replay': ['batch_length']}, lambda value: value >= 2, 'must be 2 or more, for one step shows no change')
     states = self.replay.batch_size * self.replay.batch_length
     base.require(self, {'behavior': ['start_states']}, lambda value: value <= states and value % self.replay.batch_size == 0,

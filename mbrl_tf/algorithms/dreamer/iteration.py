@@ -75,6 +75,7 @@ class Dreamer:
     """Counts what was collected, on all hosts, and returns it."""
     collected = self._driver.together(collected)
     self.state.env_steps.assign_add(collected.env_steps)
+    self.state.learner.widen_reward_range(collected.metrics['collect/reward_min'], collected.metrics['collect/reward_max'])
     self._warn_of_terminations(collected.episodes)
     return collected
 

@@ -45,9 +45,16 @@ class Learner(tf.Module):
         'model': trainer(world_model, config.model.learning_rate),
         'actor': trainer(actor, config.behavior.actor_learning_rate),
         'value': trainer(value, config.behavior.value_learning_rate)}
+    # The least and the largest real reward of a decision so far; 0 is that of no decision, and of all that follows an end.
+    self.reward_range = tf.Variable([0.0, 0.0], trainable=False, name='reward_range')
     # Free nats are on the mean KL of the whole batch, which no replica knows by itself.
     self._asks_for_kl = self.strategy.num_replicas_in_sync > 1 and config.model.free_nats > 0
     self.compiled_step = self._compiled()
+
+  def widen_reward_range(self, least, largest):
+    """Takes note of new real data's least and largest reward, outside of replicas."""
+    known = self.reward_range.numpy()
+    self.reward_range.assign([min(known[0], least), max(known[1], largest)])
 
   def step(self, batch, seed):
     """Learns from a batch of real sequences. All three gradients are those at the variables before the step.
@@ -84,7 +91,7 @@ class Learner(tf.Module):
       scaled_model_loss = self.trainers['model'].scaled(model.loss)
     start, start_weights = self._starts(model.posteriors, batch.terminated, seeds[2])
     with tf.GradientTape() as actor_tape:
-      features, targets, weights, entropies = self.imagined_returns(start, start_weights, seeds[1])
+      features, targets, weights, entropies, cut = self.imagined_returns(start, start_weights, seeds[1])
       actor_loss = losses.actor_loss(targets + self._behavior.entropy_scale * entropies, weights)
       scaled_actor_loss = self.trainers['actor'].scaled(actor_loss)
     with tf.GradientTape() as value_tape:
@@ -92,7 +99,7 @@ class Learner(tf.Module):
       scaled_value_loss = self.trainers['value'].scaled(value_loss)
     metrics = {
         **model.metrics, 'actor/loss': actor_loss, 'value/loss': value_loss, 'actor/entropy': tf.reduce_mean(entropies),
-        'imagine/return_mean': tf.reduce_mean(targets), 'imagine/weight_mean': tf.reduce_mean(weights)}
+        'imagine/return_mean': tf.reduce_mean(targets), 'imagine/weight_mean': tf.reduce_mean(weights), 'imagine/cut_share': cut}
     return Found(
         {'model': self.trainers['model'].gradients(model_tape, scaled_model_loss),
          'actor': self.trainers['actor'].gradients(actor_tape, scaled_actor_loss),
@@ -123,14 +130,30 @@ class Learner(tf.Module):
     return tf.nest.map_structure(_merged, states)
 
   def imagined_returns(self, start, start_weights, seed):
-    """Features `[H + 1, N, F]` from states `[N, ...]` on; lambda-returns, weights, and entropies of the actor `[H, N]`."""
+    """Imagines from states `[N, ...]` on.
+
+    Returns features `[H + 1, N, F]`; lambda-returns, weights, and entropies of the actor `[H, N]`; and the share of the rewards that
+    lay beyond their bounds, `[]`.
+    """
     behavior = self._behavior
     features, entropies = imagination.imagine(self._world_model.rssm, self._actor, start, behavior.horizon, seed)
     rewards = self._world_model.reward(features[:-1]).mean()
     discounts = self._world_model.discount(features[:-1], behavior.discount)
     values = self._value(features).mean()
+    rewards, values, cut = self._within_bounds(rewards, values)
     targets = returns.lambda_returns(rewards, values[:-1], discounts, values[-1], behavior.lambda_)
-    return features, targets, losses.trajectory_weights(discounts, start_weights), entropies
+    return features, targets, losses.trajectory_weights(discounts, start_weights), entropies, cut
+
+  def _within_bounds(self, rewards, values):
+    """Rewards and values, cut off as `behavior.reward_margin` says, and the share of the rewards that were."""
+    margin = self._behavior.reward_margin
+    if not margin:
+      return rewards, values, tf.zeros([])
+    for_ever = 1 / (1 - self._behavior.discount)
+    least, largest = tf.unstack(self.reward_range)
+    low, high = least - margin * (largest - least), largest + margin * (largest - least)
+    cut = tf.reduce_mean(tf.cast((rewards < low) | (rewards > high), tf.float32))
+    return tf.clip_by_value(rewards, low, high), tf.clip_by_value(values, low * for_ever, high * for_ever), cut
 
 
 class _Trainer(tf.Module):

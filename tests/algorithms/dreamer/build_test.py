@@ -35,3 +35,12 @@ def test_first_actions_have_the_deviation_of_the_config():
   for variable in actor.trainable_variables[-2:]:  # of the last layer: what is left is where the deviation begins
     variable.assign(tf.zeros_like(variable))
   assert actor(tf.ones([1, 230])).parameters['std'].numpy() == pytest.approx(0.7, abs=2e-4)
+
+
+def test_means_stay_within_the_bound_of_the_config():
+  spec = types.EnvironmentSpec('test', types.ArraySpec((4,), 'float32'), types.ArraySpec((2,), 'float32'), 50)
+  config = dreamer_config.DreamerConfig()
+  config.behavior.mean_scale = 2.0
+  actor = build.Parts(config, spec, seed=0).actor
+  actor.trainable_variables[-1].assign(tf.constant([1e3, -1e3, 0, 0]))
+  np.testing.assert_allclose(actor(tf.ones([1, 230])).parameters['mean'], [[2, -2]], rtol=1e-6)

@@ -51,6 +51,14 @@ def test_terminations_that_nothing_predicts_are_warned_of_once(task, continuatio
   assert len([message for message in messages if 'Received: config.model.continuation=False' in message]) == warnings
 
 
+def test_the_learner_knows_the_range_of_the_real_rewards(tmp_path):
+  algorithm = make(tmp_path, 2, learner__first_gradient_steps=0, learner__env_steps_per_gradient_step=1e6)
+  list(itertools.islice(algorithm.iterations(), 3))
+  rewards = np.concatenate([np.load(path)['reward'] for path in tmp_path.rglob('*.npz')])
+  assert len(rewards) == 300 and rewards.min() < 0 < rewards.max()
+  np.testing.assert_array_equal(algorithm.state.learner.reward_range, [rewards.min(), rewards.max()])
+
+
 def test_a_loss_that_is_not_finite_stops_before_the_policy_collects(tmp_path):
   algorithm = make(tmp_path, 1, learner__first_gradient_steps=1)
   reports = algorithm.iterations()

@@ -283,3 +283,26 @@ def test_lower_precision_has_about_the_same_losses_and_learns(precision):
   after = snapshot(modules)
   assert all(moved(before, after)) and all(np.isfinite(value).all() for part in after for value in part)
   assert {value.dtype for part in after for value in part} == {np.dtype('float32')}
+
+
+def test_imagined_rewards_and_values_are_cut_off_at_their_bounds_by_hand():
+  spec, config = small.spec(), small.config(
+      behavior__discount=0.9, behavior__lambda_=0.7, behavior__reward_margin=0.5, model__continuation=False)
+  world, actor, value = small.models(spec, config)
+  for head, scale in ((world.reward, 50.0), (value, 500.0)):
+    head.trainable_variables[-2].assign(scale * head.trainable_variables[-2])
+  tested, start, seed = learner.Learner(world, actor, value, config), world.rssm.initial(20), tf.constant([1, 2])
+  for least, largest in ((0.5, 1.0), (-1.0, 0.2), (0.0, 0.9)):
+    tested.widen_reward_range(least, largest)
+  features, targets, *_, cut = tested.imagined_returns(start, tf.ones([20]), seed)
+  rewards, values = world.reward(features[:-1]).mean().numpy(), value(features).mean().numpy()
+  # Real rewards lie in [-1, 1], which is widened by half its width: [-2, 2]; for ever, these are worth [-20, 20].
+  beyond = np.abs(rewards) > 2
+  assert 0.1 < beyond.mean() < 0.9 and 0.1 < (np.abs(values) > 20).mean() < 0.9
+  assert float(cut) == pytest.approx(beyond.mean())
+  rewards, values = np.clip(rewards, -2, 2), np.clip(values, -20, 20)
+  expected, last = [], values[4]
+  for t in reversed(range(4)):
+    last = rewards[t] + 0.9 * (0.3 * values[t + 1] + 0.7 * last)
+    expected.insert(0, last)
+  np.testing.assert_allclose(targets, expected, rtol=1e-4, atol=1e-5)
