@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 
 from mbrl_tf import errors
 
@@ -28,6 +29,7 @@ def writing(path, *failures):
     yield
   except (OSError, *failures) as error:
     cause = getattr(error, 'strerror', None) or (str(error).splitlines() or [type(error).__name__])[0]
+    cause = re.sub(r'^{{.*?}} ', '', cause)  # TensorFlow begins with the name of its operation's node
     if getattr(error, 'errno', None) in _USERS_MISTAKES:
       place = str(getattr(error, 'filename', None) or path)  # it may be a folder above that is in the way
       cause = cause if place.startswith(str(path)) else f'{cause}: {place}'
