@@ -74,8 +74,8 @@ ALL = {'rollout': rollout, 'fit': fit, 'meta_update': meta_update, 'collect': co
 
 
 def prepared(config):
-  """A copy of a config whose fit takes a known number of epochs: nobody stops early."""
-  ensemble = dataclasses.replace(config.ensemble, min_epochs=_FIT_EPOCHS, max_epochs=_FIT_EPOCHS)
+  """A copy of a config whose fit takes a known number of epochs: nobody stops early or late."""
+  ensemble = dataclasses.replace(config.ensemble, min_epochs=_FIT_EPOCHS, max_epochs=_FIT_EPOCHS, annealed_updates=0)
   return dataclasses.replace(config, ensemble=ensemble)
 
 

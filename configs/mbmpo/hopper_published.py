@@ -1,7 +1,8 @@
 """Hopper at horizon 200 with the settings of RLlib's tuned example (tuned_examples/hopper-mbmpo.yaml).
 
-Published return at 100,000 env steps: 620 (RLlib), about 650 (authors). RLlib's Hopper never terminates and pays the bonus
-for being alive at every step; limitless healthy ranges are the same in Gymnasium's v5.
+Published return at 100,000 env steps: 620 (RLlib), about 650 (authors). RLlib imagines a Hopper that never
+terminates and is paid the bonus for being alive at every step; by the env steps that it published, its real episodes do
+terminate. Here neither does: limitless healthy ranges say so to Gymnasium's v5, and every step of both pays the bonus.
 """
 
 from configs.mbmpo import halfcheetah_published

@@ -5,11 +5,12 @@ import functools
 import math
 from typing import Any, Mapping
 
+import gymnasium
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from mbrl_tf.environments import catalog, toy
+from mbrl_tf.environments import catalog, mujoco_tasks, toy
 from tests.contracts import trained_policy
 
 NEVER = (-math.inf, math.inf)
@@ -178,6 +179,11 @@ def test_functions_are_close_to_the_simulator_on_steps_of_a_trained_policy(task)
   assert np.abs(error).max() <= task.most
   assert abs(error.mean()) <= task.bias
   np.testing.assert_array_equal(spec.terminated(next_observation).numpy(), discount == 0)
+
+
+def test_every_task_with_functions_is_compared_with_its_simulator():
+  names = {task.name.removeprefix('gym:') for task in TASKS if task.name.startswith('gym:')}
+  assert {gymnasium.spec(name).entry_point.split(':')[0] for name in names} == set(mujoco_tasks.BUILDERS)
 
 
 @pytest.mark.parametrize('task', TASKS, ids=str)

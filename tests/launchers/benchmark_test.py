@@ -56,6 +56,13 @@ def test_the_config_itself_is_not_changed():
   assert config.ensemble.max_epochs == 2
 
 
+def test_a_fit_takes_the_counted_epochs_whatever_the_config_says():
+  config = point_mass_config.get_config()
+  config.ensemble.annealed_updates = 100
+  ensemble = mbmpo.prepared(config).ensemble
+  assert (ensemble.annealed_updates, ensemble.min_epochs) == (0, ensemble.max_epochs)
+
+
 def test_the_median_leaves_out_the_first_call(monkeypatch):
   ticks = iter([0, 100, 100, 101, 101, 111, 111, 114])  # the four calls take 100, 1, 10 and 3 s
   monkeypatch.setattr(timing.time, 'perf_counter', lambda: next(ticks))

@@ -126,9 +126,14 @@ def test_noise_spreads_probabilistic_members_by_their_deviation():
   np.testing.assert_allclose(predictions(ensemble, noise), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_deterministic_members_have_no_noise():
-  ensemble = make()
-  np.testing.assert_array_equal(predictions(ensemble, tf.ones([K, M, O])), predictions(ensemble))
+def test_noise_spreads_deterministic_members_by_their_errors_which_are_none_before_a_fit():
+  ensemble = moved(make())
+  noise = tf.random.stateless_normal([K, M, O], [3, 3])
+  np.testing.assert_array_equal(predictions(ensemble, noise), predictions(ensemble))
+  errors = np.arange(1, K * O + 1, dtype=np.float32).reshape(K, 1, O) / 10
+  ensemble.error_std.assign(errors[:, 0])
+  expected = predictions(ensemble) + errors * (NEXT - OBSERVATIONS).std(0) * noise
+  np.testing.assert_allclose(predictions(ensemble, noise), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize('probabilistic', [False, True])

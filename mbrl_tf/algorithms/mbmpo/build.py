@@ -68,7 +68,7 @@ def build(config, spec, driver, store, seed, strategy=None):
     An `algorithms.base.Algorithm`.
 
   Raises:
-    UserError: where the task has no reward function, or observations that are not one vector.
+    UserError: where the task has no reward function or one that cannot be imagined with, or observations that are not one vector.
   """
   is_vector = isinstance(spec.observation, types.ArraySpec) and len(spec.observation.shape) == 1
   if not is_vector or spec.observation.dtype != 'float32':
@@ -80,8 +80,31 @@ def build(config, spec, driver, store, seed, strategy=None):
         'MB-MPO imagines rewards with a batched TensorFlow function, and this task brings none. Give the environment (or '
         'its factory) an attribute reward_function, and terminated_function(next_observation) if episodes can terminate:'
         f'{EXAMPLE}Received: environment={spec.name!r}')
+  _require_batched(spec)
   view = transitions_lib.TransitionView(store, config.collect.capacity)
   return iteration.MBMPO(Parts(config, spec, seed, strategy), config, driver, view)
+
+
+def _require_batched(spec):
+  """Raises `UserError` unless the task's functions compile on a batch `[2, 3, ...]`, and return a number or a truth for each row."""
+  observation = tf.TensorSpec([2, 3, *spec.observation.shape], tf.float32)
+  action = tf.TensorSpec([2, 3, *spec.action.shape], tf.float32 if spec.action.num_values is None else tf.int32)
+  for name, function, arguments, dtype in (
+      ('reward_function', spec.reward, (observation, action, observation), tf.float32),
+      ('terminated_function', spec.terminated, (observation,), tf.bool)):
+    if function is None:
+      continue
+    wanted = (f'The {name} of this task must take batches of TensorFlow tensors, here of shape '
+              f'{", ".join(str(tuple(a.shape)) for a in arguments)}, and return {dtype.name} of shape (2, 3) or ().')
+    try:
+      result = tf.function(function, autograph=False).get_concrete_function(*arguments).structured_outputs
+    except Exception as error:  # whatever a user's function raises
+      reason = next(iter(str(error).strip().splitlines()), '')
+      raise errors.UserError(
+          f'{wanted} It raised {type(error).__name__}: {reason} Received: environment={spec.name!r}') from error
+    if not isinstance(result, tf.Tensor) or result.dtype != dtype or tuple(result.shape) not in ((2, 3), ()):
+      got = f'{result.dtype.name} of shape {tuple(result.shape)}' if isinstance(result, tf.Tensor) else repr(result)
+      raise errors.UserError(f'{wanted} It returned {got}. Received: environment={spec.name!r}')
 
 
 def _make_ensemble(config, spec, seed):

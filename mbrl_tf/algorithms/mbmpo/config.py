@@ -47,11 +47,12 @@ class EnsembleConfig:
       published.
     learning_rate: of Adam.
     weight_decay: share of itself, times the learning rate, by which each kernel shrinks in a gradient step; not published.
+      Not with `weight_normalization`, where a kernel's length is a variable of its own.
     annealed_updates: gradient steps in a fit, rounded up to whole epochs, over which the learning rate falls to 0 along a half
-      cosine. All of them are taken: early stopping would cut off the end. 0 for a constant rate and early stopping, as
-      published.
+      cosine. All of them are taken: early stopping would cut off the end, and `max_epochs`, `min_epochs` and `persistence`
+      are not looked at. 0 for a constant rate and early stopping, as published.
     batch_size: transitions in a gradient step of one member.
-    max_epochs: at most so many passes over the data in a fit.
+    max_epochs: at most so many passes over the data in a fit that stops early.
     min_epochs: early stopping is not asked before.
     validation_fraction: share of the data held out by each member for itself.
     bootstrap: draw each member's training data with replacement instead of taking all but the validation data.
@@ -82,7 +83,8 @@ class PolicyConfig:
   Attributes:
     hidden_sizes: widths of the tanh layers.
     initial_std: of the actions, whose range is [-1, 1].
-    min_std: lower bound of the standard deviation.
+    min_std: lower bound of the standard deviation, at most the initial one. As in the authors' code, one that has sunk below it
+      has no gradient and stays there.
     normalize_observations: by mean and deviation of the real data, not published.
     output_scale: of a Gaussian policy's first mean actions, in units of the published ones.
   """
@@ -103,7 +105,7 @@ class ImaginationConfig:
       members; with one task for each member, 80 are as many.
     buffer_starts: share of the rollouts that start from any real state instead of a real reset state; 0 as published.
     member_noise: sample the next observation instead of taking a member's mean: with the variance that a probabilistic member
-      predicts, or that of a deterministic member's errors on its held-out data; not published.
+      predicts, or that of a deterministic member's errors on what the last fit held out; not published.
     discount: gamma.
     gae_lambda: of generalised advantage estimation.
     ridge: of the linear baseline.
@@ -130,7 +132,7 @@ class MetaConfig:
     clip: PPO's clipping range of the likelihood ratio after adaptation.
     kl_target: wanted mean KL from the sampling policy to the current one, before adaptation, in nats.
     kl_coefficient: initial and least weight of that KL; halved where the KL is below target / 1.5, doubled above 1.5 target.
-    kl_coefficient_max: its upper bound; none as published.
+    kl_coefficient_max: its upper bound; by default beyond all that weighs anything, but finite, so that it can come back.
     kl_stop: no more Adam steps on the same data once that KL, averaged over the tasks, is above so many targets; 0 for no such
       limit, as published.
     gradient_clip: global norm to which the meta-gradient is clipped; 0 for no clipping, as published.
@@ -143,7 +145,7 @@ class MetaConfig:
   clip: float = 0.5
   kl_target: float = 3e-3
   kl_coefficient: float = 1e-10
-  kl_coefficient_max: float = float('inf')
+  kl_coefficient_max: float = 1e10
   kl_stop: float = 0.0
   gradient_clip: float = 0.0
 
@@ -192,5 +194,9 @@ class MBMPOConfig:
                  'much as the others (or set collect.adapted=False)')
     least = self.meta.kl_coefficient
     base.require(self, {'meta': ['kl_coefficient_max']}, lambda value: value >= least, f'must be {least} or more')
+    least = self.policy.min_std
+    base.require(self, {'policy': ['initial_std']}, lambda value: value >= least, f'must be policy.min_std={least} or more')
+    base.require(self, {'ensemble': ['weight_decay']}, lambda value: not (value and self.ensemble.weight_normalization),
+                 'must be 0 with ensemble.weight_normalization=True, where it would not shrink what a layer computes')
     base.require(self, {'ensemble': ['activation']}, lambda value: value in ('relu', 'swish', 'tanh', 'elu'),
                  "must be 'relu', 'swish', 'tanh' or 'elu'")

@@ -1,5 +1,6 @@
-"""MB-MPO on one screen (Clavera et al. 2018, arXiv:1809.05214, algorithm 2)."""
+"""MB-MPO on one screen (Clavera et al. 2018, arXiv:1809.05214)."""
 
+from absl import logging
 import numpy as np
 import tensorflow as tf
 
@@ -17,6 +18,7 @@ class MBMPO:
     self.state = parts
     self._config = config
     self._driver, self._transitions = driver, transitions
+    self._warned = False
 
   def iterations(self):
     """Trains for ever; yields a `types.Report` after each iteration."""
@@ -65,7 +67,7 @@ class MBMPO:
           'adapt/policy is not finite for any member, so none of them can collect; a lower meta.inner_lr may help. '
           f'Received: meta.inner_lr={self._config.meta.inner_lr}, members={len(finite)}')
     chosen = lambda own, shared: tf.where(tf.reshape(finite, [-1] + [1] * len(shared.shape)), own, shared)
-    self.state.adapted.assign([chosen(own, shared) for own, shared in zip(adapted, self.state.policy.parameters)])
+    self.state.adapted.assign([chosen(own, shared) for own, shared in zip(adapted, self.state.policy.parameters)], finite.numpy())
     return 1 - float(tf.reduce_mean(tf.cast(finite, tf.float32)))
 
   def _collect(self, policy, env_steps, clock):
@@ -73,7 +75,18 @@ class MBMPO:
     with clock('collect'):
       collected = self._driver.together(self._driver.collect(policy, env_steps))
     self.state.env_steps.assign_add(collected.env_steps)
+    self._warn_of_terminations(collected.episodes)
     return collected
+
+  def _warn_of_terminations(self, episodes):
+    """Says once in a process that real episodes terminate where no imagined one does."""
+    spec = self._driver.spec
+    if self._warned or spec.terminated is not None or not any(episode.terminated.any() for episode in episodes):
+      return
+    logging.warning(
+        'Real episodes of this task terminate, but imagined ones never do: the policy learns from steps beyond an end that is not '
+        'foreseen. Give the environment an attribute terminated_function(next_observation). Received: environment=%r', spec.name)
+    self._warned = True
 
   def _wanted_env_steps(self):
     """How many env steps the next iteration collects, before they are rounded up to whole episodes."""

@@ -51,19 +51,22 @@ class AdaptedPolicies(tf_policy.TFPolicy):
     self.generator = tf.random.Generator.from_seed(seed)
     self.parameters = [tf.Variable(tf.repeat(tf.convert_to_tensor(p)[None], members, 0), trainable=False)
                        for p in model.parameters]
+    self._is_adapted = np.zeros(members, bool)
 
-  def assign(self, parameters):
-    """Takes adapted parameters, a list of `[K, ...]`."""
+  def assign(self, parameters, is_adapted=True):
+    """Takes parameters, a list of `[K, ...]`, and which of the K policies are adapted ones, bool `[K]` or for all."""
+    self._is_adapted[:] = is_adapted
     for variable, value in zip(self.parameters, parameters):
       variable.assign(value)
 
   def assign_meta_policy(self):
     """Makes all K policies the meta-policy."""
-    self.assign([tf.repeat(tf.convert_to_tensor(p)[None], self._members, 0) for p in self._model.parameters])
+    self.assign([tf.repeat(tf.convert_to_tensor(p)[None], self._members, 0) for p in self._model.parameters], is_adapted=False)
 
   def member_of_env(self, num_envs):
-    """Which policy acts in each environment, int `[N]`."""
-    return np.arange(num_envs) % self._members
+    """Which adapted policy acts in each environment, int `[N]`; -1 where one acts that is not adapted."""
+    members = np.arange(num_envs) % self._members
+    return np.where(self._is_adapted[members], members, -1)
 
   def _distribution(self, time_step, policy_state):
     return policy_step.PolicyStep(self._row_distribution(time_step.observation), policy_state)

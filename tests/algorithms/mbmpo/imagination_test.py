@@ -137,6 +137,26 @@ def test_k_tasks_at_once_are_k_single_tasks():
     np.testing.assert_allclose(alone_imagination.advantages(own_rollouts)[0], advantages[k], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize('settings', [{}, {'discount': 0.5}, {'gae_lambda': 0.2}, {'ridge': 3.0}], ids=str)
+def test_advantages_are_those_of_a_baseline_that_is_fitted_to_each_task(settings):
+  rollouts, imagination, _, _ = imagine(far_out, members=K, **settings)
+  discount, gae_lambda, ridge = ({'discount': 0.9, 'gae_lambda': 0.8, 'ridge': 1e-5} | settings).values()
+  advantages = imagination.advantages(tf.nest.map_structure(tf.constant, rollouts)).numpy()
+  for k in range(K):
+    steps = [(b, t) for b in range(B) for t in range(int(rollouts.mask[k, b].sum()))]
+    to_go = {(b, t): sum(discount**(h - t) * float(rollouts.reward[k, b, h]) for h in range(t, H)) for b, t in steps}
+    features = np.array([np.concatenate([o, o**2, [t / 100, (t / 100)**2, (t / 100)**3, 1]]) for o, t in (
+        (np.clip(rollouts.observation[k, b, t].astype(float), -10, 10), t) for b, t in steps)])
+    weights = np.linalg.solve(features.T @ features + ridge * np.eye(features.shape[1]), features.T @ [*to_go.values()])
+    values, expected = dict(zip(steps, features @ weights)), {}
+    for b, t in reversed(steps):
+      error = rollouts.reward[k, b, t] + discount * values.get((b, t + 1), 0) - values[b, t]
+      expected[b, t] = error + discount * gae_lambda * expected.get((b, t + 1), 0)
+    mean, std = np.mean([*expected.values()]), np.std([*expected.values()])
+    for (b, t), value in expected.items():
+      np.testing.assert_allclose(advantages[k, b, t], (value - mean) / std, rtol=2e-3, atol=2e-3)
+
+
 def test_advantages_are_zero_where_masked_and_standardised_in_each_task():
   rollouts, imagination, _, _ = imagine(far_out)
   advantages = imagination.advantages(tf.nest.map_structure(tf.constant, rollouts)).numpy()

@@ -11,6 +11,7 @@ from mbrl_tf import types
 from mbrl_tf.algorithms import base
 from mbrl_tf.algorithms.mbmpo import build
 from mbrl_tf.algorithms.mbmpo import config as config_lib
+from mbrl_tf.algorithms.mbmpo import iteration
 from mbrl_tf.data import episodes
 from mbrl_tf.drivers import driver as episode_driver
 from mbrl_tf.environments import catalog as environments
@@ -37,6 +38,11 @@ def make_config(**changes):
     setattr(getattr(config, part), name, value)
   config.validate()
   return config
+
+
+class Idle(NamedTuple):
+  """A driver that collects nothing."""
+  spec: Any
 
 
 class Run(NamedTuple):
@@ -164,6 +170,7 @@ def test_unadapted_ones_are_all_the_meta_policy_as_the_updates_left_it(unadapted
   (at_first, _), (meta_policy, collecting) = random[3], collect[3]
   for own, meta in zip(collecting, meta_policy, strict=True):
     np.testing.assert_array_equal(own, np.broadcast_to(meta, own.shape))
+  assert {episode.member for _, episode in run.store.episodes()} == {-1}
   assert any((meta != first).any() for meta, first in zip(meta_policy, at_first))
 
 
@@ -247,9 +254,22 @@ def test_a_member_whose_adaptation_is_not_finite_collects_with_the_meta_policy(t
   assert metrics['meta/adapt_skipped_share'] == pytest.approx(1 / K)
   parts.adapted.assign(made[0])  # what was computed; what had been assigned is below
   run.algorithm._adapt()
+  np.testing.assert_array_equal(parts.adapted.member_of_env(K), [-1, *range(1, K)])
   for own, shared, computed in zip(parts.adapted.parameters, parts.policy.parameters, made[-1]):
     np.testing.assert_array_equal(own[0], shared)
     np.testing.assert_array_equal(own[1:], computed[1:])
+
+
+def test_terminations_that_are_not_imagined_are_told_once(tmp_path, monkeypatch):
+  told = []
+  monkeypatch.setattr(iteration.logging, 'warning', lambda message, *args: told.append(message % args))
+  zeros = np.zeros(2, np.float32)
+  ended, whole = (types.Episode(np.zeros([3, cases.O]), np.zeros([2, cases.A]), zeros, np.array([False, last])) for last in (True, False))
+  for terminated, expected in ((lambda observation: observation[..., 0] > 1, []), (None, ["Received: environment='toy:case'"])):
+    algorithm = build.build(make_config(), cases.make_spec(terminated), Idle(cases.make_spec(terminated)), episodes.EpisodeStore(tmp_path), 0)
+    for episodes_of_a_call in ([whole], [whole, ended], [ended]):
+      algorithm._warn_of_terminations(episodes_of_a_call)
+    assert [message[-len(end):] for message, end in zip(told, expected, strict=True)] == expected
 
 
 def test_a_run_stops_where_no_adaptation_is_finite(tmp_path):

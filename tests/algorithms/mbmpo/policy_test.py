@@ -64,6 +64,14 @@ def test_the_distribution_has_one_row_for_each_environment(num_values):
   assert distribution.sample(seed=[1, 1]).shape == ([N, cases.A] if num_values is None else [N])
 
 
+def test_only_adapted_policies_are_told_as_members():
+  adapted, _, parameters = adapted_policies()
+  adapted.assign(parameters, np.array([False, True]))
+  np.testing.assert_array_equal(adapted.member_of_env(N), [-1, 1, -1, 1, -1])
+  adapted.assign_meta_policy()
+  np.testing.assert_array_equal(adapted.member_of_env(N), [-1] * N)
+
+
 def test_all_can_be_made_the_meta_policy():
   adapted, model, _ = adapted_policies()
   adapted.assign_meta_policy()
