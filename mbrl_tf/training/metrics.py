@@ -14,6 +14,8 @@ import tensorflow as tf
 import tqdm
 from PIL import Image
 from tensorboard.compat.proto import event_pb2
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.image import metadata as image_metadata
 
@@ -26,6 +28,14 @@ _RECORD_EXTRA = 16  # bytes of a record in such a file besides its content: its 
 _GIF_FRAMES = 100   # at most in one animation
 _GIF_PIXELS = 384   # at most along the longer side: six images of 64 side by side
 _GIF_MILLISECONDS = 20   # at least for one frame: browsers slow down what is faster
+# What is looked at first, each in one chart of the tab Custom Scalars, as regular expressions of the metrics' names: the other
+# tabs sort all names by the alphabet, which puts the returns below the fold.
+_CHARTS = {
+    'returns, real': ('collect/return_(mean|min|max)$', 'evaluate/return_mean$'),
+    'returns, real and imagined': ('collect/return_mean$', 'imagine/return_(before_|after_)?mean$'),
+    'errors of the model by horizon': ('model/([a-z]+_)?error_horizon_[0-9]+$',),
+    'losses': ('[a-z]+/(train_|validation_|reward_|image_|vector_)?loss(_mean)?$',),
+    'seconds of each phase': ('seconds/[a-z_]+$',)}
 
 
 class MetricsFile:
@@ -69,7 +79,7 @@ class TensorBoard:
   """Event files of one run, in its folder. The axis is env steps."""
 
   def __init__(self, folder, config, env_steps: int = 0):
-    """Writes the config as text, and its values as hyperparameters.
+    """Writes the config as text, its values as hyperparameters, and what the overview shows.
 
     Args:
       folder: of the run.
@@ -92,6 +102,7 @@ class TensorBoard:
       tf.summary.text('config', '\n'.join(f'    {line}' for line in run_directory.to_json(values).splitlines()))
       hparams.hparams({name: value if isinstance(value, (bool, int, float, str)) else json.dumps(value)
                        for name, value in flat.items()}, trial_id=str(folder))
+      tf.summary.experimental.write_raw_pb(custom_scalar.pb(_layout()).SerializeToString(), step=0)
       self._writer.flush()
       self._file, = set(self._folder.glob(_EVENT_FILES)) - earlier
       self._end = _end_of_records(self._file, 0)
@@ -177,6 +188,12 @@ def encode_gif(frames, frames_per_second: float) -> bytes:
   milliseconds = round(1000 * every / frames_per_second)
   images[0].save(content, format='GIF', save_all=True, append_images=images[1:], duration=milliseconds, loop=0)
   return content.getvalue()
+
+
+def _layout():
+  """Returns `_CHARTS` as TensorBoard takes it."""
+  charts = [layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=names)) for title, names in _CHARTS.items()]
+  return layout_pb2.Layout(category=[layout_pb2.Category(title='overview', chart=charts)])
 
 
 def _forget_after(folder, env_steps):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image, ImageSequence
 import pytest
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.backend.event_processing import plugin_event_accumulator
+from tensorboard.plugins.custom_scalar import layout_pb2, metadata as custom_scalar
 from tensorboard.plugins.hparams import plugin_data_pb2
 import tensorflow as tf
 
@@ -27,6 +29,27 @@ def test_one_object_per_line(tmp_path):
   file.write(20, 2, {})
   assert lines(path) == [
       {'env_steps': 10, 'seconds': 1.25, 'collect/return_mean': 2.5, 'x/nan': None}, {'env_steps': 20, 'seconds': 2.0}]
+
+
+def test_the_overview_shows_metrics_that_are_written(tmp_path):
+  told = {
+      'returns, real': ('collect/return_mean', 'evaluate/return_mean'),
+      'returns, real and imagined': ('collect/return_mean', 'imagine/return_after_mean', 'imagine/return_mean'),
+      'errors of the model by horizon': ('model/error_horizon_20', 'model/reward_error_horizon_15'),
+      'losses': ('model/loss', 'fit/validation_loss_mean', 'model/reward_loss'),
+      'seconds of each phase': ('seconds/fit', 'seconds/meta_update')}
+  others = ('collect/dropped_env_steps', 'fit/train_loss_member_0', 'imagine/cut_share')
+  board = metrics.TensorBoard(tmp_path, fakes.CountingConfig())
+  board.close()
+  read = plugin_event_accumulator.EventAccumulator(str(tmp_path), size_guidance={'tensors': 0}).Reload()
+  layout = layout_pb2.Layout.FromString(
+      tf.make_ndarray(read.Tensors(custom_scalar.CONFIG_SUMMARY_TAG)[0].tensor_proto).item())
+  charts = {chart.title: chart.multiline.tag for category in layout.category for chart in category.chart}
+  assert set(charts) == set(told)
+  for title, names in charts.items():
+    for name in told[title]:
+      assert any(re.match(pattern, name) for pattern in names), name
+    assert not any(re.match(pattern, name) for pattern in names for name in others)
 
 
 def test_resuming_drops_a_torn_line_and_what_is_later_than_the_checkpoint(tmp_path):

@@ -86,7 +86,8 @@ class PolicyConfig:
     min_std: lower bound of the standard deviation, at most the initial one. As in the authors' code, one that has sunk below it
       has no gradient and stays there.
     normalize_observations: by mean and deviation of the real data, not published.
-    output_scale: of a Gaussian policy's first mean actions, in units of the published ones.
+    output_scale: of a Gaussian policy's first mean actions, in units of those of the authors' code, whose layers are alike; RLlib
+      begins with about a hundredth.
   """
   hidden_sizes: Tuple[int, ...] = (32, 32)
   initial_std: float = 1.0
