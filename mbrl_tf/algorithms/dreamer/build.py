@@ -49,7 +49,8 @@ class Parts(tf.Module):
           self.world_model.features_size, config.behavior.value_layers, config.behavior.units,
           precision=dreamer_config.PRECISIONS[config.learner.precision], name='value')
       self.learner = learner.Learner(self.world_model, self.actor, self.value, config)
-    self.random_policy = driver_policies.UniformRandomPolicy(spec, seeds.next_integer(self.generator))
+    self.random_policy = driver_policies.UniformRandomPolicy(
+        spec, seeds.next_integer(self.generator), config.collect.random_action_hold)
     self.exploring_policy, self.policy = (
         policy.DreamerPolicy(self.world_model, self.actor, spec, _next_generator(self.generator), noise)
         for noise in (config.collect.exploration_noise, None))

@@ -17,12 +17,14 @@ class CollectConfig:
 
   Attributes:
     random_env_steps: env steps of uniformly random actions before anything is learned.
+    random_action_hold: decisions for which such an action is held, on average; 1 as published.
     env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
     exploration_noise: deviation of the noise on continuous actions; probability of a random choice of discrete ones.
     overlap: collect beside the gradient steps of the same iteration, with the policy from before them (not published). Worth it
       where the simulators leave a device idle; README.md, *Overlap*.
   """
   random_env_steps: int = 5000
+  random_action_hold: float = 1.0
   env_steps_per_iteration: int = 1000
   exploration_noise: float = 0.3
   overlap: bool = False
@@ -171,6 +173,7 @@ class DreamerConfig:
         'model': ['deterministic', 'stochastic', 'hidden', 'image_depth', 'vector_units', 'units', 'learning_rate'],
         'behavior': ['units', 'initial_std', 'mean_scale', 'horizon', 'actor_learning_rate', 'value_learning_rate'],
         'learner': ['env_steps_per_gradient_step', 'gradient_clip']})
+    base.require(self, {'collect': ['random_action_hold']}, lambda value: value >= 1, 'must be 1 or more')
     base.require_at_least(self, 0, {
         'collect': ['exploration_noise'], 'replay': ['capacity'], 'learner': ['first_gradient_steps'],
         'model': ['vector_layers', 'reward_layers', 'continuation_layers', 'image_scale', 'vector_scale', 'reward_scale',

@@ -6,6 +6,7 @@ from mbrl_tf import errors
 from mbrl_tf.algorithms.dreamer import config as dreamer_config
 
 BAD = [('collect', 'random_env_steps', 0), ('collect', 'env_steps_per_iteration', -1), ('collect', 'exploration_noise', -0.1),
+       ('collect', 'random_action_hold', 0.5),
        ('replay', 'batch_size', 0), ('replay', 'batch_length', 1), ('replay', 'capacity', -1), ('replay', 'cache_mib', 0),
        ('model', 'deterministic', 0), ('model', 'stochastic', 0), ('model', 'free_nats', -1.0), ('model', 'kl_scale', -1.0),
        ('model', 'kl_prior_weight', -1.0),
@@ -33,7 +34,7 @@ def test_the_defaults_are_the_published_values():
       ('behavior', 'initial_std'): 5.0, ('behavior', 'entropy_scale'): 0.0,
       ('behavior', 'actor_learning_rate'): 8e-5, ('behavior', 'value_learning_rate'): 8e-5, ('replay', 'batch_size'): 50,
       ('replay', 'batch_length'): 50, ('learner', 'gradient_clip'): 100.0, ('learner', 'env_steps_per_gradient_step'): 10.0,
-      ('collect', 'random_env_steps'): 5000, ('collect', 'exploration_noise'): 0.3, ('environment', 'action_repeat'): 2}
+      ('collect', 'random_env_steps'): 5000, ('collect', 'random_action_hold'): 1.0, ('collect', 'exploration_noise'): 0.3, ('environment', 'action_repeat'): 2}
   for (part, name), value in published.items():
     assert getattr(getattr(config, part), name) == value, (part, name)
 
