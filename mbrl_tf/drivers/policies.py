@@ -40,7 +40,7 @@ class UniformRandomPolicy(tf_policy.TFPolicy):
   a `seed` (int32 `[2]`), that alone decides and the generator stays untouched.
   """
 
-  def __init__(self, spec: types.EnvironmentSpec, seed: int = 0, mean_hold: float = 1.0):
+  def __init__(self, spec: types.EnvironmentSpec, seed: int = 0, mean_hold: float = 1.0, at_bounds: bool = False):
     """Builds the policy.
 
     Args:
@@ -48,11 +48,12 @@ class UniformRandomPolicy(tf_policy.TFPolicy):
       seed: of the generator.
       mean_hold: decisions for which an action is held, on average: after each one it is drawn anew with probability
         `1 / mean_hold`. Where it is above 1, the policy's state is the action that is held.
+      at_bounds: draw each number of a continuous action from its two bounds alone.
     """
     held = action_spec(spec) if mean_hold > 1 else ()
     super().__init__(time_step_spec(spec), action_spec(spec), policy_state_spec=held, name='uniform_random_policy')
     self.generator = tf.random.Generator.from_seed(seed)
-    self._mean_hold = mean_hold
+    self._mean_hold, self._at_bounds = mean_hold, at_bounds and not self.action_spec.dtype.is_integer
 
   def _action(self, time_step, policy_state, seed):
     action, batch_shape = self.action_spec, tf.shape(time_step.discount)
@@ -62,6 +63,8 @@ class UniformRandomPolicy(tf_policy.TFPolicy):
     high = tf.constant(action.maximum + (1 if action.dtype.is_integer else 0), action.dtype)
     shape = tf.concat([batch_shape, action.shape.as_list()], axis=0)
     drawn = tf.random.stateless_uniform(shape, seed, low, high, action.dtype)
+    if self._at_bounds:
+      drawn = tf.where(drawn < (low + high) / 2, low, high)
     if self._mean_hold == 1:
       return policy_step.PolicyStep(drawn, policy_state)
     ends = tf.random.stateless_uniform(batch_shape, tf.random.experimental.stateless_fold_in(seed, 1)) < 1 / self._mean_hold

@@ -31,7 +31,15 @@ class TanhNormalActor(heads.Perceptron):
 
   def call(self, features):
     """The distribution of the action at features `[..., F]`; event shape `[A]`."""
-    mean, std = tf.split(super().call(features), 2, -1)
+    return self.distribution(self.raw(features))
+
+  def raw(self, features):
+    """What `distribution` needs, one tensor `[..., 2 A]`: to be stacked over steps, where many are looked at together."""
+    return super().call(features)
+
+  def distribution(self, raw):
+    """The distribution that `raw` stands for."""
+    mean, std = tf.split(raw, 2, -1)
     mean = self._mean_scale * tf.tanh(mean / self._mean_scale)
     return distributions.TanhNormal(mean, tf.nn.softplus(std + self._raw_std) + self._least_std)
 
@@ -52,7 +60,15 @@ class OneHotActor(heads.Perceptron):
 
   def call(self, features):
     """The distribution of the one-hot action at features `[..., F]`."""
-    return tfd.OneHotCategorical(logits=super().call(features), dtype=tf.float32)
+    return self.distribution(self.raw(features))
+
+  def raw(self, features):
+    """What `distribution` needs, one tensor `[..., num_values]`."""
+    return super().call(features)
+
+  def distribution(self, raw):
+    """The distribution that `raw` stands for."""
+    return tfd.OneHotCategorical(logits=raw, dtype=tf.float32)
 
   def noise(self, steps, rows, seed):
     """What `sample` needs for `rows` rows of this replica in each of some steps, `[steps, rows, num_values]`."""

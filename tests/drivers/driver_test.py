@@ -201,6 +201,14 @@ def test_uniform_policy_holds_its_actions(num_values):
     assert (rows(first)[moved] != rows(second)[moved]).all()  # all entries at once
 
 
+@pytest.mark.parametrize('mean_hold', [1, 4])
+def test_uniform_policy_at_bounds_takes_nothing_between(mean_hold):
+  policy = policies.UniformRandomPolicy(fakes.vector_spec(), mean_hold=mean_hold, at_bounds=True)
+  action = policy.action(fakes.ts.restart(tf.zeros([3000, 3]), 3000), policy.get_initial_state(3000)).action.numpy()
+  assert set(np.unique(action)) == {-1.0, 1.0} and np.abs(action.mean(0)).max() < 0.06
+  assert abs((action[:, 0] == action[:, 1]).mean() - 0.5) < 0.05  # each number for itself
+
+
 def test_a_number_of_episodes_is_spread_evenly_whatever_they_last():
   environment = fakes.CountingEnvironment([[1], [5], [2]])
   collecting = driver.EpisodeDriver(environment)

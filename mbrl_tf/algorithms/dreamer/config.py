@@ -18,6 +18,8 @@ class CollectConfig:
   Attributes:
     random_env_steps: env steps of uniformly random actions before anything is learned.
     random_action_hold: decisions for which such an action is held, on average; 1 as published.
+    random_actions_at_bounds: draw each number of such a continuous action from its two bounds instead of from between them; not
+      published.
     env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
     exploration_noise: deviation of the noise on continuous actions; probability of a random choice of discrete ones.
     overlap: collect beside the gradient steps of the same iteration, with the policy from before them (not published). Worth it
@@ -25,6 +27,7 @@ class CollectConfig:
   """
   random_env_steps: int = 5000
   random_action_hold: float = 1.0
+  random_actions_at_bounds: bool = False
   env_steps_per_iteration: int = 1000
   exploration_noise: float = 0.3
   overlap: bool = False
@@ -98,8 +101,8 @@ class BehaviorConfig:
   Attributes:
     actor_layers, value_layers: hidden layers.
     units: their width.
-    initial_std: deviation of the first actions before the tanh, where they are continuous. With the published 5, nearly all of
-      them are at their bounds.
+    initial_std: deviation of the first actions before the tanh, where they are continuous. With the published 5, most of
+      them are near their bounds.
     mean_scale: the mean of continuous actions before the tanh stays within +- this. With the published 5 a mean can go where the
       tanh is flat to 2e-4, and stay there.
     horizon: H, imagined steps from each start.
@@ -110,6 +113,9 @@ class BehaviorConfig:
     reward_margin: imagined rewards are cut off beyond the range of the real ones (and 0), widened on both sides by this many times
       its width; imagined values beyond what such rewards add up to for ever. No return of a trajectory that left what the model
       knows can then carry actor and value away. 0, as published, cuts nothing off.
+    normalize_returns: the actor's loss measures returns in units of their own deviation, a running average over gradient steps
+      that counts as 1 where it is less (after arXiv:2301.04104, section 2.3, which takes percentiles). An entropy is then worth as
+      much early as late, and from task to task. Not published.
     entropy_scale: what a nat of the actor's entropy is worth beside the return (arXiv:2010.02193, section 2.2); 0 as published.
       Where all actions are at their bounds, no gradient of the return reaches the actor.
     actor_learning_rate, value_learning_rate: of Adam.
@@ -124,6 +130,7 @@ class BehaviorConfig:
   discount: float = 0.99
   lambda_: float = 0.95
   reward_margin: float = 0.0
+  normalize_returns: bool = False
   entropy_scale: float = 0.0
   actor_learning_rate: float = 8e-5
   value_learning_rate: float = 8e-5

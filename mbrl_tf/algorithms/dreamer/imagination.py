@@ -28,9 +28,10 @@ def imagine(rssm, actor, start, horizon, seed):
 
   def step(state, row):
     state_noise, action_noise = row
-    distribution = actor(tf.stop_gradient(rssm_lib.features(state)))
-    state = rssm.prior(state, actor.sample(distribution, action_noise), state_noise)
-    return state, (rssm_lib.features(state), distribution.entropy())
+    raw = actor.raw(tf.stop_gradient(rssm_lib.features(state)))
+    state = rssm.prior(state, actor.sample(actor.distribution(raw), action_noise), state_noise)
+    return state, (rssm_lib.features(state), raw)
 
-  _, (imagined, entropies) = unroll.scan(step, start, noise, horizon)
-  return tf.concat([rssm_lib.features(start)[None], imagined], 0), entropies
+  _, (imagined, raw) = unroll.scan(step, start, noise, horizon)
+  # Entropies do not enter the recurrence, so they are computed for all steps at once.
+  return tf.concat([rssm_lib.features(start)[None], imagined], 0), actor.distribution(raw).entropy()

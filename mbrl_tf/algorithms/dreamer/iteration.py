@@ -34,7 +34,7 @@ class Dreamer:
       batches = self._batches(self._gradient_steps_due())  # of the data so far, whatever is collected meanwhile
       with self._collection(clock) as collection:
         with clock('learn'):
-          # What a batch taught is imagined from at once: world model, actor and value model step together.
+          # World model, actor and value model step together, each by the gradient at what all three were before.
           told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator)) for batch in batches]
           learned = summaries.of_steps(told)  # raises where it is lost
         parts.gradient_steps.assign_add(len(told))

@@ -8,6 +8,8 @@ import tensorflow as tf
 from mbrl_tf.algorithms.dreamer import compilation, imagination, losses
 from mbrl_tf.ops import replicas, returns
 
+_RETURN_SCALE_RATE = 0.01  # of the running average, in a gradient step (arXiv:2301.04104, section 2.3)
+
 
 class Found(NamedTuple):
   """What a batch says of each part, before anything is changed."""
@@ -47,6 +49,8 @@ class Learner(tf.Module):
         'value': trainer(value, config.behavior.value_learning_rate)}
     # The least and the largest real reward of a decision so far; 0 is that of no decision, and of all that follows an end.
     self.reward_range = tf.Variable([0.0, 0.0], trainable=False, name='reward_range')
+    # A running average of the deviation of imagined returns, the unit in which the actor's loss may measure them.
+    self.return_scale = tf.Variable(0.0, trainable=False, name='return_scale')
     # Free nats are on the mean KL of the whole batch, which no replica knows by itself.
     self._asks_for_kl = self.strategy.num_replicas_in_sync > 1 and config.model.free_nats > 0
     self.compiled_step = self._compiled()
@@ -72,7 +76,11 @@ class Learner(tf.Module):
     for part, trainer in self.trainers.items():
       applied = trainer.apply(found.gradients[part], found.losses[part])
       told.update({f'{part}/{name}': value for name, value in applied.items()})
-    return replicas.first(self.strategy, told)
+    told = replicas.first(self.strategy, told)
+    square = told.pop('imagine/return_square_mean')
+    told['imagine/return_std'] = tf.sqrt(tf.maximum(square - tf.square(told['imagine/return_mean']), 0))
+    self._follow_return_scale(told['imagine/return_std'])
+    return told
 
   def found(self, batch, seed, global_kl=None):
     """Gradients and losses of a batch, or of the rows of it that a replica has; pure.
@@ -92,14 +100,17 @@ class Learner(tf.Module):
     start, start_weights = self._starts(model.posteriors, batch.terminated, seeds[2])
     with tf.GradientTape() as actor_tape:
       features, targets, weights, entropies, cut = self.imagined_returns(start, start_weights, seeds[1])
-      actor_loss = losses.actor_loss(targets + self._behavior.entropy_scale * entropies, weights)
+      # Where entropies count nothing, they are told alone: no gradient is computed through them.
+      bonus = self._behavior.entropy_scale * entropies if self._behavior.entropy_scale else 0.0
+      actor_loss = losses.actor_loss(targets / self._return_unit() + bonus, weights)
       scaled_actor_loss = self.trainers['actor'].scaled(actor_loss)
     with tf.GradientTape() as value_tape:
       value_loss = losses.value_loss(self._value(tf.stop_gradient(features[:-1])), targets, weights)
       scaled_value_loss = self.trainers['value'].scaled(value_loss)
     metrics = {
         **model.metrics, 'actor/loss': actor_loss, 'value/loss': value_loss, 'actor/entropy': tf.reduce_mean(entropies),
-        'imagine/return_mean': tf.reduce_mean(targets), 'imagine/weight_mean': tf.reduce_mean(weights), 'imagine/cut_share': cut}
+        'imagine/return_mean': tf.reduce_mean(targets), 'imagine/return_square_mean': tf.reduce_mean(tf.square(targets)),
+        'imagine/weight_mean': tf.reduce_mean(weights), 'imagine/cut_share': cut}
     return Found(
         {'model': self.trainers['model'].gradients(model_tape, scaled_model_loss),
          'actor': self.trainers['actor'].gradients(actor_tape, scaled_actor_loss),
@@ -143,6 +154,16 @@ class Learner(tf.Module):
     rewards, values, cut = self._within_bounds(rewards, values)
     targets = returns.lambda_returns(rewards, values[:-1], discounts, values[-1], behavior.lambda_)
     return features, targets, losses.trajectory_weights(discounts, start_weights), entropies, cut
+
+  def _return_unit(self):
+    """What the actor's loss divides returns by, `[]`: small returns are not blown up."""
+    return tf.maximum(self.return_scale, 1.0) if self._behavior.normalize_returns else 1.0
+
+  def _follow_return_scale(self, deviation):
+    """Takes a step's deviation of returns into the running average, where it is finite."""
+    if self._behavior.normalize_returns:
+      change = _RETURN_SCALE_RATE * (deviation - self.return_scale)
+      self.return_scale.assign_add(tf.where(tf.math.is_finite(change), change, 0.0))
 
   def _within_bounds(self, rewards, values):
     """Rewards and values, cut off as `behavior.reward_margin` says, and the share of the rewards that were."""

@@ -151,7 +151,8 @@ class WorldModel(tf.Module):
       result['image'] = sum(losses.image_log_likelihood(self.image_decoders[key](features), images[key]) for key in images)
     if vector is not None:
       result['vector'] = tf.reduce_mean(self.vector_decoder(features).log_prob(vector))
-    result['reward'] = tf.reduce_mean(self.reward(features).log_prob(batch.reward))
+    paid = 1 - tf.cast(batch.is_first, tf.float32)  # no action led to an episode's first row, and its 0 is no reward
+    result['reward'] = tf.reduce_mean(paid * self.reward(features).log_prob(batch.reward))
     if self.continuation is not None:
       going = 1 - tf.cast(batch.terminated, tf.float32)
       result['continuation'] = tf.reduce_mean(self.continuation(features).log_prob(going))

@@ -110,11 +110,17 @@ def test_the_gradients_of_the_actor_through_the_model_are_those_of_finite_differ
   assert all(np.abs(gradient).max() > 0 for gradient in tape.gradient(loss, actor.trainable_variables))
 
 
-def test_returns_and_losses_of_imagined_trajectories_by_hand():
-  """Rewards, discounts and values of states 0 to H - 1, the value of state H as the bootstrap, and weights by reach."""
-  spec, config = small.spec(), small.config(behavior__discount=0.9, behavior__lambda_=0.7, behavior__entropy_scale=0.2)
+@pytest.mark.parametrize('normalized, average, unit', [(False, 4.0, 1.0), (True, 4.0, 4.0), (True, 0.5, 1.0)])
+def test_returns_and_losses_of_imagined_trajectories_by_hand(normalized, average, unit):
+  """Rewards, discounts and values of states 0 to H - 1, the value of state H as the bootstrap, and weights by reach.
+
+  The actor's loss measures returns by the average of their deviation, unless that is below 1.
+  """
+  spec, config = small.spec(), small.config(behavior__discount=0.9, behavior__lambda_=0.7, behavior__entropy_scale=0.2,
+                                            behavior__normalize_returns=normalized)
   world, actor, value = small.models(spec, config)
   tested, batch, seed = learner.Learner(world, actor, value, config), small.batch(spec), tf.constant([1, 2])
+  tested.return_scale.assign(average)
   seeds = tf.random.experimental.stateless_split(seed, 3)
   states = world.loss(batch, seeds[0]).posteriors
   start = tf.nest.map_structure(lambda x: tf.reshape(x, [small.B * small.T, -1]), states)
@@ -131,7 +137,10 @@ def test_returns_and_losses_of_imagined_trajectories_by_hand():
     weights.append(weights[-1] * going[t])
   weights, targets = np.array(weights), np.array(targets)
   told = tested.step(batch, seed)
-  assert float(told['actor/loss']) == pytest.approx(-(weights * (targets + 0.2 * entropies)).mean(), rel=1e-4)
+  assert float(told['actor/loss']) == pytest.approx(-(weights * (targets / unit + 0.2 * entropies)).mean(), rel=1e-4)
+  assert float(told['imagine/return_std']) == pytest.approx(targets.std(), rel=1e-3)
+  followed = average + 0.01 * (targets.std() - average) if normalized else average
+  assert float(tested.return_scale) == pytest.approx(followed, rel=1e-5)
   assert float(told['actor/entropy']) == pytest.approx(entropies.mean(), rel=1e-4)
   expected = (weights * (0.5 * (values[:4] - targets) ** 2 + 0.5 * np.log(2 * np.pi))).mean()
   assert float(told['value/loss']) == pytest.approx(expected, rel=1e-4)

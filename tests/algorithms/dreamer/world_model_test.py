@@ -31,17 +31,24 @@ def test_the_loss_is_the_negative_evidence_bound_with_its_weights(symlog):
   joined = np.concatenate([batch.observation['position'], np.asarray(batch.observation['speed'])[..., None]], -1)
   joined = np.sign(joined) * np.log1p(np.abs(joined)) if symlog else joined
   probability = world.continuation(features).probs_parameter().numpy()
-  terminated = np.asarray(batch.terminated)
+  terminated, is_first = np.asarray(batch.terminated), np.asarray(batch.is_first)
   parts = {
       'image': normal(world.image_decoders['image'](features), vision.preprocess(batch.observation['image'])).sum((2, 3, 4)).mean(),
       'vector': normal(world.vector_decoder(features).mean(), joined).sum(-1).mean(),
-      'reward': normal(world.reward(features).mean(), batch.reward).mean(),
+      'reward': np.where(is_first, 0, normal(world.reward(features).mean(), batch.reward)).mean(),
       'continuation': np.log(np.where(terminated, 1 - probability, probability)).mean()}
   divergence = float(losses.kl_with_free_nats(posteriors, priors, 0.0)[0])
   expected = scales['kl'] * divergence - sum(scales[name] * value for name, value in parts.items())
   assert float(told.loss) == pytest.approx(expected, rel=1e-4)
   for name, value in parts.items():
     assert float(told.metrics[f'model/{name}_loss']) == pytest.approx(-value, rel=1e-4)
+
+
+def test_first_rows_teach_no_reward():
+  world, batch = make('vector')
+  assert np.asarray(batch.is_first).any()
+  told = [float(world.loss(batch._replace(reward=tf.where(batch.is_first, reward, batch.reward)), SEED).loss) for reward in (0.0, 100.0)]
+  assert told[0] == told[1]
 
 
 def test_free_nats_stop_the_gradient_of_the_kl_alone():
