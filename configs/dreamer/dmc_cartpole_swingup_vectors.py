@@ -2,7 +2,7 @@
 
 What differs from dmc_walker_walk_vectors.py, and why:
   An action is held for 8 simulator steps, as PlaNet does on this task (arXiv:1811.04551): 15 imagined decisions are then 1.2 seconds,
-  in which the pole can be swung up. The discount of a decision is smaller by as much, 0.97.
+  in which the pole can be swung up. The discount of a decision is smaller for that, 0.97.
   Vectors count 20 times and rewards 10 times: with a likelihood of unit variance on 5 numbers hardly more is learned than the
   1 free nat, and 0.1 of a number goes unseen. That was the difference between 186 and 688 after 10,000 and 20,000 env steps.
   The mean of an action before the tanh stays within +- 2, and the deviation begins at 1: held at a bound for long, the cart stands
