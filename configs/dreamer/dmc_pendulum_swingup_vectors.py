@@ -1,0 +1,28 @@
+"""Pendulum-swingup from vectors: a reward within 8 degrees of upright alone, and a torque that lifts the pendulum in several swings only.
+
+What differs from dmc_walker_walk_vectors.py, and why:
+  The first 10,000 env steps hold the full torque to one side for 80 simulator steps on average, about as long as a swing takes, in
+  which it carries many starts over the top: with torques drawn anew at each decision none but the starts near upright was ever
+  paid, and nothing was learned in 74,000 env steps. 1,000 gradient steps on these data come before the policy acts.
+  Vectors and rewards count 100 times: 8 degrees are 0.14 of a cosine or sine, unseen at unit variance, and rewards are rare.
+  With that, nothing is free, and the KL moves the prior 10 times as much as the posterior.
+  The mean of an action before the tanh stays within +- 2, its deviation begins at 1, and a nat of its entropy is worth 0.03 of the
+  deviation of returns: with a saturated actor, or with actions held for 4 simulator steps instead of 2, the pendulum was driven through
+  the upright in circles, which returns 50, and not caught there.
+  Imagined rewards are bounded by the real ones. Half of a batch's states are imagined from.
+"""
+
+from configs.dreamer import dmc_walker_walk_vectors
+
+
+def get_config():
+  """Returns the config."""
+  config = dmc_walker_walk_vectors.get_config()
+  config.environment.name = 'dmc:pendulum_swingup'
+  collect, model, behavior = config.collect, config.model, config.behavior
+  collect.random_env_steps, collect.random_action_hold, collect.random_actions_at_bounds = 10_000, 40.0, True
+  config.learner.first_gradient_steps, config.learner.env_steps_per_gradient_step = 1000, 8.0
+  model.vector_scale, model.reward_scale, model.free_nats, model.kl_prior_weight = 100.0, 100.0, 0.0, 10.0
+  behavior.start_states, behavior.mean_scale, behavior.initial_std = 256, 2.0, 1.0
+  behavior.normalize_returns, behavior.entropy_scale, behavior.reward_margin = True, 0.03, 0.25
+  return config
