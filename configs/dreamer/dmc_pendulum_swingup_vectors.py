@@ -1,15 +1,16 @@
 """Pendulum-swingup from vectors: a reward within 8 degrees of upright alone, and a torque that lifts the pendulum in several swings only.
 
 What differs from dmc_walker_walk_vectors.py, and why:
-  The first 10,000 env steps hold the full torque to one side for 80 simulator steps on average, about as long as a swing takes, in
-  which it carries many starts over the top: with torques drawn anew at each decision none but the starts near upright was ever
+  In the first 10,000 env steps the full torque to either side is held for 80 simulator steps on average and then drawn anew, so that
+  it lasts a swing or more, and carries many starts over the top: with torques drawn anew at each decision none but the starts near upright was ever
   paid, and nothing was learned in 74,000 env steps. 1,000 gradient steps on these data come before the policy acts.
   Vectors and rewards count 100 times: 8 degrees are 0.14 of a cosine or sine, unseen at unit variance, and rewards are rare.
   With that, nothing is free, and the KL moves the prior 10 times as much as the posterior.
   The mean of an action before the tanh stays within +- 2, its deviation begins at 1, and a nat of its entropy is worth 0.03 of the
   deviation of returns: with a saturated actor, or with actions held for 4 simulator steps instead of 2, the pendulum was driven through
   the upright in circles, which returns 50, and not caught there.
-  Imagined rewards are bounded by the real ones. Half of a batch's states are imagined from.
+  Imagined rewards are bounded by the real ones. Half of a batch's states are imagined from, and there is a gradient step for every
+  8 env steps.
 """
 
 from configs.dreamer import dmc_walker_walk_vectors

@@ -4,7 +4,7 @@ What differs from dmc_walker_walk.py, and why:
   Convolutions are half as deep, heads, actor and value model half as wide, and a gradient step sees 16 sequences of 32
   steps, a fifth of the data. As published, there are 100 gradient steps per 1,000 env steps.
   With a tenth of the gradient steps in all, learning rates are larger, 1e-3 and 3e-4.
-  Half of a batch's states are imagined from, and a nat of the actor's entropy is worth 0.01, as from vectors.
+  Half of a batch's states are imagined from, and a nat of the actor's entropy is worth 0.01.
   The loss frees 1 nat instead of 3 and weighs the KL by 0.1, in the prior's gradient by 1.
   Rewards count 100 times: there is one number a step, which is hardly heard beside 12,288 pixels. One run each: counted 10 times, and
   an entropy worth 0.03, the episodes from 13,000 to 28,000 env steps returned 88 on average and imagined returns stood still;

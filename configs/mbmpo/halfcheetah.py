@@ -12,8 +12,9 @@ What differs from halfcheetah_published.py, and why:
   Advantages look less far (lambda 0.9, discount 0.98), which lowers their variance so much that a quarter of the rollouts do,
   with Adam's rate at 3e-3.
   A meta-update may move the policy by 0.05 nats instead of 0.003, and stops where it has gone further.
-  The policy sees normalised observations and starts with actions around 0: as a random feedback controller of raw velocities it
-  begins, and stays, with actions at their bounds, and what it learns, to run or to slide on its back, depends on the seed.
+  The policy sees normalised observations, and starts with actions around 0 as the published one does: as a random feedback controller of
+  raw velocities it begins, and stays, with actions at their bounds, and what it learns, to run or to slide on its back, depends on the
+  seed.
   Actions start with a deviation of 0.5 instead of 1 and keep 0.3: the first policies stay near what the models have
   seen, and later ones go on exploring.
 """

@@ -31,7 +31,7 @@ def action_spec(spec: types.EnvironmentSpec) -> tensor_spec.BoundedTensorSpec:
 
 
 class UniformRandomPolicy(tf_policy.TFPolicy):
-  """Actions drawn uniformly from their bounds, each held for a random number of decisions.
+  """Actions drawn uniformly between their bounds, or at them, each held for a random number of decisions.
 
   An action held for a while moves a body much further than white noise does, so the same number of steps shows more of
   what it can do, its falls included.

@@ -10,7 +10,19 @@ from mbrl_tf.ops import distributions, replicas
 tfd = tfp.distributions
 
 
-class TanhNormalActor(heads.Perceptron):
+class _Actor(heads.Perceptron):
+  """A perceptron whose output stands for a distribution of actions."""
+
+  def call(self, features):
+    """The distribution of the action at features `[..., F]`."""
+    return self.distribution(self.raw(features))
+
+  def raw(self, features):
+    """What `distribution` needs, one tensor: to be stacked over steps, where the distributions of many are looked at together."""
+    return super().call(features)
+
+
+class TanhNormalActor(_Actor):
   """Continuous actions in (-1, 1) (Hafner et al. 2019, arXiv:1912.01603, appendix A)."""
 
   def __init__(self, features_size, action_size, layers=4, units=400, activation='elu', precision='float32',
@@ -29,16 +41,8 @@ class TanhNormalActor(heads.Perceptron):
     self._mean_scale, self._least_std = mean_scale, least_std
     self._raw_std = float(np.log(np.expm1(initial_std)))
 
-  def call(self, features):
-    """The distribution of the action at features `[..., F]`; event shape `[A]`."""
-    return self.distribution(self.raw(features))
-
-  def raw(self, features):
-    """What `distribution` needs, one tensor `[..., 2 A]`: to be stacked over steps, where many are looked at together."""
-    return super().call(features)
-
   def distribution(self, raw):
-    """The distribution that `raw` stands for."""
+    """The distribution that `raw` `[..., 2 A]` stands for; event shape `[A]`."""
     mean, std = tf.split(raw, 2, -1)
     mean = self._mean_scale * tf.tanh(mean / self._mean_scale)
     return distributions.TanhNormal(mean, tf.nn.softplus(std + self._raw_std) + self._least_std)
@@ -52,22 +56,14 @@ class TanhNormalActor(heads.Perceptron):
     return distribution.from_noise(noise)
 
 
-class OneHotActor(heads.Perceptron):
+class OneHotActor(_Actor):
   """One of `num_values` choices, one-hot."""
 
   def __init__(self, features_size, num_values, layers=4, units=400, activation='elu', precision='float32'):
     super().__init__(features_size, num_values, layers, units, activation, precision, 'actor')
 
-  def call(self, features):
-    """The distribution of the one-hot action at features `[..., F]`."""
-    return self.distribution(self.raw(features))
-
-  def raw(self, features):
-    """What `distribution` needs, one tensor `[..., num_values]`."""
-    return super().call(features)
-
   def distribution(self, raw):
-    """The distribution that `raw` stands for."""
+    """The distribution of the one-hot action that `raw` `[..., num_values]`, its logits, stands for."""
     return tfd.OneHotCategorical(logits=raw, dtype=tf.float32)
 
   def noise(self, steps, rows, seed):

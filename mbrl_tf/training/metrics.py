@@ -32,9 +32,10 @@ _GIF_MILLISECONDS = 20   # at least for one frame: browsers slow down what is fa
 # tabs sort all names by the alphabet, which puts the returns below the fold.
 _CHARTS = {
     'returns, real': ('collect/return_(mean|min|max)$', 'evaluate/return_mean$'),
-    'returns, real and imagined': ('collect/return_mean$', 'imagine/return_(before_|after_)?mean$'),
+    'returns, real and imagined': ('collect/return_mean$', 'imagine/return_(before|after)_mean$'),
     'errors of the model by horizon': ('model/([a-z]+_)?error_horizon_[0-9]+$',),
-    'losses': ('[a-z]+/(train_|validation_|reward_|image_|vector_)?loss(_mean)?$',),
+    'returns, imagined (of Dreamer, discounted)': ('imagine/return_(before_|after_)?mean$',),
+    'losses': ('[a-z]+/(train_|validation_|reward_|image_|vector_|continuation_)?loss(_mean)?$',),
     'seconds of each phase': ('seconds/[a-z_]+$',)}
 
 

@@ -204,9 +204,16 @@ def test_uniform_policy_holds_its_actions(num_values):
 @pytest.mark.parametrize('mean_hold', [1, 4])
 def test_uniform_policy_at_bounds_takes_nothing_between(mean_hold):
   policy = policies.UniformRandomPolicy(fakes.vector_spec(), mean_hold=mean_hold, at_bounds=True)
-  action = policy.action(fakes.ts.restart(tf.zeros([3000, 3]), 3000), policy.get_initial_state(3000)).action.numpy()
-  assert set(np.unique(action)) == {-1.0, 1.0} and np.abs(action.mean(0)).max() < 0.06
-  assert abs((action[:, 0] == action[:, 1]).mean() - 0.5) < 0.05  # each number for itself
+  first = policy.action(fakes.ts.restart(tf.zeros([3000, 3]), 3000), policy.get_initial_state(3000))
+  second = policy.action(fakes.ts.transition(tf.zeros([3000, 3]), tf.zeros([3000])), first.state)
+  for action in (first.action.numpy(), second.action.numpy()):
+    assert set(np.unique(action)) == {-1.0, 1.0} and np.abs(action.mean(0)).max() < 0.06
+    assert abs((action[:, 0] == action[:, 1]).mean() - 0.5) < 0.05  # each number for itself
+  # One in `mean_hold` is drawn anew, and half of these are what they were.
+  assert abs((first.action.numpy() != second.action.numpy()).mean() - 0.5 / mean_hold) < 0.03
+  choice = types.EnvironmentSpec('x', types.ArraySpec((3,), 'float32'), types.ArraySpec((), 'int64', num_values=5), 5)
+  policy = policies.UniformRandomPolicy(choice, at_bounds=True)  # choices have no bounds
+  assert set(np.unique(policy.action(fakes.ts.restart(tf.zeros([100, 3]), 100)).action)) == set(range(5))
 
 
 def test_a_number_of_episodes_is_spread_evenly_whatever_they_last():

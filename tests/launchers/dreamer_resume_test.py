@@ -15,7 +15,7 @@ _SMOKE = pathlib.Path(__file__).parent.parent.parent / 'configs' / 'dreamer' / '
 _LITTLE = [
     '--seed=3', '--config.run.evaluate_every_env_steps=200', '--config.run.evaluate_episodes=1', '--config.run.evaluate_videos=false',
     '--config.collect.random_env_steps=100', '--config.collect.env_steps_per_iteration=100', '--config.replay.batch_size=2',
-    '--config.replay.batch_length=3', '--config.model.image_depth=2', '--config.behavior.horizon=2',
+    '--config.replay.batch_length=3', '--config.model.image_depth=2', '--config.behavior.horizon=2', '--config.behavior.normalize_returns=true',
     '--config.learner.first_gradient_steps=2', '--config.learner.env_steps_per_gradient_step=50']
 
 

@@ -32,6 +32,8 @@ def dreamer_updates(strategy, **changes):
   spec = small.spec('both')
   parts = dreamer.Parts(small.config(replay__batch_size=ROWS, behavior__horizon=2, **changes), spec, 3, strategy)
   parts.learner.widen_reward_range(-0.02, 0.01)
+  if parts.learner.return_scale is not None:
+    parts.learner.return_scale.assign(4.0)  # below 1 it would not count
   host, hosts = cluster.host_and_hosts()
   for index in range(UPDATES):
     own = tf.nest.map_structure(lambda value: np.split(value.numpy(), hosts)[host], small.batch(spec, index, ROWS))
@@ -65,7 +67,8 @@ UPDATERS = {
     'mbmpo': mbmpo_updates,
     # The mean KL of these batches lies around one nat: above it in some, below in others, on either side by halves and quarters.
     'dreamer': lambda strategy: dreamer_updates(strategy, model__free_nats=1.0, behavior__start_states=2 * ROWS,
-                                               behavior__reward_margin=1.0),
+                                               behavior__reward_margin=1.0, behavior__normalize_returns=True,
+                                               behavior__entropy_scale=1e-3),
     'dreamer_float16': lambda strategy: dreamer_updates(strategy, learner__precision='float16')}
 
 

@@ -49,8 +49,8 @@ class Learner(tf.Module):
         'value': trainer(value, config.behavior.value_learning_rate)}
     # The least and the largest real reward of a decision so far; 0 is that of no decision, and of all that follows an end.
     self.reward_range = tf.Variable([0.0, 0.0], trainable=False, name='reward_range')
-    # A running average of the deviation of imagined returns, the unit in which the actor's loss may measure them.
-    self.return_scale = tf.Variable(0.0, trainable=False, name='return_scale')
+    # A running average of the deviation of imagined returns, the unit in which the actor's loss measures them.
+    self.return_scale = tf.Variable(0.0, trainable=False, name='return_scale') if self._behavior.normalize_returns else None
     # Free nats are on the mean KL of the whole batch, which no replica knows by itself.
     self._asks_for_kl = self.strategy.num_replicas_in_sync > 1 and config.model.free_nats > 0
     self.compiled_step = self._compiled()
@@ -157,11 +157,11 @@ class Learner(tf.Module):
 
   def _return_unit(self):
     """What the actor's loss divides returns by, `[]`: small returns are not blown up."""
-    return tf.maximum(self.return_scale, 1.0) if self._behavior.normalize_returns else 1.0
+    return 1.0 if self.return_scale is None else tf.maximum(self.return_scale, 1.0)
 
   def _follow_return_scale(self, deviation):
     """Takes a step's deviation of returns into the running average, where it is finite."""
-    if self._behavior.normalize_returns:
+    if self.return_scale is not None:
       change = _RETURN_SCALE_RATE * (deviation - self.return_scale)
       self.return_scale.assign_add(tf.where(tf.math.is_finite(change), change, 0.0))
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from tf_agents.trajectories import time_step as ts
 
 from mbrl_tf import types
 from mbrl_tf.algorithms.dreamer import build
@@ -35,6 +36,18 @@ def test_first_actions_have_the_deviation_of_the_config():
   for variable in actor.trainable_variables[-2:]:  # of the last layer: what is left is where the deviation begins
     variable.assign(tf.zeros_like(variable))
   assert actor(tf.ones([1, 230])).parameters['std'].numpy() == pytest.approx(0.7, abs=2e-4)
+
+
+def test_random_actions_are_those_of_the_config():
+  spec = types.EnvironmentSpec('test', types.ArraySpec((4,), 'float32'), types.ArraySpec((2,), 'float32'), 50)
+  config = dreamer_config.DreamerConfig()
+  config.collect.random_action_hold, config.collect.random_actions_at_bounds = 1e6, True
+  policy = build.Parts(config, spec, seed=0).random_policy
+  observation = tf.zeros([100, 4])
+  first = policy.action(ts.restart(observation, 100), policy.get_initial_state(100))
+  second = policy.action(ts.transition(observation, tf.zeros([100])), first.state)
+  assert set(np.unique(first.action)) == {-1.0, 1.0}
+  np.testing.assert_array_equal(first.action, second.action)
 
 
 def test_means_stay_within_the_bound_of_the_config():

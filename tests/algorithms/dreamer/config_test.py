@@ -34,7 +34,9 @@ def test_the_defaults_are_the_published_values():
       ('behavior', 'initial_std'): 5.0, ('behavior', 'entropy_scale'): 0.0,
       ('behavior', 'actor_learning_rate'): 8e-5, ('behavior', 'value_learning_rate'): 8e-5, ('replay', 'batch_size'): 50,
       ('replay', 'batch_length'): 50, ('learner', 'gradient_clip'): 100.0, ('learner', 'env_steps_per_gradient_step'): 10.0,
-      ('collect', 'random_env_steps'): 5000, ('collect', 'random_action_hold'): 1.0, ('collect', 'exploration_noise'): 0.3, ('environment', 'action_repeat'): 2}
+      ('collect', 'random_env_steps'): 5000, ('collect', 'random_action_hold'): 1.0,
+      ('collect', 'random_actions_at_bounds'): False, ('behavior', 'normalize_returns'): False,
+      ('collect', 'exploration_noise'): 0.3, ('environment', 'action_repeat'): 2}
   for (part, name), value in published.items():
     assert getattr(getattr(config, part), name) == value, (part, name)
 
