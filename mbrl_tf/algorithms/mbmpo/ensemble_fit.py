@@ -1,5 +1,6 @@
 """Fits the ensemble to real transitions: each member on its own split, with its own early stopping."""
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,7 +77,9 @@ class EnsembleFit(tf.Module):
     self.first_moments = [tf.Variable(m, trainable=False) for m in moments.first]
     self.second_moments = [tf.Variable(m, trainable=False) for m in moments.second]
     self.updates = tf.Variable(moments.count, trainable=False)
-    self._epochs = [tf.function(self.epoch, jit_compile=True, autograph=False) for _ in range(ensemble.members + 1)]
+    # TensorFlow counts traces by a function's code, and warns of many: partial objects have none, and are counted each for itself.
+    self._epochs = [tf.function(functools.partial(self.epoch), jit_compile=True, autograph=False)
+                    for _ in range(ensemble.members + 1)]
     self.compiled_error_std = tf.function(self.error_std, reduce_retracing=True, autograph=False)
 
   def fit(self, transitions, action_features, seed):

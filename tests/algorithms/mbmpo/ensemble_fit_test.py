@@ -72,6 +72,21 @@ def test_probabilistic_members_recover_a_linear_gaussian_system_and_its_noise():
   assert (result.epochs > 20).all()
 
 
+def test_members_that_stop_one_after_the_other_are_no_reason_to_warn_of_retracing():
+  members = 6  # TensorFlow warns from 5 traces in short order on
+  fitter, _ = make(members=members, hidden=(2,), compiled=True)
+  data = make_data(100)
+  prepared = fitter._normalized(data, data.action)
+  own = [np.random.default_rng(member) for member in range(members)]
+  train, validation = fitter._splits(100, own)
+  with mock.patch('tensorflow.python.eager.polymorphic_function.polymorphic_function.logging.warning') as warning:
+    for going in range(members, 0, -1):
+      orders, num_batches = fitter._batches(train[:going], own[:going])
+      fitter.compiled_epoch(fitter._current_state(np.arange(going)), *prepared, orders, num_batches,
+                            *fitter._padded(validation[:going]), tf.constant(1e-3))
+  assert not warning.called
+
+
 @pytest.mark.parametrize('weight_normalization', [False, True])
 def test_deterministic_members_recover_the_map(weight_normalization):
   fitter, ensemble = make(400, (16,), batch_size=50, max_epochs=150, persistence=0.95, compiled=True,
