@@ -2,8 +2,7 @@
 
 Published return at 100,000 env steps: 520 (RLlib), about 550 (authors). Where RLlib spreads 20 tasks over 5 members, each
 member is one task here; and the adapted policies collect, as in the paper. The policy's last layer begins at a hundredth, as RLlib's
-does (rllib/models/torch/fcnet.py, `normc_initializer(0.01)`): at full size the first actions are a random, saturated feedback of raw
-velocities.
+does (rllib/models/torch/fcnet.py, `normc_initializer(0.01)`).
 """
 
 from mbrl_tf.algorithms import base
