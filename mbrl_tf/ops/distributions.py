@@ -7,6 +7,8 @@ import tensorflow_probability as tfp
 tfd, tfb = tfp.distributions, tfp.bijectors
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(32)  # of the standard normal, up to the factor of the weights
+# log(2 cosh(x)) is near |x| blurred by a normal of this variance, and has as much area above |x|.
+_BLUR_VARIANCE = np.pi**2 / 12
 _MODE_ITERATIONS = 30
 
 
@@ -46,12 +48,24 @@ class TanhNormal(tfd.TransformedDistribution):
     return tf.where(self._mean_before < 0, -tf.tanh(x), tf.tanh(x))
 
   def _entropy(self):
-    """H(x) + E[log(1 - tanh(x)^2)], the expectation by Gauss-Hermite quadrature; `[...]`, in nats."""
-    dtype = self._mean_before.dtype
-    nodes, weights = tf.constant(_NODES, dtype), tf.constant(_WEIGHTS / _WEIGHTS.sum(), dtype)
-    x = self._mean_before[..., None] + self._std_before[..., None] * nodes
-    correction = 2 * (np.log(2) - x - tf.nn.softplus(-2 * x))
-    return self.distribution.entropy() + tf.reduce_sum(tf.reduce_sum(correction * weights, -1), -1)
+    """H(x) + E[log(1 - tanh(x)^2)]; `[...]`, in nats, to 0.013 for each number of the action.
+
+    The logarithm is 2 log(2) - 2 log(2 cosh(x)). Where the normal is broad, the bend of log(2 cosh(x)) at 0 lies between the nodes of a
+    Gauss-Hermite quadrature. So the expectation of a function that bends much alike is taken in closed form, and the quadrature sees
+    the small and smooth rest.
+    """
+    mean, std = self._mean_before, self._std_before
+    nodes, weights = tf.constant(_NODES, mean.dtype), tf.constant(_WEIGHTS / _WEIGHTS.sum(), mean.dtype)
+    x = mean[..., None] + std[..., None] * nodes
+    rest = x + tf.nn.softplus(-2 * x) - _expected_magnitude(x, _BLUR_VARIANCE)
+    expected = _expected_magnitude(mean, tf.square(std) + _BLUR_VARIANCE) + tf.reduce_sum(rest * weights, -1)
+    return self.distribution.entropy() + 2 * tf.reduce_sum(np.log(2) - expected, -1)
+
+
+def _expected_magnitude(mean, variance):
+  """E|y| of normal y."""
+  scale = tf.sqrt(2 * tf.convert_to_tensor(variance, mean.dtype))
+  return scale / np.sqrt(np.pi) * tf.exp(-tf.square(mean / scale)) + mean * tf.math.erf(mean / scale)
 
 
 def straight_through(distribution, noise):

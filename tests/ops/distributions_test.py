@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from mbrl_tf.ops import distributions, replicas
 
-CASES = [(0.3, 0.1), (-1.0, 0.5), (0.0, 0.5), (2.0, 3.0), (-0.01, 1.5), (5.0, 0.1), (0.4, 5.0)]
+CASES = [(0.3, 0.1), (-1.0, 0.5), (0.0, 0.5), (2.0, 3.0), (-0.01, 1.5), (5.0, 0.1), (0.4, 5.0), (1.0, 10.0), (0.3, 20.0)]
 
 
 def density(mean, std):
@@ -34,8 +34,16 @@ def test_the_mode_has_the_highest_density(mean, std):
 @pytest.mark.parametrize('mean, std', CASES)
 def test_the_entropy_is_the_expected_negative_log_density(mean, std):
   x, log_normal, log_density = density(mean, std)
-  expected = -np.sum(np.exp(log_normal) * log_density) * (x[1] - x[0])
-  assert make(mean, std).entropy().numpy() == pytest.approx(expected, abs=0.03)
+  expected = lambda values: np.sum(np.exp(log_normal) * values) * (x[1] - x[0])
+  arguments = [tf.constant([value], tf.float64) for value in (mean, std)]
+  with tf.GradientTape() as tape:
+    tape.watch(arguments)
+    entropy = distributions.TanhNormal(*arguments).entropy()
+  assert entropy.numpy() == pytest.approx(expected(-log_density), abs=0.013)
+  # The normal's own entropy is log(std) and a constant; moved by x = mean + std noise, log(1 - tanh(x)^2) changes by -2 tanh(x).
+  gradients = tape.gradient(entropy, arguments)
+  assert gradients[0].numpy()[0] == pytest.approx(expected(-2 * np.tanh(x)), abs=0.022)
+  assert gradients[1].numpy()[0] == pytest.approx(1 / std + expected(-2 * np.tanh(x) * (x - mean) / std), abs=0.012)
 
 
 def test_samples_differ_by_row_and_let_gradients_through():
