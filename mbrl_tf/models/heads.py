@@ -18,14 +18,15 @@ class Perceptron(tf.keras.Model):
       layers: hidden layers.
       units: their width.
       activation: of the hidden layers.
-      precision: a Keras policy.
+      precision: a Keras policy, of the hidden layers.
       name: of the model.
     """
     super().__init__(name=name)
     dense = tf.keras.layers.Dense
     self._layers = [dense(units, activation, dtype=precision, name=f'dense_{index}') for index in range(layers)]
     if output_size:
-      self._layers.append(dense(output_size, dtype=precision, name='output'))
+      # In full precision: a value of 200 is told to whole numbers by bfloat16.
+      self._layers.append(dense(output_size, dtype='float32', name='output'))
     for layer in self._layers:
       layer.build([None, input_size])
       input_size = layer.units
