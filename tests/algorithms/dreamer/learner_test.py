@@ -110,11 +110,11 @@ def test_the_gradients_of_the_actor_through_the_model_are_those_of_finite_differ
   assert all(np.abs(gradient).max() > 0 for gradient in tape.gradient(loss, actor.trainable_variables))
 
 
-@pytest.mark.parametrize('normalized, average, unit', [(False, 4.0, 1.0), (True, 4.0, 4.0), (True, 0.5, 1.0)])
+@pytest.mark.parametrize('normalized, average, unit', [(False, 4.0, 1.0), (True, 4.0, 4.0), (True, 0.5, 1.0), (True, 0.0, 1.0)])
 def test_returns_and_losses_of_imagined_trajectories_by_hand(normalized, average, unit):
   """Rewards, discounts and values of states 0 to H - 1, the value of state H as the bootstrap, and weights by reach.
 
-  The actor's loss measures returns by the average of their deviation, unless that is below 1.
+  The actor's loss measures returns by the average of their deviation, unless that is below 1; the first deviation is taken whole.
   """
   spec, config = small.spec(), small.config(behavior__discount=0.9, behavior__lambda_=0.7, behavior__entropy_scale=0.2,
                                             behavior__normalize_returns=normalized)
@@ -141,9 +141,10 @@ def test_returns_and_losses_of_imagined_trajectories_by_hand(normalized, average
   assert float(told['actor/loss']) == pytest.approx(-(weights * (targets / unit + 0.2 * entropies)).mean(), rel=1e-4)
   assert float(told['imagine/return_std']) == pytest.approx(targets.std(), rel=1e-3)
   if normalized:
-    assert float(tested.return_scale) == pytest.approx(average + 0.01 * (targets.std() - average), rel=1e-5)
+    expected = average + (0.01 if average else 1.0) * (targets.std() - average)
+    assert float(tested.return_scale) == pytest.approx(expected, rel=1e-5)
     tested._follow_return_scale(tf.constant(np.inf))  # left out, as the step is
-    assert float(tested.return_scale) == pytest.approx(average + 0.01 * (targets.std() - average), rel=1e-5)
+    assert float(tested.return_scale) == pytest.approx(expected, rel=1e-5)
   assert float(told['actor/entropy']) == pytest.approx(entropies.mean(), rel=1e-4)
   expected = (weights * (0.5 * (values[:4] - targets) ** 2 + 0.5 * np.log(2 * np.pi))).mean()
   assert float(told['value/loss']) == pytest.approx(expected, rel=1e-4)
@@ -221,6 +222,19 @@ def test_a_step_compiled_by_xla_is_the_eager_one(monkeypatch):
     told, expected = step(batch, seed), eager.step(batch, seed)
     for name in expected:
       np.testing.assert_allclose(told[name], expected[name], rtol=2e-3, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize('observation, choices, precision', [('both', 3, 'float32'), ('both', None, 'bfloat16')])
+def test_xla_compiles_the_step_as_a_whole(observation, choices, precision):
+  """With its own random numbers, a part of the states to start from, and bounds, for a device on which XLA is the default."""
+  spec = small.spec(observation, choices)
+  config = small.config(behavior__horizon=2, behavior__start_states=small.B, behavior__reward_margin=0.5,
+                        behavior__entropy_scale=0.1, behavior__normalize_returns=True, learner__precision=precision)
+  modules = small.models(spec, config)
+  tested, before = learner.Learner(*modules, config), snapshot(modules)
+  told = tf.function(tested.step, jit_compile=True, autograph=False)(small.batch(spec), tf.constant([1, 2]))
+  assert all(np.isfinite(value) for value in told.values()), told
+  assert all(moved(before, snapshot(modules)))
 
 
 def test_the_gradient_is_clipped_by_its_global_norm():
