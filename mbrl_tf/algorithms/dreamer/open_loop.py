@@ -6,10 +6,11 @@ import tensorflow as tf
 from mbrl_tf.algorithms.dreamer import compilation
 from mbrl_tf.models import rssm, vision
 
-_SEEN = 5          # observations that the model is shown first, as in the paper's figures
-_PREDICTED = 45    # decisions predicted after them
-_WINDOWS = 6       # side by side in a video
-_SEED = (0, 0)     # fixed: comparisons differ by model and episodes alone
+_SEEN = 5                 # observations that the model is shown first, as in the paper's figures
+_PREDICTED = (45, 15)     # decisions predicted after them: the first of these that an episode is long enough for
+_DISTANCES = (1, 15, 45)  # from the last observation seen, at which errors are told
+_WINDOWS = 6              # side by side in a video
+_SEED = (0, 0)            # fixed: comparisons differ by model and episodes alone
 
 
 class OpenLoop:
@@ -24,15 +25,15 @@ class OpenLoop:
     """Mean squared error of the predicted rewards at some distances from the last observation seen.
 
     Returns:
-      `model/reward_error_horizon_<h>` for h = 1, 15, 45; nothing where no episode is long enough.
+      `model/reward_error_horizon_<h>` for h = 1, 15, 45; not for 45 where no episode has 49 decisions, and nothing where none has 19.
     """
-    windows = _windows(episodes)
+    windows, length = _windows(episodes)
     if not windows:
       return {}
-    predicted = self._compiled(*_batch(windows))[1].numpy()[:, _SEEN:]
-    truth = np.stack([episode.reward[start + _SEEN - 1:][:_PREDICTED] for episode, start in windows])
+    predicted = self._compiled(*_batch(windows, length))[1].numpy()[:, _SEEN:]
+    truth = np.stack([episode.reward[start + _SEEN - 1:][:length] for episode, start in windows])
     squared = np.square(predicted - truth).mean(0)
-    return {f'model/reward_error_horizon_{h}': float(squared[h - 1]) for h in (1, 15, _PREDICTED)}
+    return {f'model/reward_error_horizon_{h}': float(squared[h - 1]) for h in _DISTANCES if h <= length}
 
   def videos(self, episodes):
     """For each image, a function that draws it: truth, model, and their difference from top to bottom.
@@ -40,16 +41,17 @@ class OpenLoop:
     The first 5 frames of the model are reconstructions of what it sees; then it predicts. In the difference, grey means none.
 
     Returns:
-      `model/open_loop_<key>` to a function without arguments that returns frames uint8 `[50, 3 height, 6 width, 3]`.
+      `model/open_loop_<key>` to a function without arguments that returns frames uint8 `[50, 3 height, 6 width, 3]`; 20 frames where
+      no episode has 49 decisions, and nothing where none has 19.
     """
-    windows = _windows(episodes)
-    return {f'model/open_loop_{key}': (lambda key=key: self._frames(key, windows))
+    windows, length = _windows(episodes)
+    return {f'model/open_loop_{key}': (lambda key=key: self._frames(key, windows, length))
             for key in self._world_model.images if windows}
 
-  def _frames(self, key, windows):
-    model = self._compiled(*_batch(windows))[0][key]
+  def _frames(self, key, windows, length):
+    model = self._compiled(*_batch(windows, length))[0][key]
     images = (episode.observation[key] if isinstance(episode.observation, dict) else episode.observation for episode, _ in windows)
-    truth = np.stack([image[start:start + _SEEN + _PREDICTED] for image, (_, start) in zip(images, windows)])
+    truth = np.stack([image[start:start + _SEEN + length] for image, (_, start) in zip(images, windows)])
     truth = vision.preprocess(truth)
     difference = (model - truth) / 2  # half, so that it fits the range of an image
     rows = vision.postprocess(tf.concat([truth, model, difference], 2)).numpy()
@@ -57,34 +59,44 @@ class OpenLoop:
     # What is neither grey nor coloured (stacked frames, say) is shown by its last three channels.
     return np.repeat(frames, 3, -1) if frames.shape[-1] == 1 else frames[..., -3:]
 
-  def _predict(self, observation, actions):
-    """Decoded observations, and mean rewards `[n, T]`, along windows of which the first `_SEEN` observations are read."""
+  def _predict(self, observation, led, actions, is_first):
+    """Decoded observations, and mean rewards `[n, T]`, along windows of which the first `_SEEN` observations are read.
+
+    Args:
+      observation: of `[n, _SEEN, ...]`.
+      led: the actions that led to these, `[n, _SEEN, ...]`; where an episode begins, what stands there is not read.
+      actions: those taken from the last of these on, `[n, length, ...]`.
+      is_first: bool `[n, _SEEN]`.
+    """
     model = self._world_model
     # One seed for both would give the predictions the noise of what was seen.
     seeds = tf.random.experimental.stateless_split(_SEED, 2)
-    actions = model.action_features(actions)
-    # Row t of `actions` was taken at observation t; what led to the first one is not read.
-    led = tf.concat([tf.zeros_like(actions[:, :1]), actions[:, :_SEEN - 1]], 1)
-    first = tf.tile(tf.range(_SEEN)[None] == 0, [actions.shape[0], 1])
-    seen, _ = model.rssm.observe(model.encode(observation), led, first, seeds[0])
+    # As in training: a window inside an episode begins from no state, and from the action before it.
+    seen, _ = model.rssm.observe(model.encode(observation), model.action_features(led), is_first, seeds[0])
     last = tf.nest.map_structure(lambda value: value[:, -1], seen)
-    predicted = model.rssm.imagine(actions[:, _SEEN - 1:], last, seeds[1])
+    predicted = model.rssm.imagine(model.action_features(actions), last, seeds[1])
     features = tf.concat([rssm.features(seen), rssm.features(predicted)], 1)
     return model.decode(features), model.reward(features).mean()
 
 
 def _windows(episodes):
-  """Pairs of an episode and a first decision, spread over all that are long enough; `_WINDOWS` of them, or none."""
-  last_starts = [len(episode.reward) - (_SEEN + _PREDICTED - 1) for episode in episodes]
-  places = [(episode, start) for episode, last in zip(episodes, last_starts) for start in range(last + 1)]
-  if not places:
-    return []
-  return [places[index] for index in np.linspace(0, len(places) - 1, _WINDOWS).round().astype(int)]
+  """Pairs of an episode and a first decision, spread over all that are long enough, and the decisions to predict after those seen.
+
+  `_WINDOWS` pairs, or none where no episode is long enough.
+  """
+  for length in _PREDICTED:
+    last_starts = [len(episode.reward) - (_SEEN + length - 1) for episode in episodes]
+    places = [(episode, start) for episode, last in zip(episodes, last_starts) for start in range(last + 1)]
+    if places:
+      return [places[index] for index in np.linspace(0, len(places) - 1, _WINDOWS).round().astype(int)], length
+  return [], 0
 
 
-def _batch(windows):
-  """The observations that the model sees, and the actions of the whole comparison."""
+def _batch(windows, length):
+  """The observations that the model sees, the actions that led to them, those after, and where an episode begins."""
   seen = [tf.nest.map_structure(lambda value: value[start:start + _SEEN], episode.observation) for episode, start in windows]
   observation = tf.nest.map_structure(lambda *values: tf.constant(np.stack(values)), *seen)
-  actions = np.stack([episode.action[start:start + _SEEN + _PREDICTED - 1] for episode, start in windows])
-  return observation, tf.constant(actions)
+  led = np.stack([episode.action[np.maximum(np.arange(start - 1, start + _SEEN - 1), 0)] for episode, start in windows])
+  actions = np.stack([episode.action[start + _SEEN - 1:][:length] for episode, start in windows])
+  is_first = np.stack([np.arange(start, start + _SEEN) == 0 for _, start in windows])
+  return observation, tf.constant(led), tf.constant(actions), tf.constant(is_first)

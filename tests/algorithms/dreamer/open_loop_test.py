@@ -36,7 +36,8 @@ def by_hand(world, windows):
   later = tf.random.stateless_normal([45, n, 4], seeds[1])
   state, features = world.rssm.initial(n), []
   for t in range(50):
-    action = tf.zeros([n, small.A]) if t == 0 else tf.constant(np.stack([e.action[start + t - 1] for e, start in windows]))
+    # Zeros where an episode begins; a window inside one begins from the action before it.
+    action = tf.constant(np.stack([e.action[start + t - 1] if start + t else np.zeros(small.A, np.float32) for e, start in windows]))
     if t < 5:
       rows = [tf.nest.map_structure(lambda value: value[start + t], e.observation) for e, start in windows]
       seen = tf.nest.map_structure(lambda *values: tf.constant(np.stack(values)), *rows)
@@ -68,8 +69,17 @@ def test_the_number_of_episodes_may_change():
 
 def test_no_episode_long_enough_is_no_error():
   tested, _, spec = make('image')
-  short = [episode(spec, 48, 0)]
+  short = [episode(spec, 18, 0)]
   assert tested.errors(short) == {} and tested.videos(short) == {}
+
+
+def test_of_shorter_episodes_less_is_predicted():
+  tested, _, spec = make('image')
+  real = [episode(spec, 48, 0), episode(spec, 19, 1)]
+  errors, frames = tested.errors(real), tested.videos(real)['model/open_loop_observation']()
+  assert set(errors) == {'model/reward_error_horizon_1', 'model/reward_error_horizon_15'} and frames.shape == (20, 48, 96, 3)
+  np.testing.assert_array_equal(frames[:, :16, -16:], real[1].observation)
+  np.testing.assert_array_equal(frames[:, :16, :16], real[0].observation[:20])
 
 
 def test_a_video_shows_truth_model_and_difference_from_top_to_bottom():
