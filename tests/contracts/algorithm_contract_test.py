@@ -38,7 +38,10 @@ VARIANTS = {
     ('mbmpo', 'two inner steps'): {**TINY_MBMPO, 'meta.inner_steps': 2},
     ('mbmpo', 'discrete actions'): {**TINY_MBMPO, 'environment.name': 'gym:CartPole-v1'},
     ('mbmpo', 'collects with the meta-policy'): {**TINY_MBMPO, 'collect.adapted': False},
-    ('dreamer', 'collects beside learning'): {'collect.overlap': True}}
+    ('dreamer', 'collects beside learning'): {'collect.overlap': True},
+    # Episodes of 20 decisions at most, which terminate.
+    ('dreamer', 'discrete actions, dicts of vectors and images'): {
+        'environment.name': 'toy:corridor', 'environment.observation': 'both', 'model.continuation': True}}
 
 
 class Run(NamedTuple):
