@@ -38,14 +38,15 @@ def back_end():
 
 @functools.lru_cache(maxsize=None)
 def _find(wanted):
-  for name in (wanted,) if wanted else _BACK_ENDS:
+  tried = (wanted,) if wanted else _BACK_ENDS
+  for name in tried:
     if renders(name):
       logging.getLogger(__name__).info('MuJoCo renders with MUJOCO_GL=%s.', name)
       return name
   raise errors.UserError(
-      'MuJoCo cannot render here, with none of EGL and OSMesa. On Debian or Ubuntu install one of them: '
-      '`apt-get install libegl1 libgl1-mesa-dri` (EGL) or `apt-get install libosmesa6` (OSMesa); or do not ask for '
-      f'frames. Received: MUJOCO_GL={wanted!r}')
+      f'MuJoCo cannot render here with {" or ".join(tried)}. On Debian or Ubuntu install EGL or OSMesa: '
+      '`apt-get install libegl1 libgl1 libgles2 libgl1-mesa-dri` (EGL) or `apt-get install libosmesa6` (OSMesa), and leave MUJOCO_GL unset, '
+      f'so that both are tried; or do not ask for frames. Received: MUJOCO_GL={wanted!r}')
 
 
 def renders(name):

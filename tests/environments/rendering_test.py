@@ -19,7 +19,20 @@ def fresh_search():
 
 def test_a_back_end_that_does_not_exist_names_the_packages(monkeypatch):
   monkeypatch.setenv('MUJOCO_GL', 'no_such_back_end')
-  with pytest.raises(errors.UserError, match=r"apt-get install.*libosmesa6.*Received: MUJOCO_GL='no_such_back_end'"):
+  with pytest.raises(errors.UserError, match=r"with no_such_back_end\..*apt-get install.*libosmesa6.*Received: MUJOCO_GL='no_such_back_end'"):
+    rendering.back_end()
+
+
+def test_osmesa_is_taken_where_egl_does_not_work(monkeypatch):
+  monkeypatch.delenv('MUJOCO_GL', raising=False)
+  monkeypatch.setattr(rendering, 'renders', lambda name: name == 'osmesa')
+  assert rendering.back_end() == 'osmesa'
+
+
+def test_an_error_names_both_where_neither_works(monkeypatch):
+  monkeypatch.delenv('MUJOCO_GL', raising=False)
+  monkeypatch.setattr(rendering, 'renders', lambda name: False)
+  with pytest.raises(errors.UserError, match='with egl or osmesa'):
     rendering.back_end()
 
 
