@@ -1,7 +1,6 @@
 """Walker-walk from 64 x 64 pixels with the published settings (Hafner et al. 2019, arXiv:1912.01603, and the authors' code).
 
-Other tasks of the suite: `--config.environment.name=dmc:cheetah_run` and so on; quadruped's camera is 2
-(`--config.environment.camera=2`). Published at 1,000,000 env steps: about 950.
+Other tasks of the suite: `--config.environment.name=dmc:cheetah_run` and so on. Published at 1,000,000 env steps: about 950.
 """
 
 from mbrl_tf.algorithms import base

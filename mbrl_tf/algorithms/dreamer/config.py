@@ -1,7 +1,8 @@
 """The settings of Dreamer: what each one means, in what unit, and where the default comes from.
 
 Defaults are those of the authors' code for DM Control from pixels (Hafner et al. 2019, arXiv:1912.01603, and their TensorFlow 2
-code). Fields that it does not have say so.
+code), but for `environment.observation`, which is `vectors` in all algorithms: of a few numbers little is learned with 3 free nats and
+a likelihood of unit variance (configs/dreamer/dmc_walker_walk_vectors.py). Fields that the authors' code does not have say so.
 """
 
 import dataclasses
@@ -112,7 +113,8 @@ class BehaviorConfig:
     lambda_: of the lambda-returns.
     reward_margin: imagined rewards are cut off beyond the range of the real ones (and 0), widened on both sides by this many times
       its width; imagined values beyond what such rewards add up to for ever. No return of a trajectory that left what the model
-      knows can then carry actor and value away. 0, as published, cuts nothing off.
+      knows can then carry actor and value away. 0, as published, cuts nothing off. While all real rewards are equal, imagined ones are cut
+      off to them, and nothing but its entropy moves the actor: where rewards are rare, random data need some.
     normalize_returns: the actor's loss measures returns in units of their own deviation, a running average over gradient steps
       that counts as 1 where it is less (after arXiv:2301.04104, section 2.3, which takes percentiles). An entropy is then worth as
       much early as late, and from task to task. Not published.
