@@ -232,7 +232,8 @@ def _ahead(function, arguments):
   """Yields `function(argument)` for each argument, computed in one thread up to `_AHEAD` calls ahead.
 
   The thread only ever runs one finite call and never waits for the caller, so neither leaving the loop early nor the
-  end of the interpreter can hang on it.
+  end of the interpreter can hang on it. `tf.data` would call the same function in a thread as well, from a generator, and promises
+  neither.
   """
   pool = futures.ThreadPoolExecutor(1, thread_name_prefix='sequences')
   waiting = collections.deque()

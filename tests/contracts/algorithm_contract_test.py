@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import re
 import shutil
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from mbrl_tf.algorithms import catalog
 from mbrl_tf.data import episodes
 from mbrl_tf.drivers import driver as episode_driver
 from mbrl_tf.environments import catalog as environments
-from mbrl_tf.training import export
+from mbrl_tf.training import export, metrics
 
 
 # Changes to the smoke configurations that save time here: each number of members still learning is compiled anew.
@@ -126,6 +127,13 @@ def test_each_iteration_reports_finite_metrics(trained):
     assert all(isinstance(value, float) and '/' in name or name.startswith('MAML') for name, value in report.metrics.items())
     assert all(np.isfinite(value).all() for value in report.histograms.values())
   assert trained.following.histograms
+
+
+def test_each_chart_of_the_overview_shows_some_of_what_is_reported(trained):
+  told = {name for report in [*trained.first, trained.following] for name in report.metrics}
+  for title, patterns in metrics._CHARTS.items():
+    if not title.startswith('seconds'):  # which the training loop adds
+      assert any(re.match(pattern, name) for pattern in patterns for name in told), title
 
 
 def test_env_steps_are_those_of_the_stored_episodes(trained):
