@@ -158,9 +158,10 @@ def draw(path, curves, metric, title, published=None, others=None):
   for index, (name, (env_steps, mean)) in enumerate((others or {}).items(), start=1):
     axes.plot(env_steps, mean, color=f'C{index}', linewidth=2.2, label=name)
   if published is not None:
-    shown = published[0] <= 1.05 * curves.env_steps[-1]
-    marker = 'o' if shown.sum() == 1 else None  # a line of one point is not seen
-    axes.plot(published[0][shown], published[1][shown], color='tab:gray', linestyle='--', marker=marker, label='published')
+    shown = published[0] <= 1.1 * curves.env_steps[-1]
+    if shown.any():
+      marker = 'o' if shown.sum() == 1 else None  # a line of one point is not seen
+      axes.plot(published[0][shown], published[1][shown], color='tab:gray', linestyle='--', marker=marker, label='published')
   axes.set(xlabel='env steps', ylabel=metric, title=title)
   axes.xaxis.set_major_formatter('{x:,.0f}')
   axes.grid(alpha=0.3)

@@ -57,6 +57,17 @@ def test_csv_and_picture_are_written(tmp_path, capsys):
   assert told['seeds'] == [0, 1] and told['mean_at_end'] == 3.5 and told['env_steps'] == 200
 
 
+def test_one_published_point_is_drawn(tmp_path):
+  write_run(tmp_path / 'run', 0, [(100, 1), (200, 2)])
+  grey = {}
+  for name, env_steps in (('here', 210), ('later', 900)):
+    (tmp_path / 'published.csv').write_text(f'env_steps,return_mean\n{env_steps},1.5\n')
+    plotted(f'--run_dirs={tmp_path}/run', f'--out={tmp_path}/{name}', f'--published={tmp_path}/published.csv')
+    pixels = np.asarray(Image.open(tmp_path / f'{name}.png').convert('RGB')).reshape(-1, 3)
+    grey[name] = (pixels == (127, 127, 127)).all(-1).sum()
+  assert grey['here'] > grey['later'] + 60, grey  # the marker, and its place in the legend; edges of letters are as grey
+
+
 def test_other_runs_are_drawn_beside(tmp_path):
   write_run(tmp_path / 'wide-0', 0, [(100, 1), (200, 2)])
   write_run(tmp_path / 'deep-0', 0, [(100, 3), (200, 5), (300, 8)])

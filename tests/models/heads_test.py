@@ -29,6 +29,17 @@ def test_a_perceptron_is_dense_layers_with_elu_and_a_linear_one():
   assert model.output_size == 3 and heads.Perceptron(F, 0, 2, 7).output_size == 7 and heads.Perceptron(F, 0, 0, 7).output_size == F
 
 
+@pytest.mark.parametrize('precision', ['mixed_bfloat16', 'mixed_float16'])
+def test_large_values_are_told_in_full_where_layers_are_less_precise(precision):
+  value = heads.NormalHead(F, 2, 8, precision=precision)
+  value.trainable_variables[-1].assign([200.3])
+  features = tf.zeros([1, F])
+  np.testing.assert_allclose(value(features).mean(), [200.3], rtol=1e-6)
+  actor = latent_actor.TanhNormalActor(F, 1, 1, 8, precision=precision)
+  actor.trainable_variables[-1].assign([0.1234567, 0.0])
+  np.testing.assert_allclose(actor(features).from_noise(tf.zeros([1, 1])), [[np.tanh(5 * np.tanh(0.1234567 / 5))]], rtol=1e-5)
+
+
 def test_heads_have_the_event_shapes_that_losses_expect():
   features = tf.ones([2, 3, F])
   number, vector, going = heads.NormalHead(F, 1, 8)(features), heads.NormalHead(F, 1, 8, size=4)(features), heads.BernoulliHead(

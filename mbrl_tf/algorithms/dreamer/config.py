@@ -1,8 +1,9 @@
 """The settings of Dreamer: what each one means, in what unit, and where the default comes from.
 
 Defaults are those of the authors' code for DM Control from pixels (Hafner et al. 2019, arXiv:1912.01603, and their TensorFlow 2
-code), but for `environment.observation`, which is `vectors` in all algorithms: of a few numbers little is learned with 3 free nats and
-a likelihood of unit variance (configs/dreamer/dmc_walker_walk_vectors.py). Fields that the authors' code does not have say so.
+code), but for float16, and for `environment.observation`, which is `vectors` in all algorithms. Beware: from vectors little is learned
+with these defaults, whose 3 free nats are for thousands of pixels (configs/dreamer/dmc_walker_walk_vectors.py). Fields that the
+authors' code does not have say so.
 """
 
 import dataclasses
@@ -113,8 +114,8 @@ class BehaviorConfig:
     lambda_: of the lambda-returns.
     reward_margin: imagined rewards are cut off beyond the range of the real ones (and 0), widened on both sides by this many times
       its width; imagined values beyond what such rewards add up to for ever. No return of a trajectory that left what the model
-      knows can then carry actor and value away. 0, as published, cuts nothing off. While all real rewards are equal, imagined ones are cut
-      off to them, and nothing but its entropy moves the actor: where rewards are rare, random data need some.
+      knows can then carry actor and value away. 0, as published, cuts nothing off. While all real rewards are 0, imagined ones are
+      cut off to 0, and nothing but its entropy moves the actor: where rewards are rare, random data need some.
     normalize_returns: the actor's loss measures returns in units of their own deviation, a running average over gradient steps
       that counts as 1 where it is less (after arXiv:2301.04104, section 2.3, which takes percentiles). An entropy is then worth as
       much early as late, and from task to task. Not published.
@@ -147,7 +148,7 @@ class LearnerConfig:
       optimizers; 10 as published. What is due is taken before each collection, or beside it with `collect.overlap`.
     first_gradient_steps: before the first collection with the policy, or beside it.
     gradient_clip: global norm to which each of the three gradients is clipped.
-    precision: of the layers: `float32`, `bfloat16`, or `float16` (with dynamic loss scaling, of which `loss_scale` is
+    precision: of all layers but the heads' last: `float32`, `bfloat16`, or `float16` (with dynamic loss scaling, of which `loss_scale` is
       reported for each model). Variables, states, and losses are float32.
   """
   env_steps_per_gradient_step: float = 10.0

@@ -162,9 +162,7 @@ class Learner(tf.Module):
   def _follow_return_scale(self, deviation):
     """Takes a step's deviation of returns into the running average, where it is finite."""
     if self.return_scale is not None:
-      # The first deviation is taken whole: an average that began at 0 would blow returns up while the actor is new.
-      rate = tf.where(self.return_scale > 0, _RETURN_SCALE_RATE, 1.0)
-      change = rate * (deviation - self.return_scale)
+      change = _RETURN_SCALE_RATE * (deviation - self.return_scale)
       self.return_scale.assign_add(tf.where(tf.math.is_finite(change), change, 0.0))
 
   def _within_bounds(self, rewards, values):

@@ -26,6 +26,7 @@ class OpenLoop:
 
     Returns:
       `model/reward_error_horizon_<h>` for h = 1, 15, 45; not for 45 where no episode has 49 decisions, and nothing where none has 19.
+      All are of the same windows: with the first episode of 49 those of 1 and 15 are of the long episodes alone, and may jump.
     """
     windows, length = _windows(episodes)
     if not windows:

@@ -38,9 +38,9 @@ def models(spec, config):
   tf.keras.utils.set_random_seed(0)
   world = world_model.WorldModel(spec, config)
   kind = latent_actor.TanhNormalActor if spec.action.num_values is None else latent_actor.OneHotActor
-  behavior = config.behavior
-  actor = kind(world.features_size, world.action_size, behavior.actor_layers, behavior.units)
-  return world, actor, heads.NormalHead(world.features_size, behavior.value_layers, behavior.units)
+  behavior, precision = config.behavior, dreamer_config.PRECISIONS[config.learner.precision]
+  actor = kind(world.features_size, world.action_size, behavior.actor_layers, behavior.units, precision=precision)
+  return world, actor, heads.NormalHead(world.features_size, behavior.value_layers, behavior.units, precision=precision)
 
 
 def make_learner(spec, config):
