@@ -4,7 +4,7 @@ What differs from dmc_walker_walk_small.py, and why:
   An action is held for 4 simulator steps, as PlaNet does on this task (arXiv:1811.04551), and the discount of a decision is 0.98. Half
   as many images are rendered.
   All of a batch's states are imagined from, and the actor's entropy is worth nothing, as published: from vectors, wider networks with
-  these two learned faster on walker-walk and on cheetah-run.
+  these two learned faster on walker-walk.
 """
 
 from configs.dreamer import dmc_walker_walk_small
