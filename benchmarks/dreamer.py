@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from benchmarks import benchmark
 from mbrl_tf import types
-from mbrl_tf.algorithms.dreamer import compilation
+from mbrl_tf.algorithms.dreamer import compilation, learner
 
 DEFAULT_CONFIG = 'configs.dreamer.dmc_walker_walk'
 
@@ -74,12 +74,12 @@ def observe(run, config) -> benchmark.Benchmark:
 def imagination(run, config) -> benchmark.Benchmark:
   """Imagined trajectories to lambda-returns, and back to the actor; without the value model's own gradient."""
   parts, behavior = run.algorithm.state, config.behavior
-  starts = behavior.start_states or _rows(config)
-  state, seed = parts.world_model.rssm.initial(starts), tf.constant([1, 2])
+  count = behavior.start_states or _rows(config)
+  starts, seed = learner.Starts(parts.world_model.rssm.initial(count), tf.ones([count]), tf.ones([count])), tf.constant([1, 2])
   value = _rows_of_imagination(config) * 3 * _kernels(parts.value)
   return _there_and_back(
-      lambda: parts.learner.imagined_returns(state, tf.ones([starts]), seed)[1], _variables([parts.actor]),
-      starts * behavior.horizon, 'imagined states', flop_by_part(parts, config)['imagination'] - value)
+      lambda: parts.learner.imagined_returns(starts, seed)[1], _variables([parts.actor]),
+      count * behavior.horizon, 'imagined states', flop_by_part(parts, config)['imagination'] - value)
 
 
 def _there_and_back(function, variables, units, unit, flop):

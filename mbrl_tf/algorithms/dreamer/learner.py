@@ -18,6 +18,13 @@ class Found(NamedTuple):
   metrics: Mapping[str, Any]     # each []
 
 
+class Starts(NamedTuple):
+  """Where imagined trajectories begin."""
+  state: Any    # types.LatentState of [N, ...]
+  weight: Any   # [N], 0 where the real episode had terminated
+  paid: Any     # [N], 0 where the real episode began: no action led there, and the reward head learned of no reward there
+
+
 class Learner(tf.Module):
   """Owns the three optimizers; the models are handed in.
 
@@ -97,9 +104,9 @@ class Learner(tf.Module):
     with tf.GradientTape() as model_tape:
       model = self._world_model.loss(batch, seeds[0], global_kl)
       scaled_model_loss = self.trainers['model'].scaled(model.loss)
-    start, start_weights = self._starts(model.posteriors, batch.terminated, seeds[2])
+    starts = self._starts(model.posteriors, batch, seeds[2])
     with tf.GradientTape() as actor_tape:
-      features, targets, weights, entropies, cut = self.imagined_returns(start, start_weights, seeds[1])
+      features, targets, weights, entropies, cut = self.imagined_returns(starts, seeds[1])
       # Where entropies count nothing, they are told alone: no gradient is computed through them.
       bonus = self._behavior.entropy_scale * entropies if self._behavior.entropy_scale else 0.0
       actor_loss = losses.actor_loss(targets / self._return_unit() + bonus, weights)
@@ -132,28 +139,31 @@ class Learner(tf.Module):
     model_seed = tf.random.experimental.stateless_split(seed, 3)[0]
     return replicas.mean(self.found(batch, seed, replicas.mean(self._divergence(batch, model_seed))))
 
-  def _starts(self, posteriors, terminated, seed):
-    """States `[N, ...]` to imagine from, without gradients, and their weights `[N]`: 0 where the real episode had terminated."""
-    states = tf.nest.map_structure(tf.stop_gradient, (posteriors, 1 - tf.cast(terminated, tf.float32)))
+  def _starts(self, posteriors, batch, seed):
+    """`Starts` among the states inferred from a batch, without gradients."""
+    starts = Starts(posteriors, 1 - tf.cast(batch.terminated, tf.float32), 1 - tf.cast(batch.is_first, tf.float32))
+    starts = tf.nest.map_structure(tf.stop_gradient, starts)
     if self._starts_per_sequence:
-      chosen = tf.math.top_k(replicas.uniform(terminated.shape, seed), self._starts_per_sequence).indices
-      states = tf.nest.map_structure(lambda value: tf.gather(value, chosen, batch_dims=1), states)
-    return tf.nest.map_structure(_merged, states)
+      chosen = tf.math.top_k(replicas.uniform(batch.terminated.shape, seed), self._starts_per_sequence).indices
+      starts = tf.nest.map_structure(lambda value: tf.gather(value, chosen, batch_dims=1), starts)
+    return tf.nest.map_structure(_merged, starts)
 
-  def imagined_returns(self, start, start_weights, seed):
-    """Imagines from states `[N, ...]` on.
+  def imagined_returns(self, starts, seed):
+    """Imagines from `Starts` on.
 
     Returns features `[H + 1, N, F]`; lambda-returns, weights, and entropies of the actor `[H, N]`; and the share of the rewards that
     lay beyond their bounds, `[]`.
     """
     behavior = self._behavior
-    features, entropies = imagination.imagine(self._world_model.rssm, self._actor, start, behavior.horizon, seed)
+    features, entropies = imagination.imagine(
+        self._world_model.rssm, self._actor, starts.state, behavior.horizon, seed)
     rewards = self._world_model.reward(features[:-1]).mean()
+    rewards = tf.concat([rewards[:1] * starts.paid, rewards[1:]], 0)
     discounts = self._world_model.discount(features[:-1], behavior.discount)
     values = self._value(features).mean()
     rewards, values, cut = self._within_bounds(rewards, values)
     targets = returns.lambda_returns(rewards, values[:-1], discounts, values[-1], behavior.lambda_)
-    return features, targets, losses.trajectory_weights(discounts, start_weights), entropies, cut
+    return features, targets, losses.trajectory_weights(discounts, starts.weight), entropies, cut
 
   def _return_unit(self):
     """What the actor's loss divides returns by, `[]`: small returns are not blown up."""

@@ -128,6 +128,9 @@ def test_returns_and_losses_of_imagined_trajectories_by_hand(normalized, average
   features, _ = imagination.imagine(world.rssm, actor, start, 4, seeds[1])
   entropies = np.array([actor(features[t]).entropy() for t in range(4)])
   rewards, values = world.reward(features).mean().numpy(), value(features).mean().numpy()
+  begins = batch.is_first.numpy().reshape(-1)
+  assert begins.sum() == 2 and (np.abs(rewards[0, begins]) > 1e-3).all()
+  rewards[0, begins] = 0  # no action led there
   going = 0.9 * world.continuation(features).probs_parameter().numpy()
   targets, last = [], values[4]
   for t in reversed(range(4)):
@@ -167,14 +170,16 @@ def test_a_saturated_actor_is_freed_by_its_entropy_alone():
 
 def test_imagination_starts_from_different_states_of_the_batch():
   spec, config = small.spec(), small.config(behavior__start_states=2 * small.B, behavior__horizon=1)
-  tested, started = small.make_learner(spec, config), []
+  tested, batch, started = small.make_learner(spec, config), small.batch(spec), []
+  is_first = batch.is_first.numpy().reshape(-1)
   for seed in range(40):
-    # Each state tells its own place, B T + t, and only one of them had terminated.
+    # Each state tells its own place, B T + t; one of them had terminated, and two begin an episode.
     place = tf.reshape(tf.range(float(small.B * small.T)), [small.B, small.T, 1])
-    starts, weights = tested._starts(place, small.batch(spec).terminated, tf.constant([seed, 3]))
-    started.append(starts[:, 0].numpy().astype(int))
+    starts = tested._starts(place, batch, tf.constant([seed, 3]))
+    started.append(starts.state[:, 0].numpy().astype(int))
     assert len(set(started[-1])) == 6 and np.bincount(started[-1] // small.T).tolist() == [2, 2, 2]
-    np.testing.assert_array_equal(weights, [place != 1 * small.T + 2 for place in started[-1]])
+    np.testing.assert_array_equal(starts.weight, [place != 1 * small.T + 2 for place in started[-1]])
+    np.testing.assert_array_equal(starts.paid, [not is_first[place] for place in started[-1]])
   counts = np.bincount(np.concatenate(started), minlength=small.B * small.T)
   assert counts.min() > 0 and counts.sum() == 240  # 13.3 each; none is left out for ever
 
@@ -320,7 +325,7 @@ def test_imagined_rewards_and_values_are_cut_off_at_their_bounds_by_hand():
   tested, start, seed = learner.Learner(world, actor, value, config), world.rssm.initial(20), tf.constant([1, 2])
   for least, largest in ((0.5, 1.0), (-1.0, 0.2), (0.0, 0.9)):
     tested.widen_reward_range(least, largest)
-  features, targets, *_, cut = tested.imagined_returns(start, tf.ones([20]), seed)
+  features, targets, *_, cut = tested.imagined_returns(learner.Starts(start, tf.ones([20]), tf.ones([20])), seed)
   rewards, values = world.reward(features[:-1]).mean().numpy(), value(features).mean().numpy()
   # Real rewards lie in [-1, 1], which is widened by half its width: [-2, 2]; for ever, these are worth [-20, 20].
   beyond = np.abs(rewards) > 2
