@@ -32,6 +32,11 @@ class ArraySpec:
   maximum: Optional[np.ndarray] = None
   num_values: Optional[int] = None
 
+  @property
+  def is_image(self):
+    """Whether bytes in rows and columns are taken for an image; models ask for `uint8 [height, width, channels]` then."""
+    return self.dtype == 'uint8' and len(self.shape) >= 2
+
 
 @dataclasses.dataclass(frozen=True)
 class EnvironmentSpec:

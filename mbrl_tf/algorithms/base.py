@@ -19,7 +19,7 @@ class EnvironmentConfig:
     time_limit: env steps per episode; 0 keeps the simulator's own limit.
     action_repeat: env steps per decision.
     num_envs: simulators that run in parallel.
-    parallel: `processes`, `in_process`, or `auto` (what is faster for the task).
+    parallel: `processes`, `in_process`, or `auto` (what is faster for the task; `processes` where frames may be drawn).
     observation: `vectors` (what the simulator observes by itself), `pixels` (an image alone), or `both`.
     image_size: of the square images, in pixels.
     camera: number of the camera that draws, in MuJoCo tasks; -1 is the task's own choice.

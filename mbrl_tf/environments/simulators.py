@@ -35,7 +35,7 @@ class Recipe:
     observation: `vectors` (what the simulator observes by itself), `pixels` or `both`.
     image_size: of square images, in pixels.
     camera: number of the camera that draws, in MuJoCo tasks; -1 is the task's own choice.
-    gl: value of MUJOCO_GL for a worker that renders; None leaves the variable alone.
+    gl: value of MUJOCO_GL for a worker that draws; None leaves the variable alone.
   """
   name: str
   kwargs: Mapping[str, Any]
@@ -57,6 +57,8 @@ class Recipe:
   def __call__(self):
     """Returns the wrapped `gymnasium.Env`."""
     in_worker = multiprocessing.parent_process() is not None
+    if in_worker and self.gl:
+      os.environ['MUJOCO_GL'] = self.gl  # before mujoco is imported
     render_mode = 'rgb_array' if self.renders else None
     if render_mode and not renders_without_gl(self.name):
       # One is built in the calling process too, only to read its spaces: that one must not load a software renderer
@@ -84,7 +86,7 @@ class Recipe:
     return {**drawing, **self.kwargs}
 
   def _prepare_rendering(self):
-    """Makes sure that TensorFlow is not here, and then chooses the OpenGL back end, before mujoco is imported."""
+    """Makes sure that TensorFlow is not here, and that nothing looks for a display."""
     if is_users(self.name):
       factory(self.name)
     if 'tensorflow' in sys.modules:
@@ -96,8 +98,6 @@ class Recipe:
     # Frames come back as arrays: Gymnasium's classic tasks need neither window nor sound to draw them.
     os.environ.setdefault('SDL_VIDEODRIVER', 'dummy')
     os.environ.setdefault('SDL_AUDIODRIVER', 'dummy')
-    if self.gl:
-      os.environ['MUJOCO_GL'] = self.gl
 
   def _wrap(self, env):
     time_limit = self.time_limit or own_time_limit(self.name, env)
@@ -226,8 +226,13 @@ def _building(name, kwargs):
   except gymnasium.error.DependencyNotInstalled as error:
     raise errors.UserError(f'{name} needs a package that is not installed ({error}). Received: environment.name={name!r}') from error
   except Exception as error:
+    advice = ''
+    if is_users(name) and os.environ.get('MUJOCO_GL') == 'disable' and 'mujoco' in sys.modules:
+      advice = ('One is built in the main process, to read its spaces, and MuJoCo draws nothing beside TensorFlow: if it is a renderer that '
+                'failed, make it at the first frame instead of in the constructor. ')
     raise errors.SimulatorError(
-        f'{name} cannot be built.\n{traceback.format_exc()}Received: kwargs={kwargs}, {type(error).__name__}={str(error)!r}') from error
+        f'{name} cannot be built.\n{traceback.format_exc()}{advice}'
+        f'Received: kwargs={kwargs}, {type(error).__name__}={str(error)!r}') from error
 
 
 def _check_kwargs(name, maker, kwargs):
@@ -235,6 +240,12 @@ def _check_kwargs(name, maker, kwargs):
     inspect.signature(maker).bind(**kwargs)
   except TypeError as error:
     raise errors.UserError(f'{name} does not take these keyword arguments ({error}). Received: kwargs={kwargs}') from error
+
+
+def draws_itself(name, spec):
+  """Whether a user's simulator observes images, which it draws itself, as its `EnvironmentSpec` tells."""
+  observed = spec.observation.values() if isinstance(spec.observation, dict) else [spec.observation]
+  return is_users(name) and any(array.is_image for array in observed)
 
 
 def needs_gl(name):

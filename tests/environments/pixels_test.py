@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mbrl_tf import errors
-from mbrl_tf.environments import catalog, parallel, pixels, wrappers
+from mbrl_tf.environments import catalog, hosts, parallel, pixels, wrappers
 from tests.environments import user_environments
 
 USER = 'tests.environments.user_environments:'
@@ -141,12 +141,26 @@ def test_episode_counters_bring_back_the_same_images(name):
     np.testing.assert_array_equal([seen['image'] for seen in images(environment)], [seen['image'] for seen in expected])
 
 
-def test_a_users_mujoco_simulator_is_drawn_in_a_worker_or_draws_itself_there(gl, monkeypatch):
-  monkeypatch.setenv('MUJOCO_GL', gl)
+@pytest.mark.usefixtures('gl')
+@pytest.mark.parametrize('parallel', ['auto', 'processes'])
+def test_a_users_mujoco_simulator_is_drawn_in_a_worker_or_draws_itself_there(parallel, monkeypatch):
+  monkeypatch.delenv('MUJOCO_GL', raising=False)
   name = 'tests.environments.user_mujoco:Slider'
   with catalog.make(name, observation='both', image_size=24) as environment:
     seen = [observation['image'] for observation in images(environment, 4)]
-  with catalog.make(name, parallel='processes', kwargs={'draws_itself': True}) as environment:
+  with catalog.make(name, parallel=parallel, kwargs={'draws_itself': True}) as environment:
     own = images(environment, 4)
   np.testing.assert_array_equal(seen, own)
   assert (own[0] != own[-1]).any()
+
+
+def test_a_renderer_in_a_users_constructor_is_told_where_it_belongs():
+  with pytest.raises(errors.SimulatorError, match='make it at the first frame instead of in the constructor'):
+    catalog.make('tests.environments.user_mujoco:Slider', kwargs={'draws_itself': True, 'draws_at_once': True})
+
+
+def test_a_users_simulator_that_observes_images_is_in_a_process_unless_it_is_asked_to_be_here():
+  for chosen, kind in (('auto', hosts.Remote), ('in_process', hosts.Local)):
+    with catalog.make(f'{USER}Scripted', parallel=chosen, time_limit=3, kwargs={'dict_observation': True}) as environment:
+      assert isinstance(environment.simulators._hosts[0], kind)
+      assert images(environment)[0]['image'].dtype == np.uint8

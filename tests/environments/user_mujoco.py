@@ -20,14 +20,14 @@ class Slider(gymnasium.Env):
   time_limit = 10
   action_space = spaces.Box(-1, 1, (1,), np.float32)
 
-  def __init__(self, render_mode=None, draws_itself=False):
+  def __init__(self, render_mode=None, draws_itself=False, draws_at_once=False):
     self.render_mode = render_mode
     image, vector = spaces.Box(0, 255, (24, 24, 3), np.uint8), spaces.Box(-9, 9, (2,), np.float32)
     self.observation_space = image if draws_itself else vector
     self._draws_itself = draws_itself
     self._model = mujoco.MjModel.from_xml_string(MODEL)
     self._data = mujoco.MjData(self._model)
-    self._renderer = None
+    self._renderer = mujoco.Renderer(self._model, 24, 24) if draws_at_once else None
 
   def reset(self, *, seed=None, options=None):
     super().reset(seed=seed)
