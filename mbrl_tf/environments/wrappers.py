@@ -6,6 +6,7 @@ Each `step` is on the path of every simulated step, so they hold plain numbers a
 """
 
 import math
+import re
 import traceback
 
 import gymnasium
@@ -201,13 +202,24 @@ def _is_finite(array):
 
 def _converted_space(space, name):
   """Returns `space` as it is after conversion: float32, images uint8."""
-  if isinstance(space, spaces.Box):
-    return _converted_box(space)
-  if isinstance(space, spaces.Dict) and all(isinstance(part, spaces.Box) for part in space.spaces.values()):
-    return spaces.Dict({key: _converted_box(part) for key, part in space.spaces.items()})
+  parts = space.spaces if isinstance(space, spaces.Dict) else {'observation': space}
+  if all(isinstance(part, spaces.Box) for part in parts.values()):
+    for key, part in parts.items():
+      _check_part(key, part, name)
+    converted = {key: _converted_box(part) for key, part in parts.items()}
+    return spaces.Dict(converted) if isinstance(space, spaces.Dict) else converted['observation']
   raise errors.UserError(
       f'Observations of {name} must be a Box, or a Dict of Boxes, because models read float32 vectors and uint8 images. '
       f'Received: observation_space={space}')
+
+
+def _check_part(key, box, name):
+  if not re.fullmatch(r'[A-Za-z0-9_.][A-Za-z0-9_./-]*', key):
+    raise errors.UserError(
+        f'Keys of observations name the inputs of exported policies too, so those of {name} must be of letters, digits, and _ . / - '
+        f'alone. Received: key={key!r}')
+  if not math.prod(box.shape):
+    raise errors.UserError(f'There is nothing to observe in an array without entries, in {name}. Received: key={key!r}, shape={box.shape}')
 
 
 def _converted_box(box):

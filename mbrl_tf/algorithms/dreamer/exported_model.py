@@ -30,7 +30,7 @@ class ExportedModel(tf.Module):
     if isinstance(spec.observation, types.ArraySpec):
       observation = _spec(spec.observation, 'observation')
     else:
-      observation = {key: _spec(array, key) for key, array in spec.observation.items()}
+      observation = {key: _spec(array, f'observation/{key}') for key, array in spec.observation.items()}
     is_first = tf.TensorSpec([None], tf.bool, 'is_first')
     self.observe = tf.function(self._observe, input_signature=[*state, action, is_first, observation, seed], autograph=False)
     self.imagine = tf.function(self._imagine, input_signature=[*state, action, seed], autograph=False)
@@ -51,7 +51,10 @@ class ExportedModel(tf.Module):
     return _named(self.world_model.rssm.prior(state, self.world_model.action_features(action), _noise(stochastic, seed)[0]))
 
   def _decode(self, deterministic, stochastic):
-    """A dict of the mean observation (images in [-0.5, 0.5]) under `observation/<key>`, `reward` `[B]`, and `continuation` `[B]`."""
+    """A dict of the mean observation (images in [-0.5, 0.5]) under `observation/<key>`, `reward` `[B]`, and `continuation` `[B]`.
+
+    The reward is of the decision that led to the state: where none did, at an episode's first, it says nothing.
+    """
     features = rssm.features(types.LatentState(deterministic, stochastic, None, None))
     decoded = {f'observation/{key}': value for key, value in self.world_model.decode(features).items()}
     return {**decoded, 'reward': self.world_model.reward(features).mean(),

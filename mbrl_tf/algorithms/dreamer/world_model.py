@@ -21,7 +21,8 @@ class WorldModelLoss(NamedTuple):
 class WorldModel(tf.Module):
   """Learns what the world looks like and what it pays (Hafner et al. 2019, arXiv:1912.01603, section 4).
 
-  Observations may be one array or a dict. Arrays `uint8 [height, width, channels]` are images; all others are joined to one vector.
+  Observations may be one array or a dict. Arrays `uint8 [height, width, channels]` are images; all others are joined to one vector,
+  as they are: bytes of one axis, too.
 
   Attributes:
     images: keys of the images.
@@ -35,12 +36,15 @@ class WorldModel(tf.Module):
     Args:
       spec: `types.EnvironmentSpec`.
       config: `DreamerConfig`.
+
+    Raises:
+      UserError: images that the convolutions cannot take.
     """
     super().__init__(name='world_model')
     self._spec, self._config = spec, config.model
     precision, settings = dreamer_config.PRECISIONS[config.learner.precision], config.model
     observations = _as_dict(spec.observation)
-    self.images = sorted(key for key, array in observations.items() if _is_image(array))
+    self.images = sorted(key for key, array in observations.items() if array.is_image)
     self._vectors = {key: array.shape for key, array in sorted(observations.items()) if key not in self.images}
     self.action_size = spec.action.num_values or spec.action.shape[0]
     self.features_size = settings.deterministic + settings.stochastic
@@ -169,10 +173,6 @@ class WorldModel(tf.Module):
 
 def _as_dict(observation):
   return dict(observation) if isinstance(observation, dict) else {'observation': observation}
-
-
-def _is_image(array):
-  return array.dtype == 'uint8' and len(array.shape) == 3
 
 
 def _size(shape):

@@ -1,5 +1,6 @@
 """Policy and world model do the same in a process that has plain TensorFlow only."""
 
+import dataclasses
 import pathlib
 import re
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 import tensorflow as tf
 from tf_agents.trajectories import time_step as ts
 
+from mbrl_tf import types
 from mbrl_tf.algorithms.dreamer import build
 from mbrl_tf.training import export
 from tests.algorithms.dreamer import small
@@ -89,6 +91,14 @@ def test_policy_and_model_act_and_predict_alike_where_nothing_of_ours_is_install
   assert (told['action_0'] != told['action_1']).any()
   if observation == 'pixels':
     check_the_readme(tmp_path)
+
+
+def test_inputs_of_the_model_keep_their_names_beside_observations_of_any_key():
+  keys = ('action', 'seed', 'front-camera', 'arm/angle')
+  spec = dataclasses.replace(small.spec(), observation={key: types.ArraySpec((4,), 'float32') for key in keys})
+  model = build.Parts(small.config(), spec, seed=1).exported_model
+  names = [each.name for each in tf.nest.flatten(model.observe.input_signature)]
+  assert sorted(names) == sorted(['deterministic', 'stochastic', 'action', 'is_first', 'seed', *(f'observation/{key}' for key in keys)])
 
 
 def check_the_readme(folder):

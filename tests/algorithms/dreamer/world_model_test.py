@@ -1,10 +1,13 @@
 """What the world model reads and predicts, against a computation by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from mbrl_tf.algorithms.dreamer import losses
+from mbrl_tf import errors, types
+from mbrl_tf.algorithms.dreamer import losses, world_model
 from mbrl_tf.models import rssm, vision
 from tests.algorithms.dreamer import small
 
@@ -69,6 +72,15 @@ def test_decoding_gives_an_observation_in_its_own_units():
   expected = np.sign(mean) * np.expm1(np.abs(mean))
   np.testing.assert_allclose(decoded['position'], expected[..., :4], rtol=1e-4, atol=1e-6)
   np.testing.assert_allclose(decoded['speed'], expected[..., 4], rtol=1e-4, atol=1e-6)
+
+
+def test_images_without_channels_are_refused_and_bytes_in_one_row_are_a_vector():
+  spec = dataclasses.replace(small.spec(), observation=types.ArraySpec((16, 16), 'uint8'))
+  with pytest.raises(errors.UserError, match=r'channels last.*Received: shape=\(16, 16\)'):
+    world_model.WorldModel(spec, small.config())
+  spec = dataclasses.replace(small.spec(), observation=types.ArraySpec((128,), 'uint8'))
+  world = world_model.WorldModel(spec, small.config())
+  assert world.images == [] and world.decode(tf.zeros([3, 12]))['observation'].shape == (3, 128)
 
 
 def test_without_a_continuation_head_every_episode_goes_on():
