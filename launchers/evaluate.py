@@ -1,7 +1,8 @@
 """Evaluates the newest checkpoint of a run, or the best one, and prints one JSON object.
 
   python -m launchers.evaluate --run_dir=runs/hc --episodes=10
-  python -m launchers.evaluate --run_dir=runs/hc --best           that with the highest evaluate/return_mean of training
+  python -m launchers.evaluate --run_dir=runs/hc --best           that with the highest evaluate/return_mean of training, in other
+                                                          episodes than those that it was chosen by
   python -m launchers.evaluate --run_dir=runs/hc --video          also writes runs/hc/evaluate-ENV_STEPS.gif
 """
 
@@ -27,9 +28,12 @@ def main():
   config = command.stored_config(directory)
   command.load_tensorflow(config.algorithm)
   from launchers import assembly
-  from mbrl_tf.training import metrics
+  from mbrl_tf.training import evaluation, metrics
 
   seed = config.run.seed if command.SEED.value is None else command.SEED.value
+  if command.BEST.value:
+    # The best of several by the same episodes again would be flattered by them.
+    seed = evaluation.derive_seed(seed, 'best')
   with contextlib.ExitStack() as stack:
     run = assembly.assemble_trained(config, directory, command.BEST.value)
     stack.callback(run.environment.close)
