@@ -84,8 +84,9 @@ class Learner(tf.Module):
       applied = trainer.apply(found.gradients[part], found.losses[part])
       told.update({f'{part}/{name}': value for name, value in applied.items()})
     told = replicas.first(self.strategy, told)
-    square = told.pop('imagine/return_square_mean')
-    told['imagine/return_std'] = tf.sqrt(tf.maximum(square - tf.square(told['imagine/return_mean']), 0))
+    # Of replicas' means, too; of one it is 0 and not what rounding leaves of large squares.
+    between = tf.maximum(told.pop('imagine/return_mean_square') - tf.square(told['imagine/return_mean']), 0)
+    told['imagine/return_std'] = tf.sqrt(told.pop('imagine/return_variance') + between)
     self._follow_return_scale(told['imagine/return_std'])
     return told
 
@@ -114,10 +115,11 @@ class Learner(tf.Module):
     with tf.GradientTape() as value_tape:
       value_loss = losses.value_loss(self._value(tf.stop_gradient(features[:-1])), targets, weights)
       scaled_value_loss = self.trainers['value'].scaled(value_loss)
+    return_mean = tf.reduce_mean(targets)
     metrics = {
         **model.metrics, 'actor/loss': actor_loss, 'value/loss': value_loss, 'actor/entropy': tf.reduce_mean(entropies),
-        'imagine/return_mean': tf.reduce_mean(targets), 'imagine/return_square_mean': tf.reduce_mean(tf.square(targets)),
-        'imagine/weight_mean': tf.reduce_mean(weights), 'imagine/cut_share': cut}
+        'imagine/return_mean': return_mean, 'imagine/return_mean_square': tf.square(return_mean),
+        'imagine/return_variance': tf.math.reduce_variance(targets), 'imagine/weight_mean': tf.reduce_mean(weights), 'imagine/cut_share': cut}
     return Found(
         {'model': self.trainers['model'].gradients(model_tape, scaled_model_loss),
          'actor': self.trainers['actor'].gradients(actor_tape, scaled_actor_loss),

@@ -153,6 +153,18 @@ def test_returns_and_losses_of_imagined_trajectories_by_hand(normalized, average
   assert float(told['value/loss']) == pytest.approx(expected, rel=1e-4)
 
 
+def test_the_deviation_of_returns_is_told_of_large_returns_too():
+  spec, config = small.spec(), small.config(behavior__horizon=1, model__continuation=False)
+  world, actor, value = small.models(spec, config)
+  value.trainable_variables[-1].assign([3e4])  # the bias of the last layer
+  tested, batch, seed = learner.Learner(world, actor, value, config), small.batch(spec), tf.constant([1, 2])
+  seeds = tf.random.experimental.stateless_split(seed, 3)
+  starts = tested._starts(world.loss(batch, seeds[0]).posteriors, batch, seeds[2])
+  targets = tested.imagined_returns(starts, seeds[1])[1].numpy().astype(np.float64)
+  assert targets.mean() > 2e4 and 0.01 < targets.std() < 10
+  assert float(tested.step(batch, seed)['imagine/return_std']) == pytest.approx(targets.std(), rel=0.01)
+
+
 def test_a_saturated_actor_is_freed_by_its_entropy_alone():
   """Where all actions are at their bounds, the return has no gradient; a nat's worth has, and it points inwards."""
   norms = {}
