@@ -1,8 +1,8 @@
 """Evaluates the newest checkpoint of a run, or the best one, and prints one JSON object.
 
   python -m launchers.evaluate --run_dir=runs/hc --episodes=10
-  python -m launchers.evaluate --run_dir=runs/hc --best           that with the highest evaluate/return_mean of training, in other
-                                                          episodes than those that it was chosen by
+  python -m launchers.evaluate --run_dir=runs/hc --best           that with the highest evaluate/return_mean of training,
+                                                                  in other episodes than those that chose it
   python -m launchers.evaluate --run_dir=runs/hc --video          also writes runs/hc/evaluate-ENV_STEPS.gif
 """
 

@@ -78,6 +78,18 @@ def evaluated(path, capsys):
   return {name: value for name, value in json.loads(capsys.readouterr().out).items() if name != 'run_dir'}
 
 
+def test_the_best_checkpoint_is_evaluated_in_other_episodes_than_those_that_chose_it(run_dir, capsys):
+  lines = {line['env_steps']: line for line in map(json.loads, (run_dir / 'metrics.jsonl').read_text().splitlines())}
+  episodes = json.loads((run_dir / 'config.json').read_text())['config']['run']['evaluate_episodes']
+  for best in (False, True):
+    with flagsaver.flagsaver():
+      parse(f'--run_dir={run_dir}', f'--episodes={episodes}', *(['--best'] if best else []))
+      evaluate.main()
+    told = json.loads(capsys.readouterr().out)
+    same = told['evaluate/return_mean'] == pytest.approx(lines[told['env_steps']]['evaluate/return_mean'], rel=1e-6)
+    assert same != best
+
+
 def test_prolonged_equals_never_stopped(run_dir, tmp_path, monkeypatch, capsys):
   monkeypatch.setattr(sys, 'argv', ['launcher', *_SMOKE, '--config.run.env_steps=800'])
   monkeypatch.chdir(tmp_path)
