@@ -214,9 +214,9 @@ def _converted_space(space, name):
 
 
 def _check_part(key, box, name):
-  if not re.fullmatch(r'[A-Za-z0-9_.][A-Za-z0-9_./-]*', key):
+  if not isinstance(key, str) or not re.fullmatch(r'[A-Za-z0-9_.][A-Za-z0-9_./-]*', key):
     raise errors.UserError(
-        f'Keys of observations name the inputs of exported policies too, so those of {name} must be of letters, digits, and _ . / - '
+        f'Keys of observations name the inputs of exported policies too, so those of {name} must be texts of letters, digits, and _ . / - '
         f'alone. Received: key={key!r}')
   if not math.prod(box.shape):
     raise errors.UserError(f'There is nothing to observe in an array without entries, in {name}. Received: key={key!r}, shape={box.shape}')

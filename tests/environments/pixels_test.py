@@ -1,5 +1,8 @@
 """Images as observations: of simulators that draw with numpy in this process, and of MuJoCo and pygame in workers."""
 
+import subprocess
+import sys
+
 import gymnasium
 import numpy as np
 import pytest
@@ -155,8 +158,12 @@ def test_a_users_mujoco_simulator_is_drawn_in_a_worker_or_draws_itself_there(par
 
 
 def test_a_renderer_in_a_users_constructor_is_told_where_it_belongs():
-  with pytest.raises(errors.SimulatorError, match='make it at the first frame instead of in the constructor'):
-    catalog.make('tests.environments.user_mujoco:Slider', kwargs={'draws_itself': True, 'draws_at_once': True})
+  # In a process of its own: mujoco reads once, when it is first imported, whether it may draw.
+  program = ("from mbrl_tf.environments import catalog; "
+             "catalog.make('tests.environments.user_mujoco:Slider', kwargs={'draws_itself': True, 'draws_at_once': True})")
+  done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+  assert done.returncode and 'SimulatorError' in done.stderr
+  assert 'make it at the first frame instead of in the constructor' in done.stderr
 
 
 def test_a_users_simulator_that_observes_images_is_in_a_process_unless_it_is_asked_to_be_here():
