@@ -1,31 +1,57 @@
 #!/usr/bin/env bash
-# Makes a virtual environment in .venv with the versions that were tested; does nothing where it is up to date.
-# PYTHON=/path/to/python3.11 chooses the interpreter.
+# Makes a virtual environment in .venv with the tested versions; does nothing where up to date.
+# PYTHON=/path/to/python3.12 chooses the interpreter, VENV=folder another place.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+venv=${VENV:-.venv}
+if [ -n "${PYTHON:-}" ]; then
+  candidates=("$PYTHON")
+else  # All on PATH: the first of a name may be another version, or a shim of one that is not there.
+  mapfile -t candidates < <(type -aP python3 python python3.13 python3.12 python3.11 python3.10)
+fi
 
-find_python() {
-  local candidate
-  for candidate in ${PYTHON:-python3.11 python3.10 python3 python /usr/bin/python3.11 /usr/bin/python3.10}; do
-    # ensurepip is what Debian leaves out of its python3 package, and no environment can be made without it.
-    if "$candidate" -c 'import ensurepip, sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 11))' 2>/dev/null; then
-      echo "$candidate"
+fits() {  # INTERPRETER MODULE: whether it is a version that was tested, and has the module.
+  "$1" -c "import $2, sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))" 2>/dev/null
+}
+
+version() {
+  "$1" --version 2>/dev/null || echo "no $1"
+}
+
+refuse() {
+  echo "mbrl_tf needs Python 3.10 to 3.13 with its venv module (Debian and Ubuntu: python3-venv)." \
+    "Install one, or uv, which downloads one, or name one as PYTHON=/path/to/python3.12," \
+    "and run this again. Received: $1" >&2
+  exit 2
+}
+
+is_made() {  # Whether the environment is there, and made by the Python that was named, if one was.
+  fits "$venv/bin/python" pip &&
+    { [ -z "${PYTHON:-}" ] || [ "$(version "$PYTHON")" = "$(version "$venv/bin/python")" ]; }
+}
+
+make() {
+  local candidate said
+  for candidate in "${candidates[@]}"; do
+    # ensurepip is what Debian leaves out of its python3 package, and venv needs it.
+    if fits "$candidate" ensurepip; then
+      "$candidate" -m venv --clear "$venv"
       return
     fi
   done
-  local found
-  found=$("${PYTHON:-python3}" --version 2>/dev/null || echo "no ${PYTHON:-python3}")
-  echo "mbrl_tf needs Python 3.10 or 3.11 with its venv module, because TF-Agents pins a pygame without wheels for later ones:" \
-    "install python3.11 and python3.11-venv (or name one as PYTHON=...) and run this again. Received: $found" >&2
-  return 2
+  if [ -n "${PYTHON:-}" ] || ! type -P uv >/dev/null; then
+    refuse "$(version "${PYTHON:-python3}")"
+  fi
+  said=$(uv venv --quiet --clear --seed --python '>=3.10,<3.14' "$venv" 2>&1) ||
+    refuse "$(version python3), and from uv: $(head -n 1 <<< "$said")"
 }
 
+is_made || make
 wanted=$(cat requirements.txt setup.py pyproject.toml | cksum)
-if [ "$(cat .venv/installed 2>/dev/null)" != "$wanted" ]; then
-  python=$(find_python)
-  echo "Installing into .venv with $("$python" --version); this takes some minutes." >&2
-  "$python" -m venv .venv
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-  echo "$wanted" > .venv/installed
+if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
+  echo "Installing into $venv with $(version "$venv/bin/python"); this takes some minutes." >&2
+  install=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps)
+  "${install[@]}" --requirement requirements.txt
+  "${install[@]}" --editable .
+  echo "$wanted" > "$venv/installed"
 fi

@@ -4,4 +4,5 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 ./install.sh
 # By file, so that what a module's tests share is made once; in order, so that the longest do not come last.
-exec .venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder "$@"
+exec "${VENV:-.venv}/bin/python" -m pytest \
+  --numprocesses 2 --dist loadfile --no-loadscope-reorder "$@"
