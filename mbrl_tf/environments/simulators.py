@@ -224,7 +224,7 @@ def _building(name, kwargs):
   except errors.UserError:
     raise
   except gymnasium.error.DependencyNotInstalled as error:
-    raise errors.UserError(f'{name} needs a package that is not installed ({error}). Received: environment.name={name!r}') from error
+    raise wrappers.missing_package(name, error) from error
   except Exception as error:
     advice = ''
     if is_users(name) and os.environ.get('MUJOCO_GL') == 'disable' and 'mujoco' in sys.modules:

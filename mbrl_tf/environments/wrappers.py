@@ -185,9 +185,17 @@ class SeedEpisodes(gymnasium.Wrapper):
   def _simulator_error(self, method, error):
     if isinstance(error, (errors.SimulatorError, errors.UserError)):
       return error
+    if isinstance(error, gymnasium.error.DependencyNotInstalled):  # of what draws
+      return missing_package(self._name, error)
     return errors.SimulatorError(
         f'Simulator {self._index} of {self._name} raised in {method}().\n{traceback.format_exc()}'
         f'Received: {type(error).__name__}={str(error)!r}')
+
+
+def missing_package(name, error):
+  """Returns the `UserError` of a simulator that Gymnasium says needs another package."""
+  return errors.UserError(f'{name} needs a package that is not installed ({error}). '
+                          f'Received: environment.name={name!r}')
 
 
 def episode_seed(seed, index, episode):
