@@ -108,6 +108,14 @@ def test_an_environment_of_another_python_is_made_anew_where_one_is_named(folder
   assert install(folder, PYTHON=str(interpreter(folder / 'other', '3.12.1'))) == (7, '')
 
 
+def test_pip_is_told_in_one_sentence_which_pythons_there_are():
+  code = 'import sys; sys.version_info = (3, 14, 0); exec(open("setup.py").read())'
+  done = subprocess.run([sys.executable, '-c', code], cwd=_ROOT, capture_output=True, text=True)
+  assert done.returncode == 1 and done.stderr.count('\n') == 1
+  assert done.stderr.startswith('mbrl_tf needs Python 3.10 to 3.13')
+  assert done.stderr.endswith('Received: Python 3.14\n')
+
+
 def test_each_version_is_pinned_once_for_each_python():
   lines = (_ROOT / 'requirements.txt').read_text().splitlines()
   pins = [requirements.Requirement(line) for line in lines if line and not line.startswith('#')]
