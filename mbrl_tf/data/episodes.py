@@ -112,7 +112,8 @@ class EpisodeStore:
     # Images shrink well. Vectors hardly do, and there the time to compress is what counts.
     has_image = any(is_image(value) for value in arrays.values())
     (np.savez_compressed if has_image else np.savez)(content, **_to_blocks(arrays), **{_INDEX: index})
-    files.write_atomically(path, content.getbuffer())
+    with content.getbuffer() as written:  # given back where the disk is full, too
+      files.write_atomically(path, written)
     self._files[index] = path
     self._count = index + 1
     return index

@@ -7,7 +7,7 @@ import pytest
 
 from mbrl_tf import errors
 from mbrl_tf import types
-from mbrl_tf.data import episodes
+from mbrl_tf.data import episodes, files
 
 
 def make_episode(decisions=4, seed=0, member=-1, image=False):
@@ -183,3 +183,17 @@ def test_images_take_less_room_than_they_show(tmp_path):
   image[:, ::2] = np.arange(501)[:, None, None, None] % 200
   store.append(make_episode(500)._replace(observation=image))
   assert next(tmp_path.iterdir()).stat().st_size < image.nbytes / 20
+
+
+def test_the_memory_of_an_episode_that_cannot_be_written_is_given_back(tmp_path, monkeypatch):
+  kept = []
+
+  def fail(path, content):
+    kept.append(content)
+    raise errors.StorageError('full')
+
+  monkeypatch.setattr(files, 'write_atomically', fail)
+  with pytest.raises(errors.StorageError):
+    episodes.EpisodeStore(tmp_path).append(make_episode(5))
+  with pytest.raises(ValueError, match='released'):
+    bytes(kept[0])
