@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 ./install.sh
-exec .venv/bin/python -m launchers.train --config=configs/mbmpo/pendulum.py "$@"
+exec "${VENV:-.venv}/bin/python" -m launchers.train --config=configs/mbmpo/pendulum.py "$@"
