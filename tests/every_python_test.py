@@ -64,7 +64,7 @@ def test_everything_is_imported_and_the_check_says_so(call, tmp_path):
 @pytest.mark.parametrize('algorithm', catalog.names())
 def test_each_algorithm_learns_is_evaluated_and_exported(call, tmp_path, algorithm):
   for launcher, *arguments in (
-      ['train', config(algorithm, 'smoke'), *_LITTLE[algorithm]],
+      ['train', config(algorithm, 'smoke'), *_LITTLE.get(algorithm, [])],
       ['evaluate', '--episodes=1', '--video'], ['export', '--export_dir=exported']):
     done = call(tmp_path, '-m', f'launchers.{launcher}', '--run_dir=run', *arguments)
     assert done.returncode == 0, done.stderr
