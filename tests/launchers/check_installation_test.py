@@ -64,3 +64,12 @@ def test_what_pip_leaves_out_is_told_with_the_command_that_brings_it(module):
   assert done.returncode == 1 and done.stderr.count('\n') == 1
   assert '`pip install --no-deps tf-agents==0.19.0 dm_control==1.0.50` brings' in done.stderr
   assert done.stderr.endswith(f'without {module}\n')
+
+
+def test_a_suite_that_does_not_import_fails_the_check(monkeypatch):
+  monkeypatch.setattr(check_installation, 'modules', lambda: [])
+  monkeypatch.setitem(sys.modules, 'dm_control', None)
+  monkeypatch.delitem(sys.modules, 'dm_control.suite', raising=False)
+  failed = check_installation.failed_imports()
+  assert len(failed) == 1 and failed[0].startswith('dmc:cartpole_balance cannot be built (')
+  assert 'dm_control' in failed[0]
