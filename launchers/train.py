@@ -42,6 +42,7 @@ def main():
     checkpointer = loop.restore(run.algorithm, config, directory, run.store, run.environment, placed)
     if host == 0:
       directory.write_config(config)  # only now: what cannot be built, or does not go on, must not occupy or change the folder
+    placed.gather([0])  # no host writes episodes into what is no run yet
     finished = loop.train(run.algorithm, config, directory, run.store, run.environment, evaluator, checkpointer, placed)
     said = 'Finished' if finished else 'Stopped with a checkpoint; the same command goes on'
     print(f'{said}. env_steps={run.algorithm.env_steps} run_dir={directory.path}', file=sys.stderr)

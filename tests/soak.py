@@ -89,6 +89,7 @@ def _train(algorithm, parallel, env_steps, path) -> List[Sample]:
 
       run.algorithm.iterations = sampled
       checkpointer = loop.restore(run.algorithm, config, directory, run.store, run.environment)
+      directory.write_config(config)
       loop.train(run.algorithm, config, directory, run.store, run.environment, evaluator, checkpointer)
     finally:
       evaluator.close()

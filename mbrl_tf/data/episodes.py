@@ -196,7 +196,7 @@ class EpisodeStore:
       count: the length of the store when the checkpoint was written. Where the store is shorter, somebody removed
         files: the next episode still gets index `count`, and what is missing is skipped with a warning when read.
     """
-    files.remove_partial(self.folder)
+    files.remove_partial(self.folder, _FILE_NAME.pattern)
     newer = sorted((index for index in self._files if index >= count), reverse=True)
     for index in newer:  # newest first: killed half way, the store still is a beginning of what it was
       self._files.pop(index).unlink(missing_ok=True)

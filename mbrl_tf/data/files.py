@@ -3,14 +3,43 @@
 import contextlib
 import errno
 import os
+import pathlib
 import re
 
 from mbrl_tf import errors
 
 _TEMPORARY = '.partial'
+_SCHEME = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*://')  # gs://, s3://, file://
 # What another path or other rights would mend; anything else, such as a full disk, is nobody's mistake.
 _USERS_MISTAKES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
                    errno.ELOOP, errno.ENOENT)
+
+
+def local_path(path, name) -> pathlib.Path:
+  """Returns a path that a person gave as an absolute one; `~` at its beginning is the home folder.
+
+  Absolute, because a simulator may change the working directory; `..` stays, for it may lead out of a link.
+
+  Args:
+    path: text or `os.PathLike`.
+    name: of the flag, for errors.
+
+  Raises:
+    UserError: where it names no place on this machine's file systems.
+  """
+  text = os.fspath(path)
+  if _SCHEME.match(text):
+    raise errors.UserError(
+        f'Files are read and written in local folders alone, and this names a place elsewhere; mount it, or copy what is written here. '
+        f'Received: {name}={text!r}')
+  try:
+    text.encode()  # TensorFlow takes no others
+    usable = '\0' not in text
+  except UnicodeEncodeError:
+    usable = False
+  if not usable:
+    raise errors.UserError(f'A path must be text in UTF-8 without zeros. Received: {name}={text!r}')
+  return pathlib.Path(os.path.expanduser(text)).absolute()
 
 
 @contextlib.contextmanager
@@ -44,7 +73,8 @@ def write_atomically(path, content):
   temporary = path.with_name(path.name + _TEMPORARY)
   with writing(path):
     try:
-      with open(temporary, 'wb') as file:
+      temporary.unlink(missing_ok=True)
+      with open(temporary, 'xb') as file:  # a new one, so that no link is followed
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -56,10 +86,15 @@ def write_atomically(path, content):
     sync(path.parent)
 
 
-def remove_partial(folder):
-  """Removes what a process left in a folder that was killed while it wrote."""
+def remove_partial(folder, names):
+  """Removes what a process left in a folder that was killed while it wrote.
+
+  Args:
+    folder: path.
+    names: regular expression of what it writes there; other files are somebody else's.
+  """
   for path in folder.glob(f'*{_TEMPORARY}'):
-    if path.is_file():  # a folder is an export's, which may be going on
+    if re.fullmatch(names, path.name[:-len(_TEMPORARY)]) and not path.is_dir():
       path.unlink()
 
 

@@ -16,7 +16,8 @@ from mbrl_tf.data import files
 _NAME = 'checkpoint'
 _SUMS = '.sha256'
 _TEMPORARY = '_temp'  # where TensorFlow puts a checkpoint together
-_PART = re.compile(rf'({_NAME}-\d+)({_TEMPORARY}|\.index|\.data-.*)')  # what else is there may be a person's own copy
+_DATA = r'\.data-\d{5}-of-\d{5}'
+_PART = re.compile(rf'({_NAME}-\d+)({_TEMPORARY}|\.index|{_DATA})')  # what else is there may be a person's own copy
 
 
 class Progress(tf.Module):
@@ -128,7 +129,7 @@ class Checkpointer:
         shutil.rmtree(path, ignore_errors=True)
       elif found and found[1] not in complete:
         path.unlink(missing_ok=True)
-    files.remove_partial(self._folder)
+    files.remove_partial(self._folder, rf'{_NAME}-\d+{_SUMS}')
 
   def _write(self, path):
     """Writes all files of a checkpoint durably."""
@@ -191,7 +192,8 @@ def _sums(path):
 
 def _parts(path):
   """Returns the files of a checkpoint that hold its content."""
-  return sorted([path.with_name(f'{path.name}.index'), *path.parent.glob(f'{path.name}.data-*')])
+  data = [file for file in path.parent.glob(f'{path.name}.data-*') if _PART.fullmatch(file.name)]
+  return sorted([path.with_name(f'{path.name}.index'), *data])
 
 
 def _checksum(file):

@@ -12,7 +12,6 @@ import zlib
 import numpy as np
 
 from mbrl_tf import errors
-from mbrl_tf.data import files
 from mbrl_tf.training import checkpoint
 from mbrl_tf.training import metrics as run_metrics
 from mbrl_tf.training import placement as placement_lib
@@ -63,7 +62,7 @@ def restore(algorithm, config, directory, store, environment, placement=_ALONE) 
   if placement.host == 0:
     # Also here, because a run that was killed right after its last checkpoint writes none any more.
     checkpointer.remove_leftovers()
-    files.remove_partial(directory.path)
+    directory.remove_partial()
   return checkpointer
 
 

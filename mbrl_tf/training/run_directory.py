@@ -8,6 +8,7 @@ import math
 import os
 import pathlib
 import platform
+import re
 import typing
 
 import mbrl_tf
@@ -20,6 +21,10 @@ _PACKAGES = ('tensorflow', 'tf-keras', 'tensorflow-probability', 'tf-agents', 'n
 _MAY_CHANGE = ('run.', 'environment.parallel', 'environment.worker_timeout_seconds', 'replay.cache_mib')
 _SEED = 'run.seed'
 _CHIEFS_LOCK = 'lock'
+_LOCK_NAME = re.compile(r'lock(-\d+)?')
+_OWNER = re.compile(r'(process \d+ on .*)?')  # what a lock says
+_CONFIG_BEGINS = '{\n  "algorithm": '  # as `write_config` writes it
+_PARTIAL_NAMES = r'config\.json|metrics\.jsonl|evaluate-\d+\.gif'  # what a killed writer may have left half
 _NOT_FINITE = '$float'  # see `to_json`
 
 
@@ -94,7 +99,7 @@ class RunDirectory:
       path: the folder.
       host: the number of this host, of which each has a lock of its own.
     """
-    self.path = pathlib.Path(path)
+    self.path = files.local_path(path, 'run_dir')
     self.checkpoints = self.path / 'checkpoints'
     self.episodes = self.path / 'episodes'
     self.metrics = self.path / 'metrics.jsonl'
@@ -106,11 +111,14 @@ class RunDirectory:
     """Makes this process its host's only one in the folder, until it ends in whatever way: the system then takes the lock.
 
     Raises:
-      UserError: where another process owns it, or it cannot be created.
+      UserError: where another process owns it, it cannot be created, or the folder holds something else than a run; nothing
+        in it is changed then.
     """
+    lock = self.path / (f'lock-{self._host}' if self._host else _CHIEFS_LOCK)
     try:
+      self._require_own()
       self.path.mkdir(parents=True, exist_ok=True)
-      self._lock = open(self.path / (f'lock-{self._host}' if self._host else _CHIEFS_LOCK), 'a+')
+      self._lock = os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), 'r+')
     except OSError as error:
       raise errors.UserError(f'The run directory cannot be written ({error}). Received: run_dir={str(self.path)!r}') from error
     try:
@@ -126,7 +134,7 @@ class RunDirectory:
       self._lock.close()
       raise errors.UserError(f'This file system has no locks, and without one two trainers could overwrite each other ({error.strerror}). '
                              f'Received: run_dir={str(self.path)!r}') from error
-    with files.writing(self._lock.name):  # who it is, for the message above; the lock itself is the system's
+    with files.writing(lock):  # who it is, for the message above; the lock itself is the system's
       self._lock.truncate(0)
       self._lock.write(f'process {os.getpid()} on {platform.node()}')
       self._lock.flush()
@@ -135,6 +143,29 @@ class RunDirectory:
 
   def __exit__(self, *unused):
     self._lock.close()  # which releases it
+
+  def _require_own(self):
+    """Raises a `UserError` where the folder may not be written: it is neither absent, empty nor a run's, or leads elsewhere."""
+    if not self.path.is_dir():
+      return
+    locks = [path for path in self.path.iterdir() if _LOCK_NAME.fullmatch(path.name)]
+    lasting = [self.config_file, self.metrics, self.checkpoints, self.episodes, *self.episodes.glob('shard-*'), *locks]
+    links = [str(path.relative_to(self.path)) for path in lasting if path.is_symlink()]
+    if links:
+      raise errors.UserError(
+          'A run writes into its own folder alone and follows no links out of it: put the files themselves there. '
+          f'Received: run_dir={str(self.path)!r}, links={links}')
+    is_run = self.config_file.exists() and 'algorithm' in self.read_config()
+    found = sorted(path.name for path in self.path.iterdir() if not _is_own(path, is_run))
+    if found:
+      raise errors.UserError(
+          'A run begins in a folder that is absent or empty, and goes on where its config.json is. This one holds something else '
+          f'({", ".join(found[:3])}{", ..." if len(found) > 3 else ""}), which stays as it is: choose another --run_dir. '
+          f'Received: run_dir={str(self.path)!r}')
+
+  def remove_partial(self):
+    """Removes what a killed process left half written directly in the folder. For the owner of the run alone."""
+    files.remove_partial(self.path, _PARTIAL_NAMES)
 
   def chief(self) -> str:
     """Returns which process is the first of the hosts that train here, as this host sees it; empty where it sees none."""
@@ -191,6 +222,22 @@ class RunDirectory:
     self.check_config(config)
     content = {'algorithm': config.algorithm, 'config': config_to_dict(config), 'versions': versions()}
     files.write_atomically(self.config_file, to_json(content).encode())
+
+
+def _is_own(path, is_run):
+  """Whether something directly in a folder is a run's: in one that is no run yet, what was there before its config.json."""
+  if _LOCK_NAME.fullmatch(path.name):
+    return is_run if path.is_dir() else bool(_OWNER.fullmatch(_beginning(path)))
+  return is_run or (path.name == 'config.json.partial' and _CONFIG_BEGINS.startswith(_beginning(path)[:len(_CONFIG_BEGINS)]))
+
+
+def _beginning(path):
+  """Returns the first characters of a file; a zero where there are none to be read."""
+  try:
+    with open(path, errors='replace') as file:
+      return file.read(1000)
+  except OSError:
+    return '\0'
 
 
 def versions() -> dict:

@@ -220,10 +220,12 @@ def test_one_whose_writing_was_killed_is_none(tmp_path, killed):
 
 def test_what_no_checkpoint_wrote_is_left_alone(tmp_path):
   checkpointer = saved(tmp_path, [1., 2.])
-  theirs = ['checkpoint-20-good.index', 'checkpoint-99.tar', 'checkpoint-old', 'notes.txt', 'checkpoint-20.backup']
+  theirs = ['checkpoint-20-good.index', 'checkpoint-99.tar', 'checkpoint-old', 'notes.txt', 'checkpoint-20.backup', 'film.mp4.partial',
+            'checkpoint-99.data-00000-of-00001.bak', 'checkpoint-20.data-00000-of-00001.bak']
   for name in theirs:
     (tmp_path / name).write_text('a copy')
   (tmp_path / 'checkpoint-all').mkdir()
+  assert restored(tmp_path)[1] == 2.  # the copy of its data is no part of it
   for number in range(3, 8):
     checkpointer.progress.env_steps.assign(10 * number)
     checkpointer.save()

@@ -56,6 +56,7 @@ def state():
 @pytest.fixture
 def path(tmp_path):
   """A run of two hosts with checkpoints at 40 and 80 env steps, and one more episode of each host after them."""
+  run_directory.RunDirectory(tmp_path).write_config(fakes.CountingConfig())
   stores = [shards.ShardedStore(tmp_path / 'episodes', host, 2) for host in range(2)]
   checkpointer = checkpoint.Checkpointer(tmp_path / 'checkpoints', state().state)
   for count, env_steps in ((1, 40), (2, 80), (3, None)):

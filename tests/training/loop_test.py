@@ -46,6 +46,7 @@ def run(path, env_steps=60, stop_at=None, crash_at=None, spoil_at=None, **change
     algorithm.iterations = watched
     evaluator = evaluation.Evaluator(lambda num_envs, seed, render_mode: fakes.CountingEnvironment([[4]] * num_envs), 3, 0)
     checkpointer = loop.restore(algorithm, config, directory, store, environment)
+    directory.write_config(config)
     return loop.train(algorithm, config, directory, store, environment, evaluator, checkpointer)
 
 

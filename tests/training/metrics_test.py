@@ -31,6 +31,14 @@ def test_one_object_per_line(tmp_path):
       {'env_steps': 10, 'seconds': 1.25, 'collect/return_mean': 2.5, 'x/nan': None}, {'env_steps': 20, 'seconds': 2.0}]
 
 
+def test_a_file_that_has_another_name_too_stays_as_it_is_under_that(tmp_path):
+  metrics.MetricsFile(tmp_path / 'metrics.jsonl', 0).write(10, 1, {})
+  (tmp_path / 'kept').hardlink_to(tmp_path / 'metrics.jsonl')  # as of `cp --link`
+  metrics.MetricsFile(tmp_path / 'metrics.jsonl', 10).write(20, 2, {})
+  assert [line['env_steps'] for line in lines(tmp_path / 'kept')] == [10]
+  assert [line['env_steps'] for line in lines(tmp_path / 'metrics.jsonl')] == [10, 20]
+
+
 def test_the_overview_shows_metrics_that_are_written(tmp_path):
   told = {
       'returns, real': ('collect/return_mean', 'evaluate/return_mean'),

@@ -132,5 +132,91 @@ def test_no_run_there(tmp_path):
     run_directory.RunDirectory(tmp_path).read_config()
 
 
+def snapshot(folder):
+  """Everything below a folder: of a link where it leads, of a file its content."""
+  return {path.relative_to(folder): os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+          for path in folder.rglob('*')}
+
+
+FOREIGN = {
+    'a thesis': {'thesis.txt': 'years of work'}, 'episodes': {'episodes/00000000-5.npz': 'of another run'},
+    'metrics': {'metrics.jsonl': '{"epoch": 1}\n'}, 'a download': {'film.mp4.partial': 'half'}, 'a hidden file': {'.env': 'A=1'},
+    'a checkpoint': {'checkpoints/checkpoint-5.index': 'x'}, 'a lock': {'lock': 'of my own'}, 'a folder lock': {'lock/inside': 'x'},
+    'an empty folder': {'empty/': ''}, 'a config': {'config.json': '{"model_type": "bert"}'}, 'a list': {'config.json': '[1]'},
+    'half a config': {'config.json.partial': 'mine'}, 'another config': {'config.json': '{"config": {"lr": 1}}'},
+    'events': {'events.out.tfevents.1.host': 'x'}}
+
+
+def fill(folder, content):
+  """Writes files below a folder, given by name; a name that ends in a slash is an empty folder."""
+  for name, text in content.items():
+    path = folder / name
+    (path if name.endswith('/') else path.parent).mkdir(parents=True, exist_ok=True)
+    if not name.endswith('/'):
+      path.write_text(text)
+
+
+@pytest.mark.parametrize('content', FOREIGN.values(), ids=FOREIGN)
+def test_a_folder_that_holds_something_else_is_refused_and_stays_as_it_is(content, tmp_path):
+  fill(tmp_path, content)
+  before = snapshot(tmp_path)
+  for host in (0, 1):
+    with pytest.raises(errors.UserError, match='Received: run_dir=.*') as raised:
+      run_directory.RunDirectory(tmp_path, host).__enter__()
+    assert '\n' not in str(raised.value)
+  assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize('content', [
+    {}, {'lock': 'process 5 on host'}, {'lock': '', 'lock-1': 'process 6 on other'}, {'config.json.partial': ''},
+    {'lock': 'process 5 on host', 'config.json.partial': '{\n  "algo'}, {'config.json.partial': '{\n  "algorithm": "mbmpo",\n  "con'}])
+def test_what_a_run_leaves_that_was_killed_before_its_config_is_no_hindrance(content, tmp_path):
+  fill(tmp_path, content)
+  with run_directory.RunDirectory(tmp_path) as directory:
+    directory.write_config(fakes.CountingConfig())
+  with run_directory.RunDirectory(tmp_path):
+    pass
+
+
+@pytest.mark.parametrize('name', ['config.json', 'metrics.jsonl', 'lock', 'lock-3', 'checkpoints', 'episodes', 'episodes/shard-1'])
+def test_no_link_leads_out_of_a_run(name, tmp_path):
+  other = tmp_path / 'other'
+  fill(other, {'file': '{"config": {"algorithm": "counting"}}', 'folder/00000000-5.npz': 'an episode'})
+  run = tmp_path / 'run'
+  with run_directory.RunDirectory(run) as directory:
+    directory.write_config(fakes.CountingConfig())
+  (run / name).parent.mkdir(exist_ok=True)
+  (run / name).unlink(missing_ok=True)
+  (run / name).symlink_to(other / ('folder' if '.' not in name and 'lock' not in name else 'file'))
+  before = snapshot(tmp_path)
+  with pytest.raises(errors.UserError, match=f"follows no links.*Received: run_dir=.*{name}"):
+    run_directory.RunDirectory(run).__enter__()
+  assert snapshot(tmp_path) == before
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path):
+  (tmp_path / 'disk').mkdir()
+  (tmp_path / 'run').symlink_to(tmp_path / 'disk')
+  with run_directory.RunDirectory(tmp_path / 'run') as directory:
+    directory.write_config(fakes.CountingConfig())
+  assert (tmp_path / 'disk' / 'config.json').exists()
+
+
+def test_a_run_stays_where_it_is_when_the_working_directory_changes(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  with run_directory.RunDirectory('run') as directory:
+    monkeypatch.chdir('/')
+    directory.write_config(fakes.CountingConfig())
+  assert (tmp_path / 'run' / 'config.json').exists()
+
+
+def test_only_what_a_run_writes_is_a_leftover(tmp_path):
+  directory = run_directory.RunDirectory(tmp_path)
+  names = ['config.json.partial', 'metrics.jsonl.partial', 'evaluate-30.gif.partial', 'film.mp4.partial', 'evaluate-mine.gif.partial']
+  fill(tmp_path, dict.fromkeys(names, ''))
+  directory.remove_partial()
+  assert {path.name for path in tmp_path.iterdir()} == set(names[3:])
+
+
 def test_flatten():
   assert run_directory.flatten({'a': {'b': {'c': 1}, 'd': {}}, 'e': 2}) == {'a.b.c': 1, 'a.d': {}, 'e': 2}
