@@ -12,6 +12,7 @@ draws the mean of that CSV too. A file of published curves has the columns env_s
 
 import csv
 import glob
+import io
 import json
 import os
 import pathlib
@@ -25,12 +26,12 @@ from mbrl_tf import errors
 from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
-_RUN_DIRS = flags.DEFINE_list('run_dirs', None, 'folders of runs, with commas between them; * and ? stand for any characters')
+_RUN_DIRS = flags.DEFINE_string('run_dirs', None, 'folders of runs, with commas between them; * and ? stand for any characters')
 _OUT = flags.DEFINE_string('out', None, 'path of what is written, without .csv or .png')
 _METRIC = flags.DEFINE_string('metric', 'collect/return_mean', 'a name in metrics.jsonl')
 _PUBLISHED = flags.DEFINE_string('published', None, 'CSV file of a published curve to draw beside')
 _PUBLISHED_ENV = flags.DEFINE_string('published_env', None, 'which rows of that file: the value in its column env')
-_BESIDE = flags.DEFINE_list('beside', [], 'CSV files that this command wrote of other runs, whose means are drawn too')
+_BESIDE = flags.DEFINE_string('beside', '', 'CSV files that this command wrote of other runs, with commas between them, whose means are drawn too')
 
 
 class Curves(NamedTuple):
@@ -53,15 +54,16 @@ def main():
   for directory in directories:
     runs[directory.read_config()['run']['seed']] = read_curve(directory.metrics, _METRIC.value)
   published = read_published(_PUBLISHED.value, _PUBLISHED_ENV.value) if _PUBLISHED.value else None
-  others = {pathlib.Path(path).stem: read_mean(path) for path in _BESIDE.value}
+  others = {pathlib.Path(path).stem: read_mean(path) for path in _listed(_BESIDE.value, _existing)}
   curves = aligned(runs)
-  out = pathlib.Path(_OUT.value)
+  out = files.local_path(_OUT.value, 'out')
   # Not `with_suffix`, which would cut a name such as `pendulum-0.5`.
   table, picture = (out.with_name(f'{out.name}.{ending}') for ending in ('csv', 'png'))
+  _require_replaceable(table, picture)
   with files.writing(out):
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_csv(table, curves)
-    draw(picture, curves, _METRIC.value, out.name, published, others)
+  write_csv(table, curves)
+  draw(picture, curves, _METRIC.value, out.name, published, others)
   print(json.dumps({'csv': str(table), 'png': str(picture), 'seeds': sorted(runs), 'env_steps': float(curves.env_steps[-1]),
                     'mean_at_end': _plain(curves.mean[-1])}))
 
@@ -99,7 +101,7 @@ def _parsed(line):
 def read_published(path, env=None):
   """Returns env steps and values of a published curve; `env` chooses rows where the file holds several tasks."""
   try:
-    with open(path, newline='') as file:
+    with open(files.local_path(path, 'published'), newline='') as file:
       rows = list(csv.DictReader(file))
     kept = [row for row in rows if env is None or row['env'] == env]
     envs = {row.get('env') for row in kept}
@@ -117,7 +119,7 @@ def read_published(path, env=None):
 def read_mean(path):
   """Returns env steps and means of a CSV file that `write_csv` wrote; without those where a seed is missing."""
   try:
-    with open(path, newline='') as file:
+    with open(files.local_path(path, 'beside'), newline='') as file:
       return np.array([[float(row['env_steps']), float(row['mean'])] for row in csv.DictReader(file) if row['mean']]).reshape(-1, 2).T
   except (OSError, KeyError, ValueError, TypeError) as error:
     raise errors.UserError(f'--beside takes CSV files that this command wrote ({error!r}). Received: beside={path!r}') from error
@@ -136,11 +138,12 @@ def aligned(runs) -> Curves:
 
 def write_csv(path, curves):
   """Writes `env_steps, seed_0, ..., mean`; a field is empty where there is no value."""
-  with open(path, 'w', newline='') as file:
-    writer = csv.writer(file, lineterminator='\n')
-    writer.writerow(['env_steps', *(f'seed_{seed}' for seed in curves.seeds), 'mean'])
-    for values in zip(curves.env_steps, *curves.seeds.values(), curves.mean):
-      writer.writerow([int(values[0]), *('' if np.isnan(value) else f'{value:.2f}' for value in values[1:])])
+  content = io.StringIO(newline='')
+  writer = csv.writer(content, lineterminator='\n')
+  writer.writerow(['env_steps', *(f'seed_{seed}' for seed in curves.seeds), 'mean'])
+  for values in zip(curves.env_steps, *curves.seeds.values(), curves.mean):
+    writer.writerow([int(values[0]), *('' if np.isnan(value) else f'{value:.2f}' for value in values[1:])])
+  files.write_atomically(path, content.getvalue().encode())
 
 
 def draw(path, curves, metric, title, published=None, others=None):
@@ -162,23 +165,62 @@ def draw(path, curves, metric, title, published=None, others=None):
     if shown.any():
       marker = 'o' if shown.sum() == 1 else None  # a line of one point is not seen
       axes.plot(published[0][shown], published[1][shown], color='tab:gray', linestyle='--', marker=marker, label='published')
-  axes.set(xlabel='env steps', ylabel=metric, title=title)
+  axes.set(xlabel='env steps', ylabel=metric)
+  axes.set_title(title, parse_math=False)  # a name may hold a $
   axes.xaxis.set_major_formatter('{x:,.0f}')
   axes.grid(alpha=0.3)
-  axes.legend(loc='best', frameon=False)
-  figure.savefig(path)
+  for text in axes.legend(loc='best', frameon=False).get_texts():
+    text.set_parse_math(False)
+  content = io.BytesIO()
+  figure.savefig(content, format='png')
   pyplot.close(figure)
+  files.write_atomically(path, content.getvalue())
 
 
-def _expanded(patterns):
+def _require_replaceable(table, picture):
+  """Raises a `UserError` where a file is in the way that this command did not write: it writes both, and the table tells."""
+  if table.exists():
+    with open(table, 'rb') as file:
+      is_own = file.readline().strip().startswith(b'env_steps,seed_')
+  else:
+    is_own = not picture.exists()
+  if not is_own:
+    raise errors.UserError('A file of this name is there that this command did not write, so it is not overwritten. '
+                           f'Received: out={str(table.with_name(table.name[:-4]))!r}')
+
+
+def _expanded(text):
   """Returns the folders that patterns stand for, each once."""
   found = {}
-  for pattern in patterns:
-    matches = sorted(path for path in glob.glob(pattern) if os.path.isdir(path))
+  for pattern in _listed(text, _folders):
+    matches = _folders(pattern)
     if not matches:
       raise errors.UserError(f'There is no such folder. Received: run_dirs={pattern!r}')
     found.update(dict.fromkeys(map(os.path.normpath, matches)))
   return list(found)
+
+
+def _listed(text, find):
+  """Returns what a text with commas lists. A name may have commas itself: as many parts are one as `find` finds something for."""
+  parts, listed = text.split(',') if text else [], []
+  while parts:
+    count = next((count for count in range(len(parts), 0, -1) if find(','.join(parts[:count]))), 1)
+    listed.append(','.join(parts[:count]))
+    parts = parts[count:]
+  return listed
+
+
+def _existing(path):
+  return os.path.exists(files.local_path(path, 'beside'))
+
+
+def _folders(pattern):
+  """Returns the folders of this very name, or that a pattern matches: brackets stand for themselves where they can."""
+  path = str(files.local_path(pattern, 'run_dirs')) if pattern else ''
+  if os.path.isdir(path):
+    return [path]
+  matches = glob.glob(path.replace('[', '[[]')) or glob.glob(path)
+  return sorted(match for match in matches if os.path.isdir(match))
 
 
 def _require_seeds_only(directories):

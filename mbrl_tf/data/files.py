@@ -42,6 +42,14 @@ def local_path(path, name) -> pathlib.Path:
   return pathlib.Path(os.path.expanduser(text)).absolute()
 
 
+def require_loadable(path, name):
+  """Raises a `UserError` where `tf.saved_model.load` could not read what is saved in a folder: it takes its name for a pattern."""
+  if re.search(r'[\[\\]', str(path)):
+    raise errors.UserError(
+        'tf.saved_model.load takes brackets and backslashes in a path for a pattern, and would not find what is written here: choose '
+        f'another folder. Received: {name}={str(path)!r}')
+
+
 @contextlib.contextmanager
 def writing(path, *failures):
   """Makes an error that names path and cause of what fails in its block.

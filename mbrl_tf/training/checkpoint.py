@@ -1,9 +1,12 @@
 """Checkpoints of everything that influences a run's future."""
 
+import atexit
+import functools
 import hashlib
 import pathlib
 import re
 import shutil
+import tempfile
 import warnings
 
 import numpy as np
@@ -145,7 +148,7 @@ class Checkpointer:
   def _read(self, path):
     """Restores one checkpoint whose files are whole."""
     try:
-      self._checkpoint.read(str(path)).assert_existing_objects_matched()
+      self._checkpoint.read(str(_without_pattern(path))).assert_existing_objects_matched()
     except Exception as error:  # TensorFlow reports what does not fit as AssertionError, ValueError, OpError, and more
       raise errors.UserError(
           f'The checkpoint does not fit this version of the algorithm ({str(error).splitlines()[0]}). '
@@ -214,6 +217,21 @@ def _damage(path):
   except (OSError, ValueError) as error:
     return f'{type(error).__name__}: {error}'
   return None if found == expected else f'its files do not have the checksums in {sums.name}'
+
+
+def _without_pattern(path):
+  """Returns a path of the same checkpoint that is no pattern: TensorFlow reads what `[1]`, `*`, `?` and backslashes match."""
+  return _link(path.parent) / path.name if re.search(r'[\[*?\\]', str(path)) else path
+
+
+@functools.lru_cache(maxsize=None)
+def _link(folder):
+  """Makes a link to a folder that lasts as long as this process: what is built later may still be read from a checkpoint."""
+  temporary = tempfile.mkdtemp(prefix='mbrl_tf_')
+  atexit.register(shutil.rmtree, temporary, ignore_errors=True)  # which follows no links
+  link = pathlib.Path(temporary) / 'checkpoints'
+  link.symlink_to(folder.absolute())
+  return link
 
 
 def _variables(root):

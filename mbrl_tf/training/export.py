@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 
 import tensorflow as tf
@@ -17,6 +18,10 @@ from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
 _METADATA = 'export.json'
+# All that an export consists of, by its names in the folder, and what TensorFlow names it while it writes.
+_EXPORTED = re.compile(
+    r'export\.json|(policy|model)(/((saved_model\.pb|fingerprint\.pb|policy_specs\.pbtxt)(\.tmp[0-9a-f]+)?|assets|variables'
+    r'|variables/variables(\.index|\.data-\d{5}-of-\d{5})(\.tempstate\d+)?|variables/variables_temp(/.*)?))?')
 
 
 def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathlib.Path:
@@ -41,11 +46,12 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
     UserError: where the destination holds something else, or no folder can be made there.
     StorageError: where it cannot be written; an earlier export stays as it is.
   """
-  destination = pathlib.Path(os.path.abspath(destination))  # which takes `..` away, for a folder of this name has no siblings
+  # Without `..`, for a folder of this name has no siblings.
+  destination = pathlib.Path(os.path.abspath(files.local_path(destination, 'export_dir')))
+  files.require_loadable(destination, 'export_dir')
   with files.writing(destination, tf.errors.OpError):
     _require_replaceable(destination)
-    # A sibling, because renaming is atomic only within one file system.
-    temporary = destination.with_name(f'.{destination.name}.partial')
+    temporary, _ = _beside(destination)  # a sibling, because renaming is atomic only within one file system
     try:
       shutil.rmtree(temporary, ignore_errors=True)
       temporary.mkdir(parents=True)
@@ -59,22 +65,35 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
 
 
 def _require_replaceable(destination):
-  """Raises a `UserError` where something stands there that is no earlier export, or has more in it."""
-  if destination.exists() and not _is_export(destination) and (not destination.is_dir() or any(destination.iterdir())):
-    raise errors.UserError(
-        'The destination exists and is no earlier export, so it is not overwritten. '
-        f'Received: export_dir={str(destination)!r}')
+  """Raises a `UserError` where something stands there, or where it is put together, that no export wrote, or has more in it."""
+  temporary, old = _beside(destination)
+  for place, whole in ((destination, True), (temporary, False), (old, True)):
+    is_free = not place.exists() or (place.is_dir() and not any(place.iterdir())) or _is_export(place, whole)
+    if place.is_symlink() or not is_free:
+      raise errors.UserError(
+          f'{"The destination" if place == destination else str(place)} exists and is no earlier export, so it is not overwritten. '
+          f'Received: export_dir={str(destination)!r}')
 
 
-def _is_export(folder):
-  """Whether a folder holds what an export writes, and nothing else."""
-  if not folder.is_dir() or {path.name for path in folder.iterdir()} != {'policy', 'model', _METADATA}:
+def _beside(destination):
+  """Returns where an export is put together, and where the one before is kept meanwhile."""
+  return (destination.with_name(f'.{destination.name}.{ending}') for ending in ('partial', 'old'))
+
+
+def _is_export(folder, whole):
+  """Whether a folder holds what an export writes, all of it where `whole`, and nothing else."""
+  if not folder.is_dir():
     return False
+  found = {str(path.relative_to(folder)) for path in folder.rglob('*')}
+  if any(not _EXPORTED.fullmatch(name) for name in found):
+    return False
+  if not whole:
+    return True
   try:
     metadata = json.loads((folder / _METADATA).read_text())
-  except ValueError:
+  except (OSError, ValueError):
     return False
-  return isinstance(metadata, dict) and {'algorithm', 'env_steps', 'config'} <= metadata.keys()
+  return isinstance(metadata, dict) and {'algorithm', 'env_steps', 'config'} <= metadata.keys() and {'policy', 'model'} <= found
 
 
 def _write(algorithm, folder):
@@ -90,7 +109,7 @@ def _write(algorithm, folder):
 
 def _replace(temporary, destination):
   """Puts a folder in the place of another, which comes back where that fails. Killed between, it is left as `.NAME.old`."""
-  old = destination.with_name(f'.{destination.name}.old')
+  _, old = _beside(destination)
   if destination.exists():
     shutil.rmtree(old, ignore_errors=True)  # not where that one is all that a killed export has left
     os.replace(destination, old)

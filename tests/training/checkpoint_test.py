@@ -191,6 +191,17 @@ def test_a_future_that_was_given_up_ends_with_the_next_checkpoint(tmp_path):
   assert sorted(path.name.split('.')[0] for path in tmp_path.glob('*')) == [f'checkpoint-{n}' for n in (10, 20, 25) for _ in range(3)]
 
 
+# Brackets and backslashes are patterns to TensorFlow, of which the first would match the second.
+@pytest.mark.parametrize('name', ['run[1]', 'ab*', 'a?', 'back\\slash', 'a,b', '{x}', 'with space', '~', 'läuft-走', 'a:b', '%s $x', '[', "'q\""])
+def test_any_name_of_a_folder_will_do(name, tmp_path):
+  saved(tmp_path / 'abc', [8.])
+  saved(tmp_path / 'ab', [8.])
+  saved(tmp_path / 'run1', [8.])
+  saved(tmp_path / name, [1., 2.])
+  found, weight, progress = restored(tmp_path / name)
+  assert found and weight == 2 and int(progress.env_steps) == 20
+
+
 def cut(path):
   path.write_bytes(path.read_bytes()[:40])
 

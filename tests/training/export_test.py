@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mbrl_tf import errors
 from mbrl_tf.data import episodes
@@ -69,3 +70,49 @@ def test_an_earlier_export_is_replaced_and_nothing_else_is(tmp_path, algorithm):
   with pytest.raises(errors.UserError, match='not overwritten.*Received: export_dir='):
     export.export(*arguments, precious)
   assert (precious / 'thesis.txt').read_text() == 'years of work'
+
+
+@pytest.mark.parametrize('place', ['exported/notes.txt', 'exported/policy/notes.txt', 'exported/model/variables/backup.index',
+                                   '.exported.partial/thesis.txt', '.exported.old/thesis.txt'])
+def test_what_somebody_put_beside_an_export_is_not_lost(place, tmp_path, algorithm):
+  arguments = algorithm, fakes.vector_spec(), fakes.CountingConfig(), tmp_path / 'exported'
+  export.export(*arguments)
+  (tmp_path / place).parent.mkdir(exist_ok=True)
+  (tmp_path / place).write_text('years of work')
+  before = {path: path.read_bytes() for path in tmp_path.rglob('*') if path.is_file()}
+  with pytest.raises(errors.UserError, match='not overwritten.*Received: export_dir='):
+    export.export(*arguments)
+  assert {path: path.read_bytes() for path in tmp_path.rglob('*') if path.is_file()} == before
+
+
+@pytest.mark.parametrize('linked', ['exported', '.exported.partial', '.exported.old'])
+def test_no_link_is_followed(linked, tmp_path, algorithm):
+  arguments = algorithm, fakes.vector_spec(), fakes.CountingConfig()
+  export.export(*arguments, tmp_path / 'kept')
+  (tmp_path / linked).symlink_to('kept')
+  with pytest.raises(errors.UserError, match='not overwritten'):
+    export.export(*arguments, tmp_path / 'exported')
+  assert (tmp_path / linked).is_symlink() and (tmp_path / 'kept' / 'export.json').exists()
+
+
+def test_what_killed_exports_left_is_no_hindrance(tmp_path, algorithm):
+  arguments = algorithm, fakes.vector_spec(), fakes.CountingConfig(), tmp_path / 'exported'
+  export.export(*arguments).rename(tmp_path / '.exported.old')
+  (tmp_path / '.exported.partial' / 'policy' / 'variables').mkdir(parents=True)
+  export.export(*arguments)
+  assert {path.name for path in tmp_path.iterdir()} == {'episodes', 'exported'}
+
+
+@pytest.mark.parametrize('name', ['a[1]', 'back\\slash'])
+def test_where_the_export_could_not_be_loaded_nothing_is_written(name, tmp_path, algorithm):
+  with pytest.raises(errors.UserError, match='for a pattern.*Received: export_dir='):
+    export.export(algorithm, fakes.vector_spec(), fakes.CountingConfig(), tmp_path / name)
+  assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize('name', ['a*b?', 'a,b', '{x} y', '~', 'läuft-走', 'a:b'])
+def test_any_other_name_will_do(name, tmp_path, algorithm):
+  (tmp_path / 'axb_').mkdir()
+  path = export.export(algorithm, fakes.vector_spec(), fakes.CountingConfig(), tmp_path / name)
+  for part in ('policy', 'model'):
+    tf.saved_model.load(str(path / part))
