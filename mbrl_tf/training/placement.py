@@ -96,7 +96,9 @@ def _chosen(devices, shared_rows):
       logging.getLogger(__name__).info('%d of %d GPUs learn, because more cannot share %d rows evenly.', count, gpus, shared_rows)
   if kind == 'gpu':
     if count > gpus:
-      raise errors.UserError(f'TensorFlow sees {gpus} GPUs on this host. Received: run.devices={devices!r}')
+      hidden = os.environ.get('CUDA_VISIBLE_DEVICES')
+      told = '' if hidden is None else f', CUDA_VISIBLE_DEVICES={hidden!r}'
+      raise errors.UserError(f'TensorFlow sees {gpus} GPUs on this host. Received: run.devices={devices!r}{told}')
     tf.config.set_visible_devices(_physical('GPU')[:count], 'GPU')  # TensorFlow takes the memory of all that it sees
   else:
     tf.config.set_visible_devices([], 'GPU')
