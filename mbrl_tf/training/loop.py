@@ -1,7 +1,9 @@
 """The training loop: it knows no algorithm, only that iterations come and that there is a state to save."""
 
 import contextlib
+import os
 import signal
+import stat
 import sys
 import threading
 import time
@@ -21,6 +23,7 @@ from mbrl_tf.training import schedule as run_schedule
 _ALONE = placement_lib.Placement()
 _PATIENCE_SECONDS = 60  # until the chief's file must be seen: network file systems show it late
 EVALUATION = 'evaluate/return_mean'  # decides which checkpoint is the best
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def restore(algorithm, config, directory, store, environment, placement=_ALONE) -> checkpoint.Checkpointer:
@@ -67,7 +70,7 @@ def restore(algorithm, config, directory, store, environment, placement=_ALONE) 
 
 
 def train(algorithm, config, directory, store, environment, evaluator, checkpointer, placement=_ALONE) -> bool:
-  """Trains until the end of the schedule or a signal (SIGINT, SIGTERM), and leaves a checkpoint.
+  """Trains until the end of the schedule or a signal (SIGINT, SIGTERM, SIGHUP), and leaves a checkpoint.
 
   Besides where the schedule says so, a checkpoint is written where an evaluation is as good as the best so far, and the best is kept.
   A run that never evaluates has no best one: the returns of collecting are those of exploring policies.
@@ -252,18 +255,31 @@ def _save(checkpointer, store, hosts, now, clock, evaluations):
 
 @contextlib.contextmanager
 def _stop_at_signal():
-  """Gives an event that the first SIGINT or SIGTERM sets; a second SIGINT stops at once, without a checkpoint."""
+  """Gives an event that the first signal of `_STOPPING` sets; a second SIGINT stops at once, without a checkpoint."""
   stopping = threading.Event()
 
   def handle(number, frame):
     if stopping.is_set() and number == signal.SIGINT:
       raise KeyboardInterrupt
     stopping.set()
+    if number == signal.SIGHUP:
+      _leave_closed_terminal()
     print('\nStopping after this iteration, with a checkpoint. Ctrl-C again stops at once, without one.', file=sys.stderr)
 
-  previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+  # `nohup` has SIGHUP ignored, and means it.
+  numbers = [number for number in _STOPPING if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN)]
+  previous = {number: signal.signal(number, handle) for number in numbers}
   try:
     yield stopping
   finally:
     for number, handler in previous.items():
       signal.signal(number, handler)
+
+
+def _leave_closed_terminal():
+  """Lets go of a terminal that was closed: to write there would raise, and the run has a checkpoint to write."""
+  for descriptor in (1, 2):
+    if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):  # as the system tells of one that is gone
+      nowhere = os.open(os.devnull, os.O_WRONLY)
+      os.dup2(nowhere, descriptor)
+      os.close(nowhere)

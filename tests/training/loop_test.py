@@ -4,6 +4,9 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -23,7 +26,7 @@ class Interrupted(Exception):
   pass
 
 
-def run(path, env_steps=60, stop_at=None, crash_at=None, spoil_at=None, **changes):
+def run(path, env_steps=60, stop_at=None, crash_at=None, spoil_at=None, number=signal.SIGTERM, **changes):
   """Trains as the launcher does; a signal or a crash comes after the iteration that reaches the given env steps."""
   config = fakes.CountingConfig()
   config.run.env_steps = env_steps
@@ -40,7 +43,7 @@ def run(path, env_steps=60, stop_at=None, crash_at=None, spoil_at=None, **change
         if crash_at and algorithm.env_steps >= crash_at:
           raise Interrupted
         if stop_at and algorithm.env_steps >= stop_at:
-          os.kill(os.getpid(), signal.SIGTERM)
+          os.kill(os.getpid(), number)
         yield report
 
     algorithm.iterations = watched
@@ -73,13 +76,53 @@ def test_a_run_ends_where_it_should(whole):
   assert whole[-1]['evaluate/return_mean'] == 1 + 2 + 3 + 4
 
 
-def test_a_signal_stops_with_a_checkpoint_and_the_same_command_goes_on(tmp_path, whole):
-  assert run(tmp_path, env_steps=110, evaluate_every_env_steps=40, stop_at=50) is False
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_stops_with_a_checkpoint_and_the_same_command_goes_on(tmp_path, whole, number):
+  before = signal.getsignal(number)
+  assert run(tmp_path, env_steps=110, evaluate_every_env_steps=40, stop_at=50, number=number) is False
   stopped = record(tmp_path)
   assert 50 <= stopped[-1]['env_steps'] < 110
-  assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+  assert signal.getsignal(number) == before
   assert run(tmp_path, env_steps=110, evaluate_every_env_steps=40) is True
   assert record(tmp_path) == whole
+
+
+def test_a_hangup_that_is_ignored_stays_ignored(tmp_path, whole):
+  before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as by nohup
+  try:
+    assert run(tmp_path, env_steps=110, evaluate_every_env_steps=40, stop_at=50, number=signal.SIGHUP) is True
+    assert record(tmp_path) == whole and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+  finally:
+    signal.signal(signal.SIGHUP, before)
+
+
+_IN_A_TERMINAL = """
+import fcntl, os, pathlib, sys, termios, time
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from tests.training import loop_test
+from mbrl_tf.training import metrics
+write, path = metrics.MetricsFile.write, pathlib.Path(sys.argv[1])
+def slowly(self, *arguments):
+  write(self, *arguments)
+  (path.parent / 'begun').touch()
+  time.sleep(0.5)
+metrics.MetricsFile.write = slowly
+stopped = not loop_test.run(path, env_steps=100_000)
+(path.parent / 'ended').write_text(str(stopped))
+"""
+
+
+def test_a_terminal_that_is_closed_stops_with_a_checkpoint(tmp_path):
+  ours, theirs = os.openpty()
+  process = subprocess.Popen([sys.executable, '-c', _IN_A_TERMINAL, tmp_path / 'run'], stdin=theirs, stdout=theirs, stderr=theirs)
+  os.close(theirs)
+  while not (tmp_path / 'begun').exists() and process.poll() is None:
+    time.sleep(0.05)
+  os.close(ours)
+  process.wait(60)
+  assert (tmp_path / 'ended').read_text() == 'True'
+  assert max(checkpoints(tmp_path / 'run')) == record(tmp_path / 'run')[-1]['env_steps']
 
 
 @pytest.mark.parametrize('checkpoint_every', [0, 45])
