@@ -2,10 +2,11 @@
 
 import dataclasses
 import logging
+import math
 import numbers
 
 from mbrl_tf import errors
-from mbrl_tf.environments import base, parallel as parallel_simulators, pixels, rendering, simulators, vectorized
+from mbrl_tf.environments import base, guests, hosts, parallel as parallel_simulators, pixels, rendering, simulators, vectorized
 
 
 def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, parallel='auto', render_mode=None,
@@ -43,14 +44,27 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
     raise errors.UserError(f"render_mode must be None or 'rgb_array'. Received: render_mode={render_mode!r}")
   recipe = simulators.Recipe(name, dict(kwargs or {}), time_limit, action_repeat, seed, 0, render_mode, observation,
                              image_size, camera)
-  example = recipe()
-  spec = base.read_spec(example, recipe)
-  example.close()
+  spec, render_fps = _described(recipe)
   draws_itself = simulators.draws_itself(name, spec)
   run = _choose(parallel, recipe, draws_itself, worker_timeout_seconds)
   gl = _back_end(recipe, draws_itself) if simulators.needs_gl(name) else None
   recipes = [dataclasses.replace(recipe, index=first_index + index, gl=gl) for index in range(num_envs)]
-  return vectorized.VectorizedEnvironment(spec, run(recipes), num_envs, render_mode, example.metadata.get('render_fps'))
+  return vectorized.VectorizedEnvironment(spec, run(recipes), num_envs, render_mode, render_fps)
+
+
+def _described(recipe):
+  """Returns the `EnvironmentSpec` of a simulator, and its steps in a second of its own time or None; builds one for it."""
+  host = hosts.Local(recipe)
+  host.start()
+  host.answer()
+  try:
+    with guests.blamed(f'{recipe.name} cannot be described'):
+      metadata = host.env.metadata
+      render_fps = metadata.get('render_fps') if isinstance(metadata, dict) else None
+      is_rate = isinstance(render_fps, numbers.Real) and 0 < render_fps < math.inf
+      return base.read_spec(host.env, recipe), float(render_fps) if is_rate else None
+  finally:
+    host.end()
 
 
 def _back_end(recipe, draws_itself):

@@ -11,17 +11,17 @@ import os
 import signal
 import socket
 import struct
-import threading
 import time
-import traceback
 import weakref
 from multiprocessing import connection
 
+import numpy as np
+
 from mbrl_tf import errors
+from mbrl_tf.environments import guests, worker
 
 _SECONDS_TO_CLOSE = 2.0  # that a simulator gets, before its process is killed
 _LONGEST_TIMEOUT = 1e6  # seconds; the system does not wait longer than 24 days, and says so of infinity by an error
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Local:
@@ -29,16 +29,26 @@ class Local:
 
   Attributes:
     recipe: of the simulator.
+    env: the `gymnasium.Env` with its wrappers; None where there is none.
   """
 
-  def __init__(self, recipe):
-    """Builds nothing yet; `recipe` is a `simulators.Recipe`."""
+  def __init__(self, recipe, owns_process=False):
+    """Builds nothing yet.
+
+    Args:
+      recipe: a `simulators.Recipe`.
+      owns_process: whether the process is there for this simulator alone, which then may end it.
+    """
     self.recipe = recipe
-    self._env = None
+    self.env = None
+    self._owns_process = owns_process
+    self._visit = guests.Visit()
     self._request = None
 
   def start(self):
     """Has the simulator built; `answer` then returns None."""
+    if not self._owns_process:
+      guests.guard_exit()
     self._request = ('start', None)
 
   def ask(self, method, argument=None):
@@ -62,33 +72,28 @@ class Local:
       UserError: it cannot be used as it was asked for.
     """
     method, argument = self._request
-    if method == 'step':
-      observation, reward, terminated, truncated, info = self._env.step(argument)
-      return observation, reward, terminated, truncated, info['env_steps']
-    if method == 'reset':
-      self._env.episode_counter = argument
-      return self._env.reset()[0]
-    if method == 'render':
-      return self._env.render()
-    return self._build()
+    with self._visit:
+      if method == 'step':
+        observation, reward, terminated, truncated, info = self.env.step(argument)
+        return observation, reward, terminated, truncated, info['env_steps']
+      if method == 'reset':
+        self.env.episode_counter = argument
+        return self.env.reset()[0]
+      if method == 'render':
+        return np.array(self.env.render())  # a copy: the simulator may draw the next one into the same array
+      with guests.blamed('A simulator could not be built'):
+        self.env = self.recipe()
+      return None
 
   def ask_to_end(self):
     """Nothing is to be said beforehand to what lives here."""
 
   def end(self):
-    """Closes the simulator. It may be broken, so what goes wrong here goes unheeded."""
-    env, self._env = self._env, None
+    """Closes the simulator. It may be broken, so what goes wrong here is told and goes unheeded."""
+    env, self.env = self.env, None
     if env is not None:
-      with contextlib.suppress(Exception):
-        env.close()
-
-  def _build(self):
-    try:
-      self._env = self.recipe()
-    except (errors.UserError, errors.SimulatorError):
-      raise
-    except Exception as error:
-      raise errors.SimulatorError(f'A simulator could not be built.\n{traceback.format_exc()}') from error
+      with self._visit:
+        guests.close(env, self.recipe.name)
 
 
 class Remote:
@@ -117,14 +122,17 @@ class Remote:
     self._method = None
     self._deadline = None
     self._pipe = None
+    self._group = None
 
   def start(self):
     """As `Local.start`."""
     context = multiprocessing.get_context('spawn')
     self._pipe, theirs = context.Pipe()
-    self.process = context.Process(target=_serve, args=(self.recipe, theirs), daemon=True)
+    # No daemon, for those may not start processes, and a simulator may.
+    self.process = context.Process(target=worker.serve, args=(Local(self.recipe, owns_process=True), theirs), daemon=False)
     with _signals_blocked():
       self.process.start()
+    self._group = self.process.pid
     theirs.close()  # so that the pipe ends where the worker does
     _limit_reading(self._pipe, self._timeout)
     _RUNNING.add(self)
@@ -146,7 +154,8 @@ class Remote:
           f'A simulator process hangs: it gave no answer to {self._method}() in time. '
           f'Received: worker_timeout_seconds={self._timeout}') from error
     except (EOFError, OSError) as error:
-      self.process.join(_SECONDS_TO_CLOSE)
+      self._end_group()
+      self.process.join()
       raise errors.SimulatorError(
           f'A simulator process died during {self._method}(). Its own output, if any, stands above. '
           'Negative exit codes are signals; -9 is what the kernel sends when memory runs out. '
@@ -165,15 +174,23 @@ class Remote:
     if self.process is None:
       return
     self.ask_to_end()
-    self.process.join(_SECONDS_TO_CLOSE)
-    if self.process.is_alive():
-      self.process.kill()
-      self.process.join()
+    self._end_group()
+    self.process.join()
     self._pipe.close()
     self.exit_code = self.process.exitcode
     self.process.close()  # or its descriptors would stay for as long as anybody knows this object
     self.process = None
     _RUNNING.discard(self)
+
+  def _end_group(self):
+    """Waits until the process ends, kills it where it does not, and with it whatever it has started."""
+    if self._group is None:
+      return
+    connection.wait([self.process.sentinel], _SECONDS_TO_CLOSE)
+    with contextlib.suppress(ProcessLookupError):  # of a worker that did not come as far as to make its group
+      os.killpg(self._group, signal.SIGKILL)  # before the process is waited for: until then nobody else has its number
+    self.process.kill()
+    self._group = None
 
   def _expect(self, method):
     self._method, self._deadline = method, time.monotonic() + self._timeout
@@ -204,46 +221,8 @@ def _limit_reading(pipe, seconds):
 @contextlib.contextmanager
 def _signals_blocked():
   """Processes started in here are deaf to what stops the trainer, from their first moment on."""
-  before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+  before = signal.pthread_sigmask(signal.SIG_BLOCK, guests.STOP_SIGNALS)
   try:
     yield
   finally:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _serve(recipe, pipe):
-  """The worker: answers until it is told to end, or its parent is gone."""
-  # What stops a run is often sent to all its processes, and the parent still finishes an iteration with the workers.
-  for number in _STOP_SIGNALS:
-    signal.signal(number, signal.SIG_IGN)
-  signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
-  threading.Thread(target=_end_after_parent, daemon=True).start()
-  os.environ['CUDA_VISIBLE_DEVICES'] = ''  # The GPU's memory is the learner's.
-  host = Local(recipe)
-  host.start()
-  try:
-    while True:
-      pipe.send(_told(host))
-      request = pipe.recv()
-      if request is None:
-        break
-      host.ask(*request)
-  except (EOFError, OSError):
-    pass  # The parent is gone, so there is nobody to tell and nothing left to do.
-  finally:
-    host.end()
-
-
-def _told(host):
-  """Returns an answer, None and None; or None, the kind of error and its message."""
-  try:
-    return host.answer(), None, None
-  except (errors.UserError, errors.SimulatorError) as error:
-    return None, type(error), str(error)
-
-
-def _end_after_parent():
-  """Ends this process some time after its parent, also where the simulator hangs and so never looks at the pipe."""
-  connection.wait([multiprocessing.parent_process().sentinel])
-  time.sleep(_SECONDS_TO_CLOSE)
-  os._exit(1)

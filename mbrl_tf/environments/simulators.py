@@ -1,11 +1,14 @@
 """From a name to one simulator, as a picklable recipe that a worker process can follow without TensorFlow."""
 
 import contextlib
+import copy
 import dataclasses
 import functools
 import importlib
 import inspect
+import math
 import multiprocessing
+import numbers
 import os
 import sys
 import traceback
@@ -13,9 +16,10 @@ from typing import Any, Mapping, Optional
 
 import gymnasium
 from gymnasium import spaces, wrappers as gym_wrappers
+import numpy as np
 
 from mbrl_tf import errors
-from mbrl_tf.environments import dm_control, mujoco_setup, pixels, toy, wrappers
+from mbrl_tf.environments import dm_control, guests, mujoco_setup, pixels, rendering, toy, wrappers
 
 _KINDS = ('gym', 'dmc', 'toy')  # before the colon of a name; anything else is a user's module
 
@@ -58,7 +62,7 @@ class Recipe:
     """Returns the wrapped `gymnasium.Env`."""
     in_worker = multiprocessing.parent_process() is not None
     if in_worker and self.gl:
-      os.environ['MUJOCO_GL'] = self.gl  # before mujoco is imported
+      rendering.use(self.gl)  # before mujoco is imported
     render_mode = 'rgb_array' if self.renders else None
     if render_mode and not renders_without_gl(self.name):
       # One is built in the calling process too, only to read its spaces: that one must not load a software renderer
@@ -83,7 +87,7 @@ class Recipe:
             f'Cameras can be chosen in the MuJoCo tasks of gym: and dmc: alone, so not in {self.name}. '
             f'Received: camera={self.camera}')
       drawing['camera_id'] = self.camera
-    return {**drawing, **self.kwargs}
+    return {**drawing, **copy.deepcopy(dict(self.kwargs))}  # a simulator may change what it is given
 
   def _prepare_rendering(self):
     """Makes sure that TensorFlow is not here, and that nothing looks for a display."""
@@ -105,14 +109,18 @@ class Recipe:
       raise errors.UserError(
           f'{self.name} has no time limit of its own, and episodes must end: give one in env steps, as environment.time_limit. '
           f'Received: time_limit={self.time_limit}')
-    if isinstance(env.action_space, spaces.Box):
+    space, observed = (getattr(env, attribute, None) for attribute in ('action_space', 'observation_space'))
+    if not isinstance(observed, spaces.Space):
+      raise errors.UserError(f'{self.name} must tell what it observes, as a gymnasium.spaces.Space. Received: observation_space={observed!r}')
+    env = wrappers.CheckAnswers(env, self.name)
+    if isinstance(space, spaces.Box):
       env = wrappers.ScaleActions(env, self.name)
-    elif isinstance(env.action_space, spaces.Discrete):
+    elif isinstance(space, spaces.Discrete):
       env = wrappers.ShiftActions(env)
     else:
       raise errors.UserError(
           f'Actions of {self.name} must be a Box or Discrete, because policies are Gaussian or categorical. '
-          f'Received: action_space={env.action_space}')
+          f'Received: action_space={space}')
     env = wrappers.LimitTime(env, time_limit)
     env = wrappers.RepeatActions(env, self.action_repeat)
     if self.observation != 'vectors':
@@ -171,7 +179,9 @@ def factory(name):
     raise errors.UserError(
         f'A name that does not begin with gym:, dmc: or toy: is a module and a factory in it, and this module cannot be '
         f"found on Python's path ({error}). Received: environment={name!r}") from error
-  except Exception as error:  # a user's module may raise anything
+  except KeyboardInterrupt:
+    raise
+  except BaseException as error:  # a user's module may raise anything, and call sys.exit
     raise errors.UserError(
         f'The module of this environment cannot be imported ({type(error).__name__}: {error}). Received: environment={name!r}') from error
   if not callable(getattr(module, attribute, None)):
@@ -192,8 +202,21 @@ def own_time_limit(name, env):
     return int(gymnasium.spec(rest).max_episode_steps or 0)
   for attribute in ('time_limit', '_max_episode_steps'):
     if env.has_wrapper_attr(attribute):
-      return int(env.get_wrapper_attr(attribute) or 0)
-  return 0 if kind == 'toy' else int(getattr(factory(name), 'time_limit', 0))
+      return _as_time_limit(env.get_wrapper_attr(attribute), name)
+  return 0 if kind == 'toy' else _as_time_limit(getattr(factory(name), 'time_limit', 0), name)
+
+
+def _as_time_limit(value, name):
+  """Returns what a simulator tells as its limit as whole env steps; 0 for None and infinity, which are none."""
+  value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+  if value is None or (isinstance(value, float) and value == math.inf):
+    return 0
+  is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+  if not is_number or not math.isfinite(value) or value < 0 or value != int(value):
+    raise errors.UserError(
+        f'The time limit of {name} must be a whole number of env steps, as an attribute; it can be given as environment.time_limit instead, '
+        f'too. Received: time_limit={value!r}')
+  return int(value)
 
 
 def _build_gym(name, gym_id, kwargs, renders):
@@ -221,11 +244,11 @@ def _building(name, kwargs):
     yield
   except TypeError as error:
     raise errors.UserError(f'{name} does not take these keyword arguments ({error}). Received: kwargs={kwargs}') from error
-  except errors.UserError:
+  except guests.PASSING:
     raise
   except gymnasium.error.DependencyNotInstalled as error:
     raise wrappers.missing_package(name, error) from error
-  except Exception as error:
+  except BaseException as error:
     advice = ''
     if is_users(name) and os.environ.get('MUJOCO_GL') == 'disable' and 'mujoco' in sys.modules:
       advice = ('One is built in the main process, to read its spaces, and MuJoCo draws nothing beside TensorFlow: if it is a renderer that '

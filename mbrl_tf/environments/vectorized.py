@@ -3,12 +3,14 @@
 import weakref
 
 import numpy as np
+import tensorflow as tf
 from tf_agents.environments import py_environment
 from tf_agents.specs import array_spec
 from tf_agents.trajectories import time_step as ts
 
 from mbrl_tf import errors
 
+_STEPS_THAT_TELL = 2  # whether a simulator is seeded
 _RENDER_FPS = 20  # of simulators whose metadata does not tell
 
 
@@ -93,6 +95,20 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
           "Frames are there where an environment was made with render_mode='rgb_array', and in that mode alone. "
           f'Received: mode={mode!r}, render_mode={self._render_mode!r}')
     return self.simulators.render()
+
+  def repeats_itself(self) -> bool:
+    """Whether episodes of the same number begin alike: takes the first steps of two of them everywhere, and leaves no trace.
+
+    A simulator that ignores its seed does not, nor does one with noise that is not seeded; noise that comes later is not seen.
+    """
+    counters, restarts = self.episode_counters, self.restarts
+    action = np.zeros((self._num_envs,) + self.spec.action.shape, np.float32 if self.spec.action.num_values is None else np.int64)
+    seen = []
+    for _ in range(2):
+      self.episode_counters = counters
+      seen.append([self.reset().observation, *(self.step(action).observation for _ in range(_STEPS_THAT_TELL))])
+    self.episode_counters = counters
+    return self.restarts != restarts or all(map(np.array_equal, *map(tf.nest.flatten, seen)))  # one that failed tells nothing
 
   def close(self):
     """Ends all workers; may be called more than once."""

@@ -1,32 +1,76 @@
 """Wrappers that every simulator gets, from the inside out, free of TensorFlow.
 
-`ScaleActions` (or `ShiftActions`) -> `LimitTime` -> `RepeatActions` -> `CheckObservations` -> `SeedEpisodes`.
+`CheckAnswers` -> `ScaleActions` (or `ShiftActions`) -> `LimitTime` -> `RepeatActions` -> `CheckObservations` -> `SeedEpisodes`.
 
 Each `step` is on the path of every simulated step, so they hold plain numbers and do no more than they must.
 """
 
 import math
 import re
-import traceback
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 
 from mbrl_tf import errors
+from mbrl_tf.environments import guests
+
+
+class CheckAnswers(gymnasium.Wrapper):
+  """Stands next to the simulator, and takes of it what Gymnasium's interface promises: tuples, a number, two truth values.
+
+  A number or truth value may come as an array of one entry, too.
+  """
+
+  def __init__(self, env, name):
+    super().__init__(env)
+    self._name = name
+
+  def reset(self, *, seed=None, options=None):
+    answer = self.env.reset(seed=seed, options=options)
+    if not isinstance(answer, tuple) or len(answer) != 2:
+      raise self._error('reset()', 'a tuple of observation and info', _described(answer))
+    return answer
+
+  def step(self, action):
+    answer = self.env.step(action)
+    if not isinstance(answer, tuple) or len(answer) != 5:
+      raise self._error('step()', 'a tuple of observation, reward, terminated, truncated and info', _described(answer))
+    observation, reward, terminated, truncated, info = answer
+    if type(reward) is not float:
+      reward = float(self._one('reward', reward, 'biuf'))
+    if type(terminated) is not bool:
+      terminated = bool(self._one('terminated', terminated, 'biuf'))
+    if type(truncated) is not bool:
+      truncated = bool(self._one('truncated', truncated, 'biuf'))
+    return observation, reward, terminated, truncated, info
+
+  def _one(self, key, value, kinds):
+    """Returns the only number in `value`, whose type must be of these kinds of numpy's."""
+    try:
+      array = np.asarray(value)
+    except ValueError:  # lists of different lengths
+      array = np.array(None)
+    if array.size != 1 or array.dtype.kind not in kinds:
+      raise self._error(f'step() for {key!r}', 'one number', f'{key}={_described(value)}')
+    return array.item()
+
+  def _error(self, where, expected, received):
+    return errors.SimulatorError(f'{self._name} does not answer as a gymnasium.Env does. Expected of {where}: {expected}. Received: {received}')
 
 
 class ScaleActions(gymnasium.Wrapper):
   """Maps continuous actions from [-1, 1] to the simulator's own bounds.
 
-  What lies outside is clipped beforehand, for all simulators at once (in `vectorized`).
+  What lies outside is clipped beforehand, for all simulators at once (in `vectorized`). At each step the simulator gets an
+  array of its own, for it may change it, and a repeated action is to be what was chosen.
   """
 
   def __init__(self, env, name):
     """Wraps `env`, whose actions are a one-dimensional Box with finite bounds; a UserError otherwise."""
     super().__init__(env)
     space = env.action_space
-    if space.low.ndim != 1 or not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+    if space.low.ndim != 1 or not space.low.size or not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
       raise errors.UserError(
           f'Continuous actions of {name} must be one Box of shape (A,) with finite bounds, because policies act in '
           f'[-1, 1] and the adapter scales to the bounds. Received: action_space={space}')
@@ -37,7 +81,7 @@ class ScaleActions(gymnasium.Wrapper):
     self.action_space = spaces.Box(-1.0, 1.0, space.shape, np.float32)
 
   def step(self, action):
-    return self.env.step(action if self._is_identity else self.action_center + self.action_scale * action)
+    return self.env.step(np.array(action) if self._is_identity else self.action_center + self.action_scale * action)
 
 
 class ShiftActions(gymnasium.Wrapper):
@@ -115,10 +159,9 @@ class CheckObservations(gymnasium.Wrapper):
   def step(self, action):
     observation, reward, terminated, truncated, info = self.env.step(action)
     self._steps += info['env_steps']
-    reward = float(reward)
     if not math.isfinite(reward):
       raise self._error('a finite reward', 'reward', reward)
-    return self._checked(observation), reward, bool(terminated), bool(truncated), info
+    return self._checked(observation), reward, terminated, truncated, info
 
   def _checked(self, observation):
     if not self._is_dict:
@@ -145,7 +188,7 @@ class CheckObservations(gymnasium.Wrapper):
 
 
 class SeedEpisodes(gymnasium.Wrapper):
-  """Seeds each episode from (seed, simulator index, episode number), and turns exceptions into `SimulatorError`s.
+  """Seeds each episode from (seed, simulator index, episode number), and turns what is raised into `SimulatorError`s.
 
   So an episode depends neither on the other simulators nor on how it is run (in process or in a worker), and a resumed
   run that restores `episode_counter` begins the same episodes.
@@ -167,29 +210,28 @@ class SeedEpisodes(gymnasium.Wrapper):
     self.episode_counter += 1
     try:
       return self.env.reset(seed=seed, options=options)
-    except Exception as error:
-      raise self._simulator_error('reset', error) from error
+    except BaseException as error:
+      raise self._blamed('reset', error)
 
   def step(self, action):
     try:
       return self.env.step(action)
-    except Exception as error:
-      raise self._simulator_error('step', error) from error
+    except BaseException as error:
+      raise self._blamed('step', error)
 
   def render(self):
     try:
       return self.env.render()
-    except Exception as error:
-      raise self._simulator_error('render', error) from error
+    except BaseException as error:
+      raise self._blamed('render', error)
 
-  def _simulator_error(self, method, error):
-    if isinstance(error, (errors.SimulatorError, errors.UserError)):
+  def _blamed(self, method, error):
+    """Returns what is raised instead of an error; not `guests.blamed`, which would cost more than a cheap simulator's step."""
+    if isinstance(error, guests.PASSING):
       return error
     if isinstance(error, gymnasium.error.DependencyNotInstalled):  # of what draws
       return missing_package(self._name, error)
-    return errors.SimulatorError(
-        f'Simulator {self._index} of {self._name} raised in {method}().\n{traceback.format_exc()}'
-        f'Received: {type(error).__name__}={str(error)!r}')
+    return guests.fault(f'Simulator {self._index} of {self._name} raised in {method}()', error)
 
 
 def missing_package(name, error):
@@ -203,6 +245,15 @@ def episode_seed(seed, index, episode):
   return int(np.random.SeedSequence((seed, index, episode)).generate_state(1)[0])
 
 
+def _described(value):
+  """Returns what an unexpected answer is, in few words."""
+  if isinstance(value, tuple):
+    return f'a tuple of {len(value)}'
+  if isinstance(value, np.ndarray):
+    return f'{value.dtype}{list(value.shape)}'
+  return f'{type(value).__name__} {value!r:.100}'
+
+
 def _is_finite(array):
   """Whether all entries are finite. The sum of squares is four times as fast, and overflows only far from any real task."""
   return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
@@ -211,13 +262,13 @@ def _is_finite(array):
 def _converted_space(space, name):
   """Returns `space` as it is after conversion: float32, images uint8."""
   parts = space.spaces if isinstance(space, spaces.Dict) else {'observation': space}
-  if all(isinstance(part, spaces.Box) for part in parts.values()):
+  if parts and all(isinstance(part, spaces.Box) for part in parts.values()):
     for key, part in parts.items():
       _check_part(key, part, name)
     converted = {key: _converted_box(part) for key, part in parts.items()}
     return spaces.Dict(converted) if isinstance(space, spaces.Dict) else converted['observation']
   raise errors.UserError(
-      f'Observations of {name} must be a Box, or a Dict of Boxes, because models read float32 vectors and uint8 images. '
+      f'Observations of {name} must be a Box, or a Dict of Boxes, because models read float32 vectors and uint8 images; a Dict needs an entry. '
       f'Received: observation_space={space}')
 
 
