@@ -4,10 +4,13 @@ In a worker process it harms nobody else. In the trainer's own process its worki
 replaces and its way to end the process are kept from the trainer.
 """
 
+import _signal
 import contextlib
+import functools
 import logging
 import os
 import signal
+import sys
 import threading
 import traceback
 
@@ -15,7 +18,7 @@ from mbrl_tf import errors
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # requests to the trainer, which no simulator may take away
 PASSING = (errors.UserError, errors.SimulatorError, KeyboardInterrupt)  # what a simulator is not blamed for
-_visitors = set()  # ids of the threads that are within a `Visit`
+_visitors = {}  # id of each thread that is within a `Visit` to that
 
 
 class Visit:
@@ -26,28 +29,34 @@ class Visit:
   """
 
   def __init__(self):
-    self._folder = None
-    self._before = None
+    _watch_directory()
+    self._folder = None    # where this simulator went
+    self._home = None      # where the process was before it went there
     self._handlers = ()
 
   def __enter__(self):
-    _visitors.add(threading.get_ident())
-    self._handlers = [signal.getsignal(number) for number in STOP_SIGNALS]
-    self._before = _working_directory()
+    _visitors[threading.get_ident()] = self
+    self._handlers = _handlers()
     if self._folder is not None:
       with contextlib.suppress(OSError):  # gone meanwhile: its own affair
         os.chdir(self._folder)
 
   def __exit__(self, *unused):
-    _visitors.discard(threading.get_ident())
-    after = _working_directory()
-    if after != self._before and self._before is not None:
-      self._folder = after
-      os.chdir(self._before)
-    if threading.current_thread() is threading.main_thread():  # no other thread can set any
+    _visitors.pop(threading.get_ident(), None)
+    if self._home is not None:
+      self._folder = _working_directory()
+      os.chdir(self._home)
+      self._home = None
+    # Only the main thread can set any.
+    if self._handlers != _handlers() and threading.current_thread() is threading.main_thread():
       for number, handler in zip(STOP_SIGNALS, self._handlers):
-        if signal.getsignal(number) is not handler and handler is not None:
+        if handler is not None:  # one that was not set from Python cannot be put back
           signal.signal(number, handler)
+
+  def leaves_home(self):
+    """Notes where the process is, before the first change of the directory within this visit."""
+    if self._home is None:
+      self._home = _working_directory()
 
 
 @contextlib.contextmanager
@@ -82,12 +91,30 @@ def close(env, name):
     logging.getLogger(__name__).warning('%s raised in close() (%s: %s).', name, type(error).__name__, error)
 
 
+def _handlers():
+  """Returns the handlers of `STOP_SIGNALS`; `signal.getsignal` takes as long as a cheap simulator's step to make an enum of each."""
+  return [_signal.getsignal(number) for number in STOP_SIGNALS]
+
+
 def _working_directory():
   """Returns the working directory; None where it was removed."""
   try:
     return os.getcwd()
   except OSError:
     return None
+
+
+@functools.lru_cache(maxsize=None)
+def _watch_directory():
+  """Has visits hear of changes of the directory: to ask the system at each step would cost as much as a cheap simulator."""
+
+  def heard(event, arguments):
+    if event == 'os.chdir':
+      visit = _visitors.get(threading.get_ident())
+      if visit is not None:
+        visit.leaves_home()
+
+  sys.addaudithook(heard)
 
 
 def guard_exit():
