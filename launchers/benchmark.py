@@ -9,13 +9,12 @@ process. Times are medians over repeats, after one call that compiles. What is c
 """
 
 import importlib
-import json
 import os
 import tempfile
 
 from absl import flags
 
-from launchers import command
+from launchers import command, own_process
 from mbrl_tf import errors
 from mbrl_tf.training import run_directory
 
@@ -43,7 +42,7 @@ def main():
     run = assembly.assemble(config, run_directory.RunDirectory(folder))
     try:
       for name in _PARTS[algorithm] if what == 'all' else (what,):
-        print(json.dumps(_measured(name, parts.ALL[name](run, config))), flush=True)
+        own_process.tell(_measured(name, parts.ALL[name](run, config)))
     finally:
       run.environment.close()
 

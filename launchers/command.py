@@ -4,6 +4,7 @@ Imports no TensorFlow, and no launcher does before its `main` runs: a spawned si
 """
 
 import difflib
+import faulthandler
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ import warnings
 from absl import flags
 from ml_collections import config_flags
 
+from launchers import own_process
 from mbrl_tf import errors
 from mbrl_tf.algorithms import catalog
 from mbrl_tf.training import run_directory
@@ -67,29 +69,49 @@ def run(main, documentation, names):
     names: of its flags, for `--help`.
   """
   arguments = sys.argv[1:]
+  owns_process = main.__module__ == '__main__'  # and no test's
+  if owns_process:
+    if sys.stderr is not None:
+      faulthandler.enable()  # tells where a simulator crashed in this process
+    own_process.guard_end()
+  own_process.show_warnings()
   _show_choices()
+  if any(argument in ('--help', '-help', '-h', '--helpfull', '--helpshort') for argument in arguments):
+    print(_help(documentation, names, arguments))
+    sys.exit(0)
+  give_back_output = own_process.keep_output()
+  status = _status(main, names, arguments)
+  if owns_process:
+    own_process.end(status)
+  give_back_output()
+  sys.exit(status)
+
+
+def _status(main, names, arguments):
+  """Runs `main`, tells what went wrong, and returns the exit status."""
   try:
-    if any(argument in ('--help', '-help', '-h', '--helpfull', '--helpshort') for argument in arguments):
-      print(_help(documentation, names, arguments))
-      sys.exit(0)
     _parse(sys.argv, names)
     main()
   except errors.UserError as error:
     print(f'error: {error}', file=sys.stderr)
-    sys.exit(2)
+    return 2
   except (errors.StorageError, errors.SimulatorError, errors.HostError, FloatingPointError) as error:
     print(f'error: {error}', file=sys.stderr)
-    sys.exit(1)
   except MemoryError as error:
     _tell_too_large(error, arguments)
   except KeyboardInterrupt:
     print('Interrupted.', file=sys.stderr)
-    sys.exit(1)
+  except SystemExit as error:  # nothing here exits: something did that simulators are not blamed for
+    traceback.print_exc()
+    print(f'error: A package ended this process. Received: SystemExit={error.code!r}', file=sys.stderr)
   except Exception as error:
     if type(error).__name__ == 'ResourceExhaustedError':  # TensorFlow's own, which need not be imported here
       _tell_too_large(error, arguments)
-    traceback.print_exc()
-    sys.exit(1)
+    else:
+      traceback.print_exc()
+  else:
+    return 0
+  return 1
 
 
 def _show_choices():
@@ -100,7 +122,6 @@ def _show_choices():
 
 def _tell_too_large(error, arguments):
   print(f'error: There is not enough memory for these settings ({_last_line(error)}). Received: {" ".join(arguments)}', file=sys.stderr)
-  sys.exit(1)
 
 
 def resolved_config(config, path=None, seed=None):
@@ -187,7 +208,9 @@ def _parse(argv, names):
     if _RAISED_BY_CONFIG in str(error):  # of an error that was raised while the config's own was handled
       raise _cannot_be_loaded(argv, error.__context__.__context__) from error
     raise errors.UserError(f'{_last_line(error)} (--help lists the flags). Received: {" ".join(argv[1:])}') from error
-  except Exception as error:  # a config is code, and may raise anything
+  except KeyboardInterrupt:
+    raise
+  except BaseException as error:  # a config is code, and may raise anything, and call sys.exit
     _explain_override(argv, error)
     raise _cannot_be_loaded(argv, error) from error
   for name in _SHARED:

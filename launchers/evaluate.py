@@ -7,11 +7,10 @@
 """
 
 import contextlib
-import json
 
 from absl import flags
 
-from launchers import command
+from launchers import command, own_process
 from mbrl_tf import errors
 from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
@@ -37,16 +36,19 @@ def main():
   with contextlib.ExitStack() as stack:
     run = assembly.assemble_trained(config, directory, command.BEST.value)
     stack.callback(run.environment.close)
-    evaluator = assembly.make_evaluator(config, _EPISODES.value, seed, _VIDEO.value)
+    evaluator = assembly.make_evaluator(config, _EPISODES.value, seed)
     stack.callback(evaluator.close)
-    env_steps = run.algorithm.env_steps
-    result = evaluator.evaluate(run.algorithm.evaluation_policy(), env_steps)
-  told = {'run_dir': str(directory.path), 'env_steps': env_steps, 'episodes': len(result.episodes), **result.metrics}
-  if _VIDEO.value:
-    path = directory.path / f'evaluate-{env_steps}.gif'
-    files.write_atomically(path, metrics.encode_gif(result.frames, result.frames_per_second))
-    told['video'] = str(path)
-  print(json.dumps(told))
+    policy, env_steps = run.algorithm.evaluation_policy(), run.algorithm.env_steps
+    result = evaluator.evaluate(policy, env_steps)
+    told = {'run_dir': str(directory.path), 'env_steps': env_steps, 'episodes': len(result.episodes), **result.metrics}
+    try:
+      if _VIDEO.value:
+        told['video'] = None  # what was evaluated is told also where no video can be made
+        path = directory.path / f'evaluate-{env_steps}.gif'
+        files.write_atomically(path, metrics.encode_gif(*evaluator.film(policy, env_steps)))
+        told['video'] = str(path)
+    finally:
+      own_process.tell(told)
 
 
 if __name__ == '__main__':

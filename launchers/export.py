@@ -7,12 +7,12 @@ exported/export.json (what they expect).
 """
 
 import contextlib
-import json
 
 from absl import flags
 
-from launchers import command
+from launchers import command, own_process
 from mbrl_tf import errors
+from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
 _EXPORT_DIR = flags.DEFINE_string('export_dir', None, 'folder to write; one that holds an earlier export is replaced')
@@ -23,6 +23,8 @@ def main():
   for flag in (command.RUN_DIR, _EXPORT_DIR):
     if not flag.value:
       raise errors.UserError(f'--{flag.name}=DIR is needed. Received: {flag.name}={flag.value!r}')
+  destination = files.local_path(_EXPORT_DIR.value, 'export_dir')
+  files.require_loadable(destination, 'export_dir')
   directory = run_directory.RunDirectory(command.RUN_DIR.value)
   config = command.stored_config(directory)
   command.load_tensorflow(config.algorithm)
@@ -32,8 +34,8 @@ def main():
   with contextlib.ExitStack() as stack:
     run = assembly.assemble_trained(config, directory, command.BEST.value)
     stack.callback(run.environment.close)
-    path = export.export(run.algorithm, run.environment.spec, config, _EXPORT_DIR.value)
-    print(json.dumps({'export_dir': str(path), 'env_steps': run.algorithm.env_steps}))
+    path = export.export(run.algorithm, run.environment.spec, config, destination)
+    own_process.tell({'export_dir': str(path), 'env_steps': run.algorithm.env_steps})
 
 
 if __name__ == '__main__':

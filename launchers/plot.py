@@ -21,7 +21,7 @@ from typing import Dict, NamedTuple
 from absl import flags
 import numpy as np
 
-from launchers import command
+from launchers import command, own_process
 from mbrl_tf import errors
 from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
@@ -64,8 +64,8 @@ def main():
     out.parent.mkdir(parents=True, exist_ok=True)
   write_csv(table, curves)
   draw(picture, curves, _METRIC.value, out.name, published, others)
-  print(json.dumps({'csv': str(table), 'png': str(picture), 'seeds': sorted(runs), 'env_steps': float(curves.env_steps[-1]),
-                    'mean_at_end': _plain(curves.mean[-1])}))
+  own_process.tell({'csv': str(table), 'png': str(picture), 'seeds': sorted(runs), 'env_steps': float(curves.env_steps[-1]),
+                    'mean_at_end': _plain(curves.mean[-1])})
 
 
 def read_curve(path, metric):

@@ -54,11 +54,18 @@ class Evaluator:
     metrics = observers.return_statistics(observers.summaries(collected.episodes)[:, 0], 'evaluate')
     metrics['evaluate/episode_length_mean'] = collected.decisions / len(collected.episodes)
     metrics['evaluate/simulator_restarts'] = collected.metrics['collect/simulator_restarts']
-    if not self._video:
-      return Evaluation(metrics, collected.episodes, [])
-    frames = []  # of one more episode, [T + 1]
+    frames, frames_per_second = self.film(policy, env_steps) if self._video else ([], 0.0)
+    return Evaluation(metrics, collected.episodes, frames, frames_per_second)
+
+  def film(self, policy, env_steps: int):
+    """Runs one more episode; returns its frames `[T + 1]`, and at how many in a second they play in real time.
+
+    Raises:
+      UserError, SimulatorError: as `require_frames`.
+    """
+    frames = []
     self._collect(policy, env_steps, 1, render=True, on_step=lambda driver: frames.append(_checked(driver.environment.render()[0])))
-    return Evaluation(metrics, collected.episodes, frames, self._drivers[True].environment.frames_per_second)
+    return frames, self._drivers[True].environment.frames_per_second
 
   def require_frames(self):
     """Draws one frame where videos are asked for, so that training does not go on until the first evaluation to learn that none can be.
