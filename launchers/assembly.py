@@ -1,5 +1,6 @@
 """Puts environment, data and algorithm of a run together. Imports TensorFlow: launchers import this inside `main`."""
 
+import warnings
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -61,6 +62,15 @@ def assemble(config, directory, num_envs=None, placement=None) -> Run:
   except BaseException:
     environment.close()
     raise
+
+
+def warn_of_chance(environment):
+  """Says so where a run with these simulators can be repeated by nobody."""
+  if not environment.repeats_itself():
+    warnings.warn(
+        f'{environment.spec.name} does not begin two episodes alike that have the same seed: it ignores what reset(seed=...) is given, or '
+        'draws its noise elsewhere. The run can be stopped and goes on, but not as one that was never stopped, and nobody can repeat it. '
+        'With gymnasium, call super().reset(seed=seed) and draw from self.np_random alone.', stacklevel=2)
 
 
 def assemble_trained(config, directory, best=False) -> Run:

@@ -37,7 +37,7 @@ class Rude(gymnasium.Env):
   """A point on a line that is paid for being near 0; 20 steps.
 
   Attributes:
-    manner: what is unusual; '' for nothing.
+    manner: what is unusual, several with commas between them; '' for nothing.
     at, way: in which method it leaves, and how; see `leave`.
     after: steps of this process's simulators after which it leaves, where `at` is `step`.
   """
@@ -51,9 +51,9 @@ class Rude(gymnasium.Env):
     self.render_mode = render_mode
     self.shown = np.zeros(2, np.float32)
     self.frame = np.zeros([4, 4, 3], np.uint8)
-    if manner == 'changes its keyword arguments':
+    if 'changes its keyword arguments' in manner:
       config['sizes'].append(config.pop('size'))
-    if manner == 'has no metadata':
+    if 'has no metadata' in manner:
       self.metadata = None
     self._start_something()
     self._leave('__init__')
@@ -61,7 +61,7 @@ class Rude(gymnasium.Env):
   def reset(self, *, seed=None, options=None):
     super().reset(seed=seed)
     self.state = self.np_random.uniform(-1, 1, 2)
-    if self.manner == 'changes the directory':
+    if 'changes the directory' in self.manner:
       os.chdir('/usr')
     self._leave('reset')
     return self._observe(), {}
@@ -71,16 +71,20 @@ class Rude(gymnasium.Env):
     if type(self).steps > self.after:
       self._leave('step')
     push = float(action[0])
-    if self.manner == 'changes the action':
+    if 'changes the action' in self.manner:
       action *= 2
-    if self.manner == 'prints':
+    if 'prints' in self.manner:
       print('a line from the simulator')
       os.write(1, b'another line\n')
-    if self.manner == 'changes the directory':
+    if 'changes the directory' in self.manner:
       assert os.getcwd() == '/usr'  # where it went, whatever others do
     self.state[1] = 0.9 * self.state[1] + 0.1 * push
     self.state[0] += 0.1 * self.state[1]
     return (self._observe(), *self._paid(-abs(float(self.state[0]))), {})
+
+  @staticmethod
+  def reward_function(observation, action, next_observation):
+    return -abs(next_observation[..., 0])
 
   def render(self):
     self._leave('render')
@@ -95,7 +99,7 @@ class Rude(gymnasium.Env):
       leave(self.way)
 
   def _observe(self):
-    if self.manner == 'hands out one array':
+    if 'hands out one array' in self.manner:
       self.shown[:] = self.state
       return self.shown
     return self.state.astype(np.float32)
@@ -108,14 +112,16 @@ class Rude(gymnasium.Env):
     return answers.get(self.manner, (reward, False, False))
 
   def _start_something(self):
-    if self.manner == 'starts a thread':
+    if 'starts a thread' in self.manner:
       threading.Thread(target=wait_for_ever).start()
-    if self.manner == 'starts a process':
+    if 'starts a thread that ends the process' in self.manner:
+      threading.Timer(0.1, os._exit, [0]).start()
+    if 'starts a process' in self.manner:
       self.child = multiprocessing.get_context('spawn').Process(target=wait_for_ever)
       self.child.start()
-    if self.manner == 'starts a program':
+    if 'starts a program' in self.manner:
       self.child = subprocess.Popen(['sleep', '1000'])
-    if self.manner == 'replaces signal handlers':
+    if 'replaces signal handlers' in self.manner:
       for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
