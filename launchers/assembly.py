@@ -68,9 +68,12 @@ def warn_of_chance(environment):
   """Says so where a run with these simulators can be repeated by nobody."""
   if not environment.repeats_itself():
     warnings.warn(
-        f'{environment.spec.name} does not begin two episodes alike that have the same seed: it ignores what reset(seed=...) is given, or '
-        'draws its noise elsewhere. The run can be stopped and goes on, but not as one that was never stopped, and nobody can repeat it. '
-        'With gymnasium, call super().reset(seed=seed) and draw from self.np_random alone.', stacklevel=2)
+        f'{environment.spec.name} does not begin two episodes alike that have the same seed: it '
+        'ignores what reset(seed=...) is given, or '
+        'draws its noise elsewhere. The run can be stopped and goes on, but not as one that was '
+        'never stopped, and nobody can repeat it. '
+        'With gymnasium, call super().reset(seed=seed) and draw from self.np_random alone.',
+        stacklevel=2)
 
 
 def assemble_trained(config, directory, best=False) -> Run:

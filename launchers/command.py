@@ -76,7 +76,8 @@ def run(main, documentation, names):
     own_process.guard_end()
   own_process.show_warnings()
   _show_choices()
-  if any(argument in ('--help', '-help', '-h', '--helpfull', '--helpshort') for argument in arguments):
+  if any(argument in ('--help', '-help', '-h', '--helpfull', '--helpshort')
+         for argument in arguments):
     print(_help(documentation, names, arguments))
     sys.exit(0)
   give_back_output = own_process.keep_output()
@@ -101,9 +102,11 @@ def _status(main, names, arguments):
     _tell_too_large(error, arguments)
   except KeyboardInterrupt:
     print('Interrupted.', file=sys.stderr)
-  except SystemExit as error:  # nothing here exits: something did that simulators are not blamed for
+  # nothing here exits: something did that simulators are not blamed for
+  except SystemExit as error:
     traceback.print_exc()
-    print(f'error: A package ended this process. Received: SystemExit={error.code!r}', file=sys.stderr)
+    print(f'error: A package ended this process. Received: SystemExit={error.code!r}',
+          file=sys.stderr)
   except Exception as error:
     if type(error).__name__ == 'ResourceExhaustedError':  # TensorFlow's own, which need not be imported here
       _tell_too_large(error, arguments)

@@ -40,7 +40,8 @@ def main():
     stack.callback(evaluator.close)
     policy, env_steps = run.algorithm.evaluation_policy(), run.algorithm.env_steps
     result = evaluator.evaluate(policy, env_steps)
-    told = {'run_dir': str(directory.path), 'env_steps': env_steps, 'episodes': len(result.episodes), **result.metrics}
+    told = {'run_dir': str(directory.path), 'env_steps': env_steps,
+            'episodes': len(result.episodes), **result.metrics}
     try:
       if _VIDEO.value:
         told['video'] = None  # what was evaluated is told also where no video can be made

@@ -1,4 +1,4 @@
-"""What a launcher keeps to itself in the process that it shares with simulators and dependencies: its output, and its end."""
+"""What a launcher keeps to itself in the process that it shares with simulators: output and end."""
 
 import atexit
 import json
@@ -19,7 +19,8 @@ def tell(content):
 
 
 def keep_output():
-  """Keeps stdout for `tell` alone: what simulators, their processes and C++ print there goes to stderr.
+  """Keeps stdout for `tell` alone: what simulators, their processes and C++ print there goes to
+  stderr.
 
   Returns:
     A function that undoes it.
@@ -48,16 +49,20 @@ def keep_output():
 
 
 def show_warnings():
-  """Where warnings are to end the program (`PYTHONWARNINGS=error`), has them shown: packages warn while they are imported."""
+  """Where warnings are to end the program (`PYTHONWARNINGS=error`), has them shown: packages warn
+  while they are imported.
+  """
   strict = [option for option in sys.warnoptions if _is_strict(option)]
   if not strict:
     return
-  print(f'Warnings are shown and end nothing here, because packages that are needed warn while they are imported. Received: {strict}',
+  print('Warnings are shown and end nothing here, because packages that are needed warn while '
+        f'they are imported. Received: {strict}',
         file=sys.stderr)
   sys.warnoptions[:] = map(_mild, sys.warnoptions)  # which worker processes inherit
   if 'PYTHONWARNINGS' in os.environ:
     os.environ['PYTHONWARNINGS'] = ','.join(map(_mild, os.environ['PYTHONWARNINGS'].split(',')))
-  filters = [('default', *rest) if action == 'error' else (action, *rest) for action, *rest in warnings.filters]
+  filters = [('default', *rest) if action == 'error' else (action, *rest)
+             for action, *rest in warnings.filters]
   warnings.resetwarnings()  # so that what was remembered of the filters before is forgotten
   warnings.filters.extend(filters)
 
@@ -72,12 +77,15 @@ def _mild(option):
 
 
 def guard_end():
-  """Says so where something else than the launcher ends this process by `os._exit`, such as a simulator's thread; not with status 0."""
+  """Says so where something else than the launcher ends this process by `os._exit`, such as a
+  simulator's thread; not with status 0.
+  """
   owner = os.getpid()
 
   def told(status):
     if os.getpid() == owner:  # not in a child that was forked
-      print(f'error: A simulator or a package ended this process. Received: os._exit({status})', file=sys.stderr, flush=True)
+      print(f'error: A simulator or a package ended this process. Received: os._exit({status})',
+            file=sys.stderr, flush=True)
       status = status or 1
     _leave(status)
 
@@ -85,12 +93,14 @@ def guard_end():
 
 
 def end(status):
-  """Ends this process, where the interpreter would wait for ever for threads and processes that a simulator started.
+  """Ends this process, where the interpreter would wait for ever for threads and processes that a
+  simulator started.
 
   Args:
     status: with which to exit.
   """
-  threads = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.current_thread()]
+  threads = [thread for thread in threading.enumerate()
+             if not thread.daemon and thread is not threading.current_thread()]
   for thread in threads:
     thread.join(_SECONDS_TO_END / len(threads))
   threads = [thread.name for thread in threads if thread.is_alive()]
@@ -98,7 +108,8 @@ def end(status):
   for process in processes:
     process.kill()
   if threads:
-    print(f'What a simulator or a package has started goes on, and ends with this process. Received: threads={threads}', file=sys.stderr)
+    print('What a simulator or a package has started goes on, and ends with this process. '
+          f'Received: threads={threads}', file=sys.stderr)
     atexit._run_exitfuncs()
     sys.stderr.flush()
     _leave(status)

@@ -26,12 +26,14 @@ from mbrl_tf import errors
 from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
-_RUN_DIRS = flags.DEFINE_string('run_dirs', None, 'folders of runs, with commas between them; * and ? stand for any characters')
+_RUN_DIRS = flags.DEFINE_string('run_dirs', None, 'folders of runs, with commas between them; * '
+                                                  'and ? stand for any characters')
 _OUT = flags.DEFINE_string('out', None, 'path of what is written, without .csv or .png')
 _METRIC = flags.DEFINE_string('metric', 'collect/return_mean', 'a name in metrics.jsonl')
 _PUBLISHED = flags.DEFINE_string('published', None, 'CSV file of a published curve to draw beside')
 _PUBLISHED_ENV = flags.DEFINE_string('published_env', None, 'which rows of that file: the value in its column env')
-_BESIDE = flags.DEFINE_string('beside', '', 'CSV files that this command wrote of other runs, with commas between them, whose means are drawn too')
+_BESIDE = flags.DEFINE_string('beside', '', 'CSV files that this command wrote of other runs, with '
+                                            'commas between them, whose means are drawn too')
 
 
 class Curves(NamedTuple):
@@ -64,7 +66,8 @@ def main():
     out.parent.mkdir(parents=True, exist_ok=True)
   write_csv(table, curves)
   draw(picture, curves, _METRIC.value, out.name, published, others)
-  own_process.tell({'csv': str(table), 'png': str(picture), 'seeds': sorted(runs), 'env_steps': float(curves.env_steps[-1]),
+  own_process.tell({'csv': str(table), 'png': str(picture), 'seeds': sorted(runs),
+                    'env_steps': float(curves.env_steps[-1]),
                     'mean_at_end': _plain(curves.mean[-1])})
 
 
@@ -142,7 +145,8 @@ def write_csv(path, curves):
   writer = csv.writer(content, lineterminator='\n')
   writer.writerow(['env_steps', *(f'seed_{seed}' for seed in curves.seeds), 'mean'])
   for values in zip(curves.env_steps, *curves.seeds.values(), curves.mean):
-    writer.writerow([int(values[0]), *('' if np.isnan(value) else f'{value:.2f}' for value in values[1:])])
+    writer.writerow([int(values[0]),
+                     *('' if np.isnan(value) else f'{value:.2f}' for value in values[1:])])
   files.write_atomically(path, content.getvalue().encode())
 
 
@@ -178,14 +182,17 @@ def draw(path, curves, metric, title, published=None, others=None):
 
 
 def _require_replaceable(table, picture):
-  """Raises a `UserError` where a file is in the way that this command did not write: it writes both, and the table tells."""
+  """Raises a `UserError` where a file is in the way that this command did not write: it writes
+  both, and the table tells.
+  """
   if table.exists():
     with open(table, 'rb') as file:
       is_own = file.readline().strip().startswith(b'env_steps,seed_')
   else:
     is_own = not picture.exists()
   if not is_own:
-    raise errors.UserError('A file of this name is there that this command did not write, so it is not overwritten. '
+    raise errors.UserError('A file of this name is there that this command did not write, so it is '
+                           'not overwritten. '
                            f'Received: out={str(table.with_name(table.name[:-4]))!r}')
 
 
@@ -201,7 +208,9 @@ def _expanded(text):
 
 
 def _listed(text, find):
-  """Returns what a text with commas lists. A name may have commas itself: as many parts are one as `find` finds something for."""
+  """Returns what a text with commas lists. A name may have commas itself: as many parts are one as
+  `find` finds something for.
+  """
   parts, listed = text.split(',') if text else [], []
   while parts:
     count = next((count for count in range(len(parts), 0, -1) if find(','.join(parts[:count]))), 1)
@@ -215,7 +224,9 @@ def _existing(path):
 
 
 def _folders(pattern):
-  """Returns the folders of this very name, or that a pattern matches: brackets stand for themselves where they can."""
+  """Returns the folders of this very name, or that a pattern matches: brackets stand for
+  themselves where they can.
+  """
   path = str(files.local_path(pattern, 'run_dirs')) if pattern else ''
   if os.path.isdir(path):
     return [path]

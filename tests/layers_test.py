@@ -40,7 +40,9 @@ OUTSIDE = {
 FREE_OF_TENSORFLOW = [
     'mbrl_tf/__init__.py', 'mbrl_tf/environments/toy.py', 'mbrl_tf/environments/wrappers.py',
     'mbrl_tf/environments/rendering.py', 'mbrl_tf/environments/simulators.py', 'mbrl_tf/environments/parallel.py',
-    'mbrl_tf/environments/hosts.py', 'mbrl_tf/environments/guests.py', 'mbrl_tf/environments/worker.py', 'mbrl_tf/environments/dm_control.py', 'mbrl_tf/environments/pixels.py', 'mbrl_tf/environments/mujoco_setup.py',
+    'mbrl_tf/environments/hosts.py', 'mbrl_tf/environments/guests.py',
+    'mbrl_tf/environments/worker.py', 'mbrl_tf/environments/dm_control.py',
+    'mbrl_tf/environments/pixels.py', 'mbrl_tf/environments/mujoco_setup.py',
     'mbrl_tf/algorithms/base.py', 'mbrl_tf/algorithms/catalog.py', 'mbrl_tf/algorithms/mbmpo/config.py', 'mbrl_tf/algorithms/dreamer/config.py']
 
 

@@ -18,7 +18,8 @@ _USERS_MISTAKES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.
 def local_path(path, name) -> pathlib.Path:
   """Returns a path that a person gave as an absolute one; `~` at its beginning is the home folder.
 
-  Absolute, because a simulator may change the working directory; `..` stays, for it may lead out of a link.
+  Absolute, because a simulator may change the working directory; `..` stays, for it may lead out
+  of a link.
 
   Args:
     path: text or `os.PathLike`.
@@ -30,7 +31,8 @@ def local_path(path, name) -> pathlib.Path:
   text = os.fspath(path)
   if _SCHEME.match(text):
     raise errors.UserError(
-        f'Files are read and written in local folders alone, and this names a place elsewhere; mount it, or copy what is written here. '
+        'Files are read and written in local folders alone, and this names a place elsewhere; '
+        'mount it, or copy what is written here. '
         f'Received: {name}={text!r}')
   try:
     text.encode()  # TensorFlow takes no others
@@ -43,10 +45,13 @@ def local_path(path, name) -> pathlib.Path:
 
 
 def require_loadable(path, name):
-  """Raises a `UserError` where `tf.saved_model.load` could not read what is saved in a folder: it takes its name for a pattern."""
+  """Raises a `UserError` where `tf.saved_model.load` could not read what is saved in a folder: it
+  takes its name for a pattern.
+  """
   if re.search(r'[\[\\]', str(path)):
     raise errors.UserError(
-        'tf.saved_model.load takes brackets and backslashes in a path for a pattern, and would not find what is written here: choose '
+        'tf.saved_model.load takes brackets and backslashes in a path for a pattern, and would not '
+        'find what is written here: choose '
         f'another folder. Received: {name}={str(path)!r}')
 
 

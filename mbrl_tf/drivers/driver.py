@@ -10,7 +10,8 @@ from mbrl_tf import errors
 from mbrl_tf import types
 from mbrl_tf.drivers import observers as statistics
 
-_FIRST_ROWS = 1000  # decisions in the buffers at most at first; they double when an episode is longer
+# decisions in the buffers at most at first; they double when an episode is longer
+_FIRST_ROWS = 1000
 
 
 class EpisodeDriver:
@@ -176,8 +177,8 @@ class _Recorder:
     self._env_steps = np.zeros(size, int)  # of the running episodes
     self._members = members
     self._is_dict = not isinstance(spec.observation, types.ArraySpec)
-    # One row more than the longest episode has: an idle environment writes to a row that nobody reads. No more than may be
-    # needed, for a limit may be far beyond what is played.
+    # One row more than the longest episode has: an idle environment writes to a row that nobody
+    # reads. No more than may be needed, for a limit may be far beyond what is played.
     longest = -(-spec.time_limit // spec.action_repeat) if spec.time_limit else _FIRST_ROWS
     shape = (min(longest, _FIRST_ROWS) + 1, size)
     specs = dict(spec.observation) if self._is_dict else {'observation': spec.observation}

@@ -6,7 +6,8 @@ import math
 import numbers
 
 from mbrl_tf import errors
-from mbrl_tf.environments import base, guests, hosts, parallel as parallel_simulators, pixels, rendering, simulators, vectorized
+from mbrl_tf.environments import base, guests, hosts, parallel as parallel_simulators
+from mbrl_tf.environments import pixels, rendering, simulators, vectorized
 
 
 def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, parallel='auto', render_mode=None,
@@ -53,7 +54,9 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
 
 
 def _described(recipe):
-  """Returns the `EnvironmentSpec` of a simulator, and its steps in a second of its own time or None; builds one for it."""
+  """Returns the `EnvironmentSpec` of a simulator, and its steps in a second of its own time or
+  None; builds one for it.
+  """
   host = hosts.Local(recipe)
   host.start()
   host.answer()

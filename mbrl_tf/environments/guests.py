@@ -1,7 +1,8 @@
-"""A simulator is a guest of the process that it runs in: what it may do there, and what of it is undone.
+"""A simulator is a guest of the process that it runs in: what it may do there, and what of it is
+undone.
 
-In a worker process it harms nobody else. In the trainer's own process its working directory, the signal handlers that it
-replaces and its way to end the process are kept from the trainer.
+In a worker process it harms nobody else. In the trainer's own process its working directory, the
+signal handlers that it replaces and its way to end the process are kept from the trainer.
 """
 
 import _signal
@@ -16,16 +17,20 @@ import traceback
 
 from mbrl_tf import errors
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # requests to the trainer, which no simulator may take away
-PASSING = (errors.UserError, errors.SimulatorError, KeyboardInterrupt)  # what a simulator is not blamed for
+# requests to the trainer, which no simulator may take away
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# what a simulator is not blamed for
+PASSING = (errors.UserError, errors.SimulatorError, KeyboardInterrupt)
+SECONDS_TO_CLOSE = 10.0  # that a simulator gets in a process that is not its own
 _visitors = {}  # id of each thread that is within a `Visit` to that
 
 
 class Visit:
   """A context, entered for each call of one simulator.
 
-  Within it the working directory is the one that this simulator chose last, and `os._exit` raises SystemExit where
-  `guard_exit` was called; outside of it the directory and the handlers of `STOP_SIGNALS` are the process's own.
+  Within it the working directory is the one that this simulator chose last, and `os._exit` raises
+  SystemExit where `guard_exit` was called; outside of it the directory and the handlers of
+  `STOP_SIGNALS` are the process's own.
   """
 
   def __init__(self):
@@ -61,7 +66,8 @@ class Visit:
 
 @contextlib.contextmanager
 def blamed(doing):
-  """Makes a `SimulatorError` of what a simulator's code raises, `sys.exit()` included, with its traceback.
+  """Makes a `SimulatorError` of what a simulator's code raises, `sys.exit()` included, with its
+  traceback.
 
   Errors of this package and Ctrl-C pass.
 
@@ -77,22 +83,48 @@ def blamed(doing):
 
 
 def fault(doing, error) -> errors.SimulatorError:
-  """Returns the `SimulatorError` that tells of an exception which is being handled; see `blamed`."""
-  return errors.SimulatorError(f'{doing}.\n{traceback.format_exc()}Received: {type(error).__name__}={str(error)!r}')
+  """Returns the `SimulatorError` that tells of an exception which is being handled; see
+  `blamed`.
+  """
+  return errors.SimulatorError(f'{doing}.\n{traceback.format_exc()}Received: '
+                               f'{type(error).__name__}={str(error)!r}')
 
 
 def close(env, name):
-  """Closes a simulator; what goes wrong there is told, and harms nobody."""
+  """Closes a simulator; what goes wrong there, or has no end, is told, and harms nobody."""
   try:
-    env.close()
+    with _limited(SECONDS_TO_CLOSE):
+      env.close()
   except KeyboardInterrupt:
     raise
   except BaseException as error:
-    logging.getLogger(__name__).warning('%s raised in close() (%s: %s).', name, type(error).__name__, error)
+    logging.getLogger(__name__).warning('%s raised in close() (%s: %s).', name,
+                                        type(error).__name__, error)
+
+
+@contextlib.contextmanager
+def _limited(seconds):
+  """Raises TimeoutError within its block after some time; in the main thread, for no other hears."""
+  if threading.current_thread() is not threading.main_thread():
+    yield
+    return
+
+  def stop(number, frame):
+    raise TimeoutError(f'it did not end within {seconds} s')
+
+  handler, timer = signal.signal(signal.SIGALRM, stop), signal.setitimer(signal.ITIMER_REAL, seconds)
+  try:
+    yield
+  finally:
+    signal.setitimer(signal.ITIMER_REAL, *timer)
+    if handler is not None:  # as in `Visit`
+      signal.signal(signal.SIGALRM, handler)
 
 
 def _handlers():
-  """Returns the handlers of `STOP_SIGNALS`; `signal.getsignal` takes as long as a cheap simulator's step to make an enum of each."""
+  """Returns the handlers of `STOP_SIGNALS`; `signal.getsignal` takes as long as a cheap
+  simulator's step to make an enum of each.
+  """
   return [_signal.getsignal(number) for number in STOP_SIGNALS]
 
 
@@ -106,7 +138,9 @@ def _working_directory():
 
 @functools.lru_cache(maxsize=None)
 def _watch_directory():
-  """Has visits hear of changes of the directory: to ask the system at each step would cost as much as a cheap simulator."""
+  """Has visits hear of changes of the directory: to ask the system at each step would cost as much
+  as a cheap simulator.
+  """
 
   def heard(event, arguments):
     if event == 'os.chdir':
@@ -118,7 +152,9 @@ def _watch_directory():
 
 
 def guard_exit():
-  """Keeps simulators from ending this process, which is not theirs alone: replaces `os._exit` once, by a function that raises where a simulator's call in this process is under way."""
+  """Keeps simulators from ending this process, which is not theirs alone: replaces `os._exit`
+  once, by a function that raises where a simulator's call in this process is under way.
+  """
   leave = os._exit
   if getattr(leave, 'raises_for', None) == os.getpid():
     return

@@ -80,7 +80,8 @@ class Local:
         self.env.episode_counter = argument
         return self.env.reset()[0]
       if method == 'render':
-        return np.array(self.env.render())  # a copy: the simulator may draw the next one into the same array
+        # a copy: the simulator may draw the next one into the same array
+        return np.array(self.env.render())
       with guests.blamed('A simulator could not be built'):
         self.env = self.recipe()
       return None
@@ -129,7 +130,8 @@ class Remote:
     context = multiprocessing.get_context('spawn')
     self._pipe, theirs = context.Pipe()
     # No daemon, for those may not start processes, and a simulator may.
-    self.process = context.Process(target=worker.serve, args=(Local(self.recipe, owns_process=True), theirs), daemon=False)
+    host = Local(self.recipe, owns_process=True)
+    self.process = context.Process(target=worker.serve, args=(host, theirs), daemon=False)
     with _signals_blocked():
       self.process.start()
     self._group = self.process.pid
@@ -183,12 +185,16 @@ class Remote:
     _RUNNING.discard(self)
 
   def _end_group(self):
-    """Waits until the process ends, kills it where it does not, and with it whatever it has started."""
+    """Waits until the process ends, kills it where it does not, and with it whatever it has
+    started.
+    """
     if self._group is None:
       return
     connection.wait([self.process.sentinel], _SECONDS_TO_CLOSE)
-    with contextlib.suppress(ProcessLookupError):  # of a worker that did not come as far as to make its group
-      os.killpg(self._group, signal.SIGKILL)  # before the process is waited for: until then nobody else has its number
+    # of a worker that did not come as far as to make its group
+    with contextlib.suppress(ProcessLookupError):
+      # before the process is waited for: until then nobody else has its number
+      os.killpg(self._group, signal.SIGKILL)
     self.process.kill()
     self._group = None
 

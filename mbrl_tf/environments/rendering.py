@@ -41,7 +41,9 @@ def back_end():
 
 
 def wanted():
-  """Returns what MUJOCO_GL asks for, in small letters, as dm_control reads it; empty where it leaves the choice."""
+  """Returns what MUJOCO_GL asks for, in small letters, as dm_control reads it; empty where it
+  leaves the choice.
+  """
   name = os.environ.get('MUJOCO_GL', '').strip().lower()
   return '' if name in _ANY else name
 
@@ -59,13 +61,18 @@ def _find(name, device):
       logging.getLogger(__name__).info('MuJoCo renders with MUJOCO_GL=%s.', each)
       return each
     if each == 'egl' and device is not None:
-      logging.getLogger(__name__).warning('EGL does not draw on the device of %s=%s.', _DEVICE, device)
-  received = f'MUJOCO_GL={os.environ.get("MUJOCO_GL", "")!r}' + (f', {_DEVICE}={device!r}' if device is not None else '')
+      logging.getLogger(__name__).warning('EGL does not draw on the device of %s=%s.', _DEVICE,
+                                          device)
+  received = f'MUJOCO_GL={os.environ.get("MUJOCO_GL", "")!r}'
+  if device is not None:
+    received += f', {_DEVICE}={device!r}'
   if name in _NONE:
-    raise errors.UserError(f'MUJOCO_GL says that nothing is to be drawn, and frames are asked for. Received: {received}')
+    raise errors.UserError('MUJOCO_GL says that nothing is to be drawn, and frames are asked for. '
+                           f'Received: {received}')
   advice = f'Does {_DEVICE} name a device of this machine? ' if device is not None else ''
   raise errors.UserError(
-      f'MuJoCo cannot render here with {" or ".join(tried)}. {advice}On Debian or Ubuntu install EGL or OSMesa: '
+      f'MuJoCo cannot render here with {" or ".join(tried)}. {advice}On Debian or Ubuntu install '
+      'EGL or OSMesa: '
       '`apt-get install libegl1 libgl1 libgles2 libgl1-mesa-dri` (EGL) or `apt-get install libosmesa6` (OSMesa), and leave MUJOCO_GL unset, '
       f'so that both are tried; or do not ask for frames. Received: {received}')
 
@@ -76,7 +83,8 @@ def renders(name):
     return False
   try:
     trial = subprocess.run(
-        [sys.executable, '-c', _TRIAL], env={**os.environ, **_variables(name)}, capture_output=True, text=True, timeout=60)
+        [sys.executable, '-c', _TRIAL], env={**os.environ, **_variables(name)}, capture_output=True,
+        text=True, timeout=60)
   except subprocess.TimeoutExpired:
     return False
   # OSMesa may fail while the interpreter exits, after all frames are there: the output counts, not the exit status.
@@ -84,5 +92,7 @@ def renders(name):
 
 
 def _variables(name):
-  """Returns the environment of a process that draws with a back end: mujoco refuses another's name in PYOPENGL_PLATFORM."""
+  """Returns the environment of a process that draws with a back end: mujoco refuses another's name
+  in PYOPENGL_PLATFORM.
+  """
   return {'MUJOCO_GL': name, 'PYOPENGL_PLATFORM': name if name in _BACK_ENDS else ''}

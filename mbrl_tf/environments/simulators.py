@@ -87,7 +87,8 @@ class Recipe:
             f'Cameras can be chosen in the MuJoCo tasks of gym: and dmc: alone, so not in {self.name}. '
             f'Received: camera={self.camera}')
       drawing['camera_id'] = self.camera
-    return {**drawing, **copy.deepcopy(dict(self.kwargs))}  # a simulator may change what it is given
+    # a simulator may change what it is given
+    return {**drawing, **copy.deepcopy(dict(self.kwargs))}
 
   def _prepare_rendering(self):
     """Makes sure that TensorFlow is not here, and that nothing looks for a display."""
@@ -109,9 +110,10 @@ class Recipe:
       raise errors.UserError(
           f'{self.name} has no time limit of its own, and episodes must end: give one in env steps, as environment.time_limit. '
           f'Received: time_limit={self.time_limit}')
-    space, observed = (getattr(env, attribute, None) for attribute in ('action_space', 'observation_space'))
+    space, observed = getattr(env, 'action_space', None), getattr(env, 'observation_space', None)
     if not isinstance(observed, spaces.Space):
-      raise errors.UserError(f'{self.name} must tell what it observes, as a gymnasium.spaces.Space. Received: observation_space={observed!r}')
+      raise errors.UserError(f'{self.name} must tell what it observes, as a '
+                             f'gymnasium.spaces.Space. Received: observation_space={observed!r}')
     env = wrappers.CheckAnswers(env, self.name)
     if isinstance(space, spaces.Box):
       env = wrappers.ScaleActions(env, self.name)
@@ -207,14 +209,17 @@ def own_time_limit(name, env):
 
 
 def _as_time_limit(value, name):
-  """Returns what a simulator tells as its limit as whole env steps; 0 for None and infinity, which are none."""
+  """Returns what a simulator tells as its limit as whole env steps; 0 for None and infinity, which
+  are none.
+  """
   value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
   if value is None or (isinstance(value, float) and value == math.inf):
     return 0
   is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
   if not is_number or not math.isfinite(value) or value < 0 or value != int(value):
     raise errors.UserError(
-        f'The time limit of {name} must be a whole number of env steps, as an attribute; it can be given as environment.time_limit instead, '
+        f'The time limit of {name} must be a whole number of env steps, as an attribute; it can be '
+        'given as environment.time_limit instead, '
         f'too. Received: time_limit={value!r}')
   return int(value)
 

@@ -97,18 +97,22 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
     return self.simulators.render()
 
   def repeats_itself(self) -> bool:
-    """Whether episodes of the same number begin alike: takes the first steps of two of them everywhere, and leaves no trace.
+    """Whether episodes of the same number begin alike: takes the first steps of two of them
+    everywhere, and leaves no trace.
 
-    A simulator that ignores its seed does not, nor does one with noise that is not seeded; noise that comes later is not seen.
+    A simulator that ignores its seed does not, nor does one with noise that is not seeded; noise
+    that comes later is not seen.
     """
     counters, restarts = self.episode_counters, self.restarts
-    action = np.zeros((self._num_envs,) + self.spec.action.shape, np.float32 if self.spec.action.num_values is None else np.int64)
+    action = np.zeros((self._num_envs,) + self.spec.action.shape, self.spec.action.dtype)
     seen = []
     for _ in range(2):
       self.episode_counters = counters
-      seen.append([self.reset().observation, *(self.step(action).observation for _ in range(_STEPS_THAT_TELL))])
+      seen.append([self.reset().observation,
+                   *(self.step(action).observation for _ in range(_STEPS_THAT_TELL))])
     self.episode_counters = counters
-    return self.restarts != restarts or all(map(np.array_equal, *map(tf.nest.flatten, seen)))  # one that failed tells nothing
+    # one that failed tells nothing
+    return self.restarts != restarts or all(map(np.array_equal, *map(tf.nest.flatten, seen)))
 
   def close(self):
     """Ends all workers; may be called more than once."""

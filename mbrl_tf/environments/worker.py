@@ -21,8 +21,8 @@ def serve(host, pipe):
     host: a `hosts.Local` that has not started.
     pipe: end of a `multiprocessing.Pipe`.
   """
-  # A group of its own, so that the parent can end whatever the simulator starts. What stops a run is often sent to all its
-  # processes, and the parent still finishes an iteration with the workers.
+  # A group of its own, so that the parent can end whatever the simulator starts. What stops a run
+  # is often sent to all its processes, and the parent still finishes an iteration with the workers.
   os.setpgid(0, 0)
   for number in guests.STOP_SIGNALS:
     signal.signal(number, signal.SIG_IGN)
@@ -53,9 +53,12 @@ def _told(host):
 
 
 def _leave():
-  """Ends the process where the interpreter would wait for what a simulator started and does not end."""
+  """Ends the process where the interpreter would wait for what a simulator started and does not
+  end.
+  """
   waits = multiprocessing.active_children() or any(
-      not thread.daemon and thread is not threading.current_thread() for thread in threading.enumerate())
+      not thread.daemon and thread is not threading.current_thread()
+      for thread in threading.enumerate())
   if not multiprocessing.parent_process().is_alive():
     os.killpg(0, signal.SIGKILL)
   if waits:
@@ -63,7 +66,9 @@ def _leave():
 
 
 def _end_after_parent():
-  """Ends this process and what it started some time after its parent, also where the simulator hangs and never looks at the pipe."""
+  """Ends this process and what it started some time after its parent, also where the simulator
+  hangs and never looks at the pipe.
+  """
   connection.wait([multiprocessing.parent_process().sentinel])
   time.sleep(_SECONDS_AFTER_PARENT)
   with contextlib.suppress(OSError):

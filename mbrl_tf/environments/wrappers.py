@@ -1,6 +1,7 @@
 """Wrappers that every simulator gets, from the inside out, free of TensorFlow.
 
-`CheckAnswers` -> `ScaleActions` (or `ShiftActions`) -> `LimitTime` -> `RepeatActions` -> `CheckObservations` -> `SeedEpisodes`.
+`CheckAnswers` -> `ScaleActions` (or `ShiftActions`) -> `LimitTime` -> `RepeatActions` ->
+`CheckObservations` -> `SeedEpisodes`.
 
 Each `step` is on the path of every simulated step, so they hold plain numbers and do no more than they must.
 """
@@ -17,7 +18,8 @@ from mbrl_tf.environments import guests
 
 
 class CheckAnswers(gymnasium.Wrapper):
-  """Stands next to the simulator, and takes of it what Gymnasium's interface promises: tuples, a number, two truth values.
+  """Stands next to the simulator, and takes of it what Gymnasium's interface promises: tuples, a
+  number, two truth values.
 
   A number or truth value may come as an array of one entry, too.
   """
@@ -35,7 +37,8 @@ class CheckAnswers(gymnasium.Wrapper):
   def step(self, action):
     answer = self.env.step(action)
     if not isinstance(answer, tuple) or len(answer) != 5:
-      raise self._error('step()', 'a tuple of observation, reward, terminated, truncated and info', _described(answer))
+      raise self._error('step()', 'a tuple of observation, reward, terminated, truncated and info',
+                        _described(answer))
     observation, reward, terminated, truncated, info = answer
     if type(reward) is not float:
       reward = float(self._one('reward', reward, 'biuf'))
@@ -56,21 +59,24 @@ class CheckAnswers(gymnasium.Wrapper):
     return array.item()
 
   def _error(self, where, expected, received):
-    return errors.SimulatorError(f'{self._name} does not answer as a gymnasium.Env does. Expected of {where}: {expected}. Received: {received}')
+    return errors.SimulatorError(f'{self._name} does not answer as a gymnasium.Env does. Expected '
+                                 f'of {where}: {expected}. Received: {received}')
 
 
 class ScaleActions(gymnasium.Wrapper):
   """Maps continuous actions from [-1, 1] to the simulator's own bounds.
 
-  What lies outside is clipped beforehand, for all simulators at once (in `vectorized`). At each step the simulator gets an
-  array of its own, for it may change it, and a repeated action is to be what was chosen.
+  What lies outside is clipped beforehand, for all simulators at once (in `vectorized`). At each
+  step the simulator gets an array of its own, for it may change it, and a repeated action is to be
+  what was chosen.
   """
 
   def __init__(self, env, name):
     """Wraps `env`, whose actions are a one-dimensional Box with finite bounds; a UserError otherwise."""
     super().__init__(env)
     space = env.action_space
-    if space.low.ndim != 1 or not space.low.size or not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+    is_finite = np.isfinite(space.low).all() and np.isfinite(space.high).all()
+    if space.low.ndim != 1 or not space.low.size or not is_finite:
       raise errors.UserError(
           f'Continuous actions of {name} must be one Box of shape (A,) with finite bounds, because policies act in '
           f'[-1, 1] and the adapter scales to the bounds. Received: action_space={space}')
@@ -81,7 +87,8 @@ class ScaleActions(gymnasium.Wrapper):
     self.action_space = spaces.Box(-1.0, 1.0, space.shape, np.float32)
 
   def step(self, action):
-    return self.env.step(np.array(action) if self._is_identity else self.action_center + self.action_scale * action)
+    return self.env.step(np.array(action) if self._is_identity
+                         else self.action_center + self.action_scale * action)
 
 
 class ShiftActions(gymnasium.Wrapper):
@@ -188,7 +195,8 @@ class CheckObservations(gymnasium.Wrapper):
 
 
 class SeedEpisodes(gymnasium.Wrapper):
-  """Seeds each episode from (seed, simulator index, episode number), and turns what is raised into `SimulatorError`s.
+  """Seeds each episode from (seed, simulator index, episode number), and turns what is raised into
+  `SimulatorError`s.
 
   So an episode depends neither on the other simulators nor on how it is run (in process or in a worker), and a resumed
   run that restores `episode_counter` begins the same episodes.
@@ -226,7 +234,9 @@ class SeedEpisodes(gymnasium.Wrapper):
       raise self._blamed('render', error)
 
   def _blamed(self, method, error):
-    """Returns what is raised instead of an error; not `guests.blamed`, which would cost more than a cheap simulator's step."""
+    """Returns what is raised instead of an error; not `guests.blamed`, which would cost more than
+    a cheap simulator's step.
+    """
     if isinstance(error, guests.PASSING):
       return error
     if isinstance(error, gymnasium.error.DependencyNotInstalled):  # of what draws
@@ -268,7 +278,8 @@ def _converted_space(space, name):
     converted = {key: _converted_box(part) for key, part in parts.items()}
     return spaces.Dict(converted) if isinstance(space, spaces.Dict) else converted['observation']
   raise errors.UserError(
-      f'Observations of {name} must be a Box, or a Dict of Boxes, because models read float32 vectors and uint8 images; a Dict needs an entry. '
+      f'Observations of {name} must be a Box, or a Dict of Boxes, because models read float32 '
+      'vectors and uint8 images; a Dict needs an entry. '
       f'Received: observation_space={space}')
 
 

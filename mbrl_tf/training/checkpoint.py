@@ -20,7 +20,8 @@ _NAME = 'checkpoint'
 _SUMS = '.sha256'
 _TEMPORARY = '_temp'  # where TensorFlow puts a checkpoint together
 _DATA = r'\.data-\d{5}-of-\d{5}'
-_PART = re.compile(rf'({_NAME}-\d+)({_TEMPORARY}|\.index|{_DATA})')  # what else is there may be a person's own copy
+# what else is there may be a person's own copy
+_PART = re.compile(rf'({_NAME}-\d+)({_TEMPORARY}|\.index|{_DATA})')
 
 
 class Progress(tf.Module):
@@ -220,13 +221,17 @@ def _damage(path):
 
 
 def _without_pattern(path):
-  """Returns a path of the same checkpoint that is no pattern: TensorFlow reads what `[1]`, `*`, `?` and backslashes match."""
+  """Returns a path of the same checkpoint that is no pattern: TensorFlow reads what `[1]`, `*`,
+  `?` and backslashes match.
+  """
   return _link(path.parent) / path.name if re.search(r'[\[*?\\]', str(path)) else path
 
 
 @functools.lru_cache(maxsize=None)
 def _link(folder):
-  """Makes a link to a folder that lasts as long as this process: what is built later may still be read from a checkpoint."""
+  """Makes a link to a folder that lasts as long as this process: what is built later may still be
+  read from a checkpoint.
+  """
   temporary = tempfile.mkdtemp(prefix='mbrl_tf_')
   atexit.register(shutil.rmtree, temporary, ignore_errors=True)  # which follows no links
   link = pathlib.Path(temporary) / 'checkpoints'

@@ -58,7 +58,8 @@ class Evaluator:
     return Evaluation(metrics, collected.episodes, frames, frames_per_second)
 
   def film(self, policy, env_steps: int):
-    """Runs one more episode; returns its frames `[T + 1]`, and at how many in a second they play in real time.
+    """Runs one more episode; returns its frames `[T + 1]`, and at how many in a second they play
+    in real time.
 
     Raises:
       UserError, SimulatorError: as `require_frames`.

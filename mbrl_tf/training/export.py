@@ -18,10 +18,13 @@ from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
 _METADATA = 'export.json'
-# All that an export consists of, by its names in the folder, and what TensorFlow names it while it writes.
+# All that an export consists of, by its names in the folder, and what TensorFlow names it while it
+# writes.
 _EXPORTED = re.compile(
-    r'export\.json|(policy|model)(/((saved_model\.pb|fingerprint\.pb|policy_specs\.pbtxt)(\.tmp[0-9a-f]+)?|assets|variables'
-    r'|variables/variables(\.index|\.data-\d{5}-of-\d{5})(\.tempstate\d+)?|variables/variables_temp(/.*)?))?')
+    r'export\.json|(policy|model)(/(assets|variables'
+    r'|(saved_model\.pb|fingerprint\.pb|policy_specs\.pbtxt)(\.tmp[0-9a-f]+)?'
+    r'|variables/variables(\.index|\.data-\d{5}-of-\d{5})(\.tempstate\d+)?'
+    r'|variables/variables_temp(/.*)?))?')
 
 
 def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathlib.Path:
@@ -51,7 +54,8 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
   files.require_loadable(destination, 'export_dir')
   with files.writing(destination, tf.errors.OpError):
     _require_replaceable(destination)
-    temporary, _ = _beside(destination)  # a sibling, because renaming is atomic only within one file system
+    # a sibling, because renaming is atomic only within one file system
+    temporary, _ = _beside(destination)
     try:
       shutil.rmtree(temporary, ignore_errors=True)
       temporary.mkdir(parents=True)
@@ -65,14 +69,21 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
 
 
 def _require_replaceable(destination):
-  """Raises a `UserError` where something stands there, or where it is put together, that no export wrote, or has more in it."""
-  temporary, old = _beside(destination)
-  for place, whole in ((destination, True), (temporary, False), (old, True)):
-    is_free = not place.exists() or (place.is_dir() and not any(place.iterdir())) or _is_export(place, whole)
-    if place.is_symlink() or not is_free:
+  """Raises a `UserError` where something stands there, or where it is put together, that no export
+  wrote, or has more in it.
+  """
+
+  def require(place, whole):
+    is_empty = not place.exists() or (place.is_dir() and not any(place.iterdir()))
+    if place.is_symlink() or not (is_empty or _is_export(place, whole)):
       raise errors.UserError(
-          f'{"The destination" if place == destination else str(place)} exists and is no earlier export, so it is not overwritten. '
-          f'Received: export_dir={str(destination)!r}')
+          f'{"The destination" if place == destination else str(place)} exists and is no earlier '
+          f'export, so it is not overwritten. Received: export_dir={str(destination)!r}')
+
+  require(destination, True)
+  temporary, old = _beside(destination)
+  require(temporary, False)
+  require(old, True)
 
 
 def _beside(destination):
@@ -84,8 +95,8 @@ def _is_export(folder, whole):
   """Whether a folder holds what an export writes, all of it where `whole`, and nothing else."""
   if not folder.is_dir():
     return False
-  found = {str(path.relative_to(folder)) for path in folder.rglob('*')}
-  if any(not _EXPORTED.fullmatch(name) for name in found):
+  # The first stranger tells: what is below another folder may be much.
+  if any(not _EXPORTED.fullmatch(str(path.relative_to(folder))) for path in folder.rglob('*')):
     return False
   if not whole:
     return True
@@ -93,7 +104,8 @@ def _is_export(folder, whole):
     metadata = json.loads((folder / _METADATA).read_text())
   except (OSError, ValueError):
     return False
-  return isinstance(metadata, dict) and {'algorithm', 'env_steps', 'config'} <= metadata.keys() and {'policy', 'model'} <= found
+  is_ours = isinstance(metadata, dict) and {'algorithm', 'env_steps', 'config'} <= metadata.keys()
+  return is_ours and (folder / 'policy').is_dir() and (folder / 'model').is_dir()
 
 
 def _write(algorithm, folder):

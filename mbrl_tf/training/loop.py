@@ -70,7 +70,8 @@ def restore(algorithm, config, directory, store, environment, placement=_ALONE) 
 
 
 def train(algorithm, config, directory, store, environment, evaluator, checkpointer, placement=_ALONE) -> bool:
-  """Trains until the end of the schedule or a signal (SIGINT, SIGTERM, SIGHUP), and leaves a checkpoint.
+  """Trains until the end of the schedule or a signal (SIGINT, SIGTERM, SIGHUP), and leaves a
+  checkpoint.
 
   Besides where the schedule says so, a checkpoint is written where an evaluation is as good as the best so far, and the best is kept.
   A run that never evaluates has no best one: the returns of collecting are those of exploring policies.
@@ -255,7 +256,9 @@ def _save(checkpointer, store, hosts, now, clock, evaluations):
 
 @contextlib.contextmanager
 def _stop_at_signal():
-  """Gives an event that the first signal of `_STOPPING` sets; a second SIGINT stops at once, without a checkpoint."""
+  """Gives an event that the first signal of `_STOPPING` sets; a second SIGINT stops at once,
+  without a checkpoint.
+  """
   stopping = threading.Event()
 
   def handle(number, frame):
@@ -267,7 +270,8 @@ def _stop_at_signal():
     print('\nStopping after this iteration, with a checkpoint. Ctrl-C again stops at once, without one.', file=sys.stderr)
 
   # `nohup` has SIGHUP ignored, and means it.
-  numbers = [number for number in _STOPPING if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN)]
+  numbers = [number for number in _STOPPING
+             if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN)]
   previous = {number: signal.signal(number, handle) for number in numbers}
   try:
     yield stopping
@@ -277,9 +281,12 @@ def _stop_at_signal():
 
 
 def _leave_closed_terminal():
-  """Lets go of a terminal that was closed: to write there would raise, and the run has a checkpoint to write."""
+  """Lets go of a terminal that was closed: to write there would raise, and the run has a
+  checkpoint to write.
+  """
   for descriptor in (1, 2):
-    if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):  # as the system tells of one that is gone
+    # as the system tells of one that is gone
+    if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):
       nowhere = os.open(os.devnull, os.O_WRONLY)
       os.dup2(nowhere, descriptor)
       os.close(nowhere)

@@ -56,7 +56,8 @@ class MetricsFile:
     self._path = pathlib.Path(path)
     lines = _lines(self._path)
     kept = [line for line in lines if (found := _env_steps(line)) is not None and found <= env_steps]
-    if kept != lines or (self._path.exists() and self._path.stat().st_nlink > 1):  # what another name shows is somebody else's
+    # what another name shows is somebody else's
+    if kept != lines or (self._path.exists() and self._path.stat().st_nlink > 1):
       files.write_atomically(self._path, b''.join(kept))
     with files.writing(self._path):
       self._file = open(self._path, 'ab', buffering=0)  # a line that does not fit must not come back when the file is closed

@@ -98,7 +98,8 @@ def _chosen(devices, shared_rows):
     if count > gpus:
       hidden = os.environ.get('CUDA_VISIBLE_DEVICES')
       told = '' if hidden is None else f', CUDA_VISIBLE_DEVICES={hidden!r}'
-      raise errors.UserError(f'TensorFlow sees {gpus} GPUs on this host. Received: run.devices={devices!r}{told}')
+      raise errors.UserError(f'TensorFlow sees {gpus} GPUs on this host. Received: '
+                             f'run.devices={devices!r}{told}')
     tf.config.set_visible_devices(_physical('GPU')[:count], 'GPU')  # TensorFlow takes the memory of all that it sees
   else:
     tf.config.set_visible_devices([], 'GPU')

@@ -24,7 +24,8 @@ _CHIEFS_LOCK = 'lock'
 _LOCK_NAME = re.compile(r'lock(-\d+)?')
 _OWNER = re.compile(r'(process \d+ on .*)?')  # what a lock says
 _CONFIG_BEGINS = '{\n  "algorithm": '  # as `write_config` writes it
-_PARTIAL_NAMES = r'config\.json|metrics\.jsonl|evaluate-\d+\.gif'  # what a killed writer may have left half
+# what a killed writer may have left half
+_PARTIAL_NAMES = r'config\.json|metrics\.jsonl|evaluate-\d+\.gif'
 _NOT_FINITE = '$float'  # see `to_json`
 
 
@@ -111,8 +112,8 @@ class RunDirectory:
     """Makes this process its host's only one in the folder, until it ends in whatever way: the system then takes the lock.
 
     Raises:
-      UserError: where another process owns it, it cannot be created, or the folder holds something else than a run; nothing
-        in it is changed then.
+      UserError: where another process owns it, it cannot be created, or the folder holds something
+        else than a run; nothing in it is changed then.
     """
     lock = self.path / (f'lock-{self._host}' if self._host else _CHIEFS_LOCK)
     try:
@@ -145,26 +146,34 @@ class RunDirectory:
     self._lock.close()  # which releases it
 
   def _require_own(self):
-    """Raises a `UserError` where the folder may not be written: it is neither absent, empty nor a run's, or leads elsewhere."""
+    """Raises a `UserError` where the folder may not be written: it is neither absent, empty nor a
+    run's, or leads elsewhere.
+    """
     if not self.path.is_dir():
       return
     locks = [path for path in self.path.iterdir() if _LOCK_NAME.fullmatch(path.name)]
-    lasting = [self.config_file, self.metrics, self.checkpoints, self.episodes, *self.episodes.glob('shard-*'), *locks]
+    lasting = [self.config_file, self.metrics, self.checkpoints, self.episodes,
+               *self.episodes.glob('shard-*'), *locks]
     links = [str(path.relative_to(self.path)) for path in lasting if path.is_symlink()]
     if links:
       raise errors.UserError(
-          'A run writes into its own folder alone and follows no links out of it: put the files themselves there. '
+          'A run writes into its own folder alone and follows no links out of it: put the files '
+          'themselves there. '
           f'Received: run_dir={str(self.path)!r}, links={links}')
     is_run = self.config_file.exists() and 'algorithm' in self.read_config()
     found = sorted(path.name for path in self.path.iterdir() if not _is_own(path, is_run))
     if found:
       raise errors.UserError(
-          'A run begins in a folder that is absent or empty, and goes on where its config.json is. This one holds something else '
-          f'({", ".join(found[:3])}{", ..." if len(found) > 3 else ""}), which stays as it is: choose another --run_dir. '
+          'A run begins in a folder that is absent or empty, and goes on where its config.json is. '
+          'This one holds something else '
+          f'({", ".join(found[:3])}{", ..." if len(found) > 3 else ""}), which stays as it is: '
+          'choose another --run_dir. '
           f'Received: run_dir={str(self.path)!r}')
 
   def remove_partial(self):
-    """Removes what a killed process left half written directly in the folder. For the owner of the run alone."""
+    """Removes what a killed process left half written directly in the folder. For the owner of the
+    run alone.
+    """
     files.remove_partial(self.path, _PARTIAL_NAMES)
 
   def chief(self) -> str:
@@ -225,10 +234,13 @@ class RunDirectory:
 
 
 def _is_own(path, is_run):
-  """Whether something directly in a folder is a run's: in one that is no run yet, what was there before its config.json."""
+  """Whether something directly in a folder is a run's: in one that is no run yet, what was there
+  before its config.json.
+  """
   if _LOCK_NAME.fullmatch(path.name):
     return is_run if path.is_dir() else bool(_OWNER.fullmatch(_beginning(path)))
-  return is_run or (path.name == 'config.json.partial' and _CONFIG_BEGINS.startswith(_beginning(path)[:len(_CONFIG_BEGINS)]))
+  return is_run or (path.name == 'config.json.partial'
+                    and _CONFIG_BEGINS.startswith(_beginning(path)[:len(_CONFIG_BEGINS)]))
 
 
 def _beginning(path):

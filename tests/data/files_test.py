@@ -9,13 +9,15 @@ from mbrl_tf import errors
 from mbrl_tf.data import files
 
 
-@pytest.mark.parametrize('path', ['gs://bucket/run', 's3://bucket', 'hdfs://host/run', 'file:///tmp/run', 'http://host/run', 'a\0b', 'a\udcff'])
+@pytest.mark.parametrize('path', ['gs://bucket/run', 's3://bucket', 'hdfs://host/run',
+                                  'file:///tmp/run', 'http://host/run', 'a\0b', 'a\udcff'])
 def test_a_place_that_is_not_on_this_machine_or_no_path_is_refused(path):
   with pytest.raises(errors.UserError, match='Received: run_dir='):
     files.local_path(path, 'run_dir')
 
 
-@pytest.mark.parametrize('path', ['runs/hc', 'a:b', 'gs:/x', 'a//b://c', 'läuft', 'x[1]{2}, 3\\4 ~', 'a/~/b', 'no_such~', '~no_such_user_/x'])
+@pytest.mark.parametrize('path', ['runs/hc', 'a:b', 'gs:/x', 'a//b://c', 'läuft', 'x[1]{2}, 3\\4 ~',
+                                  'a/~/b', 'no_such~', '~no_such_user_/x'])
 def test_any_other_is_taken_as_it_is(path, tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   assert files.local_path(path, 'run_dir') == tmp_path / path

@@ -1,4 +1,6 @@
-"""Whatever a simulator does besides simulating, what is collected is right, and nothing hangs or ends without a word."""
+"""Whatever a simulator does besides simulating, what is collected is right, and nothing hangs or
+ends without a word.
+"""
 
 import contextlib
 import multiprocessing
@@ -27,8 +29,10 @@ KINDS = ('in_process', 'processes')
 
 def collected(kind='in_process', repeat=1, name=_RUDE, env_steps=40, **kwargs):
   """Returns the episodes of two simulators, under random actions that are the same each time."""
-  with catalog.make(name, num_envs=2, seed=7, kwargs=kwargs, parallel=kind, action_repeat=repeat) as environment:
-    return driver.EpisodeDriver(environment).collect(policies.UniformRandomPolicy(environment.spec, 3), env_steps, seed=5).episodes
+  with catalog.make(name, num_envs=2, seed=7, kwargs=kwargs, parallel=kind,
+                    action_repeat=repeat) as environment:
+    policy = policies.UniformRandomPolicy(environment.spec, 3)
+    return driver.EpisodeDriver(environment).collect(policy, env_steps, seed=5).episodes
 
 
 @pytest.fixture(scope='module')
@@ -69,7 +73,8 @@ def ends_what_is_started():
 
 def children(pid):
   """Returns the ids of the processes that a process has started, by whichever of its threads."""
-  return [int(word) for file in pathlib.Path(f'/proc/{pid}/task').glob('*/children') for word in file.read_text().split()]
+  return [int(word) for file in pathlib.Path(f'/proc/{pid}/task').glob('*/children')
+          for word in file.read_text().split()]
 
 
 @pytest.mark.usefixtures('stays_itself', 'ends_what_is_started')
@@ -88,18 +93,22 @@ def test_whole_numbers_are_paid():
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('answer, part', [
-    ('four', 'a tuple of 4'), ('none', 'NoneType None'), ('two rewards', 'reward=float64[2]'), ('no reward', 'reward=NoneType None'),
-    ('a text', "reward=str '1.0'"), ('ragged', 'reward=list'), ('two flags', 'terminated=bool[2]'), ('no flag', 'truncated=NoneType')])
+    ('four', 'a tuple of 4'), ('none', 'NoneType None'), ('two rewards', 'reward=float64[2]'),
+    ('no reward', 'reward=NoneType None'),
+    ('a text', "reward=str '1.0'"), ('ragged', 'reward=list'), ('two flags', 'terminated=bool[2]'),
+    ('no flag', 'truncated=NoneType')])
 def test_an_answer_of_another_form_is_named(kind, answer, part):
   with pytest.warns(RuntimeWarning), pytest.raises(errors.SimulatorError) as raised:
     collected(kind, name='tests.environments.rude_guests:Answers', answer=answer)
   said, received = str(raised.value).rsplit('Received: ', 1)
-  assert 'does not answer as a gymnasium.Env does. Expected of step()' in said and 'Traceback' not in said
+  assert 'does not answer as a gymnasium.Env does. Expected of step()' in said
+  assert 'Traceback' not in said
   assert received.startswith(part)
 
 
 def test_a_beginning_of_another_form_is_named():
-  with pytest.warns(RuntimeWarning), pytest.raises(errors.SimulatorError, match=r'Expected of reset\(\): .*Received: float32\[2\]'):
+  part = r'Expected of reset\(\): .*Received: float32\[2\]'
+  with pytest.warns(RuntimeWarning), pytest.raises(errors.SimulatorError, match=part):
     collected(name='tests.environments.rude_guests:OldReset')
 
 
@@ -107,7 +116,8 @@ def test_a_beginning_of_another_form_is_named():
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('way', _WAYS)
 def test_one_that_ends_its_process_is_a_simulator_that_failed(kind, way):
-  with pytest.warns(RuntimeWarning, match='failed in episode 0. It is restarted'), pytest.raises(errors.SimulatorError) as raised:
+  told = pytest.warns(RuntimeWarning, match='failed in episode 0. It is restarted')
+  with told, pytest.raises(errors.SimulatorError) as raised:
     collected(kind, at='step', way=way)
   said = str(raised.value)
   assert 'for the 5th time in a row' in said
@@ -135,6 +145,15 @@ def test_whatever_happens_in_close_is_told_and_harms_nobody(kind, way, polite, c
     assert 'raised in close() (' in caplog.text + capfd.readouterr().err
 
 
+def test_a_close_that_has_no_end_is_left(polite, caplog, monkeypatch):
+  monkeypatch.setattr(guests, 'SECONDS_TO_CLOSE', 0.3)
+  before = signal.getsignal(signal.SIGALRM)
+  require_same(collected(at='close', way='hang'), polite[1])
+  assert 'raised in close() (TimeoutError: it did not end within 0.3 s)' in caplog.text
+  assert signal.getsignal(signal.SIGALRM) == before
+  assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
 def test_an_attribute_that_ends_the_process_is_told():
   with pytest.raises(errors.SimulatorError, match='cannot be described'):
     collected(name='tests.environments.rude_guests:Property')
@@ -143,12 +162,14 @@ def test_an_attribute_that_ends_the_process_is_told():
 def test_a_module_that_ends_the_process_is_told(tmp_path, monkeypatch):
   (tmp_path / 'leaving_module.py').write_text('import sys; sys.exit(0)')
   monkeypatch.syspath_prepend(str(tmp_path))
-  with pytest.raises(errors.UserError, match=r"cannot be imported \(SystemExit: 0\). Received: environment='leaving_module:Env'"):
+  with pytest.raises(errors.UserError, match=r"cannot be imported \(SystemExit: 0\). Received: "
+                                             r"environment='leaving_module:Env'"):
     catalog.make('leaving_module:Env')
 
 
 def test_outside_of_a_simulator_and_in_children_the_process_may_be_ended():
-  code = ('import os, sys\nfrom mbrl_tf.environments import guests\nguests.guard_exit(); guests.guard_exit()\n'
+  code = ('import os, sys\nfrom mbrl_tf.environments import guests\nguests.guard_exit(); '
+          'guests.guard_exit()\n'
           'with guests.Visit():\n  child = os.fork()\n  if not child:\n    os._exit(3)\n'
           '  assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3\n'
           '  try:\n    os._exit(0)\n  except SystemExit as error:\n    print(error)\nos._exit(4)')
@@ -157,7 +178,8 @@ def test_outside_of_a_simulator_and_in_children_the_process_may_be_ended():
 
 
 def test_a_signal_that_reaches_a_worker_is_not_its_simulators(polite):
-  with catalog.make(_RUDE, kwargs={'manner': 'replaces signal handlers'}, parallel='processes') as environment:
+  with catalog.make(_RUDE, kwargs={'manner': 'replaces signal handlers'},
+                    parallel='processes') as environment:
     environment.reset()
     for number in guests.STOP_SIGNALS:
       os.kill(environment.simulators.processes[0].pid, number)
@@ -185,7 +207,8 @@ def test_nothing_that_a_worker_started_is_left(manner, end):
   assert environment.simulators.exit_codes == [0]
 
 
-@pytest.mark.parametrize('limit', ['method', 'text', 'negative', 'nan', 'fraction', 'true', 'infinite', 'nothing'])
+@pytest.mark.parametrize('limit', ['method', 'text', 'negative', 'nan', 'fraction', 'true',
+                                   'infinite', 'nothing'])
 def test_a_time_limit_that_is_none_is_told(limit):
   with pytest.raises(errors.UserError, match='environment.time_limit.*Received: time_limit='):
     catalog.make('tests.environments.rude_guests:limited', kwargs={'limit': limit})
@@ -194,7 +217,8 @@ def test_a_time_limit_that_is_none_is_told(limit):
 @pytest.mark.parametrize('limit', ['infinite', 'nothing', 'float', 'numpy', 'array'])
 def test_a_time_limit_may_be_given_instead_or_come_as_any_number(limit):
   given = 7 if limit in ('infinite', 'nothing') else 0
-  with catalog.make('tests.environments.rude_guests:limited', kwargs={'limit': limit}, time_limit=given) as environment:
+  with catalog.make('tests.environments.rude_guests:limited', kwargs={'limit': limit},
+                    time_limit=given) as environment:
     assert environment.spec.time_limit == (given or 5)
 
 
@@ -206,7 +230,8 @@ def test_memory_follows_what_is_played(name):
 
 
 @pytest.mark.parametrize('name, part', [
-    ('EmptyDict', 'a Dict needs an entry.*Received: observation_space=Dict()'), ('NoSpaces', 'Received: observation_space=None'),
+    ('EmptyDict', 'a Dict needs an entry.*Received: observation_space=Dict()'),
+    ('NoSpaces', 'Received: observation_space=None'),
     ('NothingToDo', 'Received: action_space=')])
 def test_spaces_without_anything_are_refused(name, part):
   with pytest.raises(errors.UserError, match=part):
@@ -250,15 +275,18 @@ def test_handlers_are_put_back_also_where_the_simulator_raised():
 
 
 @pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize('name, repeats', [('Rude', True), ('Unseeded', False), ('UnseededLater', False)])
+@pytest.mark.parametrize('name, repeats', [
+    ('Rude', True), ('Unseeded', False), ('UnseededLater', False)])
 def test_whether_episodes_can_be_repeated_is_seen_and_leaves_no_trace(kind, name, repeats):
-  with catalog.make(f'tests.environments.rude_guests:{name}', num_envs=2, parallel=kind) as environment:
+  with catalog.make(f'tests.environments.rude_guests:{name}', num_envs=2,
+                    parallel=kind) as environment:
     environment.episode_counters = [5, 6]
     assert environment.repeats_itself() is repeats
     assert environment.episode_counters.tolist() == [5, 6] and environment.restarts == 0
 
 
-@pytest.mark.parametrize('name', ['toy:corridor', 'toy:point_mass', 'gym:HalfCheetah-v5', 'gym:CartPole-v1', 'dmc:walker_walk', 'dmc:quadruped_fetch'])
+@pytest.mark.parametrize('name', ['toy:corridor', 'toy:point_mass', 'gym:HalfCheetah-v5',
+                                  'gym:CartPole-v1', 'dmc:walker_walk', 'dmc:quadruped_fetch'])
 def test_tasks_that_come_with_packages_can_be_repeated(name):
   with catalog.make(name, num_envs=2, parallel='in_process') as environment:
     assert environment.repeats_itself()

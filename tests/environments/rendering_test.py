@@ -37,7 +37,8 @@ def test_an_error_names_both_where_neither_works(monkeypatch):
 
 
 @pytest.mark.parametrize('given, tried', [
-    ('EGL', ['egl']), (' OSMesa ', ['osmesa']), ('1', ['egl', 'osmesa']), ('ENABLE', ['egl', 'osmesa']), ('', ['egl', 'osmesa']), ('glfw', ['glfw'])])
+    ('EGL', ['egl']), (' OSMesa ', ['osmesa']), ('1', ['egl', 'osmesa']),
+    ('ENABLE', ['egl', 'osmesa']), ('', ['egl', 'osmesa']), ('glfw', ['glfw'])])
 def test_names_are_read_as_mujoco_reads_them(monkeypatch, given, tried):
   seen = []
   monkeypatch.setenv('MUJOCO_GL', given)
@@ -50,7 +51,8 @@ def test_names_are_read_as_mujoco_reads_them(monkeypatch, given, tried):
 @pytest.mark.parametrize('given', ['disable', 'OFF', '0'])
 def test_where_nothing_is_to_be_drawn_it_is_said(monkeypatch, given):
   monkeypatch.setenv('MUJOCO_GL', given)
-  with pytest.raises(errors.UserError, match=f'MUJOCO_GL says that nothing is to be drawn.*Received: MUJOCO_GL={given!r}'):
+  with pytest.raises(errors.UserError, match='MUJOCO_GL says that nothing is to be '
+                                             f'drawn.*Received: MUJOCO_GL={given!r}'):
     rendering.back_end()
 
 
@@ -58,15 +60,18 @@ def test_where_nothing_is_to_be_drawn_it_is_said(monkeypatch, given):
 def test_a_device_that_is_not_there_is_named(monkeypatch, device, caplog):
   monkeypatch.setenv('MUJOCO_EGL_DEVICE_ID', device)
   monkeypatch.setenv('MUJOCO_GL', 'egl')
-  with pytest.raises(errors.UserError, match=f"MUJOCO_EGL_DEVICE_ID name a device.*Received: MUJOCO_GL='egl', MUJOCO_EGL_DEVICE_ID='{device}'"):
+  with pytest.raises(errors.UserError, match="MUJOCO_EGL_DEVICE_ID name a device.*Received: "
+                                             f"MUJOCO_GL='egl', MUJOCO_EGL_DEVICE_ID='{device}'"):
     rendering.back_end()
   assert f'EGL does not draw on the device of MUJOCO_EGL_DEVICE_ID={device}.' in caplog.text
 
 
 @pytest.mark.usefixtures('gl')
 @pytest.mark.parametrize('name, variables', [
-    ('dmc:cartpole_balance', {'PYOPENGL_PLATFORM': 'osmesa'}), ('dmc:cartpole_balance', {'MUJOCO_GL': 'EGL'}),
-    ('dmc:cartpole_balance', {'MUJOCO_GL': 'OSMESA', 'PYOPENGL_PLATFORM': 'egl'}), ('gym:InvertedPendulum-v5', {'PYOPENGL_PLATFORM': 'GLX'})])
+    ('dmc:cartpole_balance', {'PYOPENGL_PLATFORM': 'osmesa'}),
+    ('dmc:cartpole_balance', {'MUJOCO_GL': 'EGL'}),
+    ('dmc:cartpole_balance', {'MUJOCO_GL': 'OSMESA', 'PYOPENGL_PLATFORM': 'egl'}),
+    ('gym:InvertedPendulum-v5', {'PYOPENGL_PLATFORM': 'GLX'})])
 def test_frames_are_drawn_whatever_variables_say_of_the_same(monkeypatch, variables, name):
   monkeypatch.delenv('MUJOCO_GL', raising=False)
   for variable, value in variables.items():

@@ -1,4 +1,6 @@
-"""Simulators that behave as guests should not, each in the manner that it is asked for; free of TensorFlow."""
+"""Simulators that behave as guests should not, each in the manner that it is asked for; free of
+TensorFlow.
+"""
 
 import multiprocessing
 import os
@@ -29,6 +31,8 @@ def leave(way):
     sys.exit('no licence')
   if way == 'os._exit':
     os._exit(0)
+  if way == 'hang':
+    wait_for_ever()
   if way == 'GeneratorExit':
     raise GeneratorExit
 
@@ -106,8 +110,10 @@ class Rude(gymnasium.Env):
 
   def _paid(self, reward):
     answers = {
-        'pays an array of one': (np.array([reward]), False, False), 'pays an array of none': (np.array(reward), False, False),
-        'pays a number of numpy': (np.float64(reward), np.bool_(False), np.bool_(False)), 'pays a list': ([reward], [False], [[0]]),
+        'pays an array of one': (np.array([reward]), False, False),
+        'pays an array of none': (np.array(reward), False, False),
+        'pays a number of numpy': (np.float64(reward), np.bool_(False), np.bool_(False)),
+        'pays a list': ([reward], [False], [[0]]),
         'tells arrays of one': (reward, np.array([False]), np.array([[0]]))}
     return answers.get(self.manner, (reward, False, False))
 
@@ -127,8 +133,10 @@ class Rude(gymnasium.Env):
 
 
 # Unusual, and of no consequence for what is collected.
-HARMLESS = ('hands out one array', 'changes the action', 'pays an array of one', 'pays an array of none', 'pays a number of numpy',
-            'pays a list', 'tells arrays of one', 'prints', 'changes the directory', 'changes its keyword arguments', 'has no metadata',
+HARMLESS = ('hands out one array', 'changes the action', 'pays an array of one',
+            'pays an array of none', 'pays a number of numpy',
+            'pays a list', 'tells arrays of one', 'prints', 'changes the directory',
+            'changes its keyword arguments', 'has no metadata',
             'starts a thread', 'starts a process', 'starts a program', 'replaces signal handlers')
 
 
@@ -149,9 +157,12 @@ class Answers(Rude):
   def step(self, action):
     observation = self._observe()
     return {
-        'four': (observation, 0.0, False, {}), 'none': None, 'two rewards': (observation, np.zeros(2), False, False, {}),
-        'no reward': (observation, None, False, False, {}), 'a text': (observation, '1.0', False, False, {}),
-        'ragged': (observation, [[1], [1, 2]], False, False, {}), 'two flags': (observation, 0.0, np.zeros(2, bool), False, {}),
+        'four': (observation, 0.0, False, {}), 'none': None,
+        'two rewards': (observation, np.zeros(2), False, False, {}),
+        'no reward': (observation, None, False, False, {}),
+        'a text': (observation, '1.0', False, False, {}),
+        'ragged': (observation, [[1], [1, 2]], False, False, {}),
+        'two flags': (observation, 0.0, np.zeros(2, bool), False, {}),
         'no flag': (observation, 0.0, False, None, {})}[self.answer]
 
 
@@ -197,7 +208,8 @@ def limited(limit):
   """Returns a simulator whose time limit is what JSON cannot say; `limit` names it."""
   env = Limited()
   env.time_limit = {
-      'method': env.close, 'infinite': np.inf, 'text': '50', 'nothing': None, 'negative': -1, 'nan': np.nan, 'fraction': 2.5, 'true': True,
+      'method': env.close, 'infinite': np.inf, 'text': '50', 'nothing': None, 'negative': -1,
+      'nan': np.nan, 'fraction': 2.5, 'true': True,
       'float': 5.0, 'numpy': np.int64(5), 'array': np.array([5]), 'huge': 10**9}[limit]
   return env
 

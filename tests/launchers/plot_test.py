@@ -121,14 +121,16 @@ def test_a_mistake_is_named(tmp_path, arguments, part):
     plotted(*(argument.format(run=run) for argument in arguments))
 
 
-@pytest.mark.parametrize('name', ['run[1]', 'a,b', ',', 'back\\slash', '{x}', 'with space', 'läuft', '*', 'a$b_$', '%s', '~'])
+@pytest.mark.parametrize('name', ['run[1]', 'a,b', ',', 'back\\slash', '{x}', 'with space', 'läuft',
+                                  '*', 'a$b_$', '%s', '~'])
 def test_any_name_of_a_folder_and_a_file_will_do(name, tmp_path, capsys):
   (tmp_path / 'x').mkdir()
   write_run(tmp_path / 'x' / name, 3, [(1, 1), (2, 2)])
   write_run(tmp_path / 'x' / 'other', 4, [(1, 1), (2, 2)])
   plotted(f'--run_dirs={tmp_path}/x/{name}', f'--out={tmp_path}/out/{name}')
   assert json.loads(capsys.readouterr().out)['seeds'] == [3]
-  plotted(f'--run_dirs={tmp_path}/x/{name},{tmp_path}/x/other', f'--out={tmp_path}/{name}', f'--beside={tmp_path}/out/{name}.csv')
+  plotted(f'--run_dirs={tmp_path}/x/{name},{tmp_path}/x/other', f'--out={tmp_path}/{name}',
+          f'--beside={tmp_path}/out/{name}.csv')
   assert json.loads(capsys.readouterr().out)['seeds'] == [3, 4]
   assert {path.name for path in (tmp_path / 'out').iterdir()} == {f'{name}.csv', f'{name}.png'}
 
@@ -142,7 +144,8 @@ def test_brackets_choose_where_no_folder_has_them(tmp_path, capsys):
 
 def test_places_on_other_machines_are_refused(tmp_path):
   run = write_run(tmp_path / 'run', 0, [(1, 1)])
-  for arguments in ([f'--run_dirs={run}', '--out=s3://bucket/x'], ['--run_dirs=gs://bucket/run', f'--out={tmp_path}/x']):
+  for arguments in ([f'--run_dirs={run}', '--out=s3://bucket/x'],
+                    ['--run_dirs=gs://bucket/run', f'--out={tmp_path}/x']):
     with pytest.raises(errors.UserError, match='local folders alone'):
       plotted(*arguments)
 
@@ -158,5 +161,6 @@ def test_a_file_of_somebody_else_is_not_overwritten(mine, tmp_path):
 
 def test_what_it_wrote_itself_is_replaced(tmp_path):
   for steps in (1, 2):
-    plotted(f'--run_dirs={write_run(tmp_path / f"run-{steps}", 0, [(steps, 1)])}', f'--out={tmp_path}/out')
+    plotted(f'--run_dirs={write_run(tmp_path / f"run-{steps}", 0, [(steps, 1)])}',
+            f'--out={tmp_path}/out')
   assert '2,1.00,1.00' in (tmp_path / 'out.csv').read_text()

@@ -1,4 +1,6 @@
-"""Runs whose simulators are rude: no launcher ends without a word or with status 0 where it failed, hangs, or prints what is not its own."""
+"""Runs whose simulators are rude: no launcher ends without a word or with status 0 where it
+failed, hangs, or prints what is not its own.
+"""
 
 import json
 import os
@@ -20,8 +22,10 @@ def command(launcher, *arguments):
 
 def training(path, *arguments, name=_NAME, env_steps=100, **kwargs):
   """The arguments of a run of one iteration, all of whose actions are random."""
-  return [f'--config={bad_input_test.CONFIGS["mbmpo"]}', f'--run_dir={path}', f'--config.environment.name={name}',
-          f'--config.environment.kwargs={json.dumps(kwargs)}', f'--config.run.env_steps={env_steps}',
+  return [f'--config={bad_input_test.CONFIGS["mbmpo"]}', f'--run_dir={path}',
+          f'--config.environment.name={name}',
+          f'--config.environment.kwargs={json.dumps(kwargs)}',
+          f'--config.run.env_steps={env_steps}',
           '--config.run.evaluate_every_env_steps=0', *arguments]
 
 
@@ -29,20 +33,26 @@ def launch(*command_line, cwd=_ROOT, **variables):
   """Runs a command to its end, which must come; returns it."""
 
   return subprocess.run(
-      command_line, capture_output=True, text=True, timeout=300, cwd=cwd, env={**os.environ, 'PYTHONPATH': str(_ROOT), **variables})
+      command_line, capture_output=True, text=True, timeout=300, cwd=cwd,
+      env={**os.environ, 'PYTHONPATH': str(_ROOT), **variables})
 
 
 def test_whatever_a_guest_does_training_ends_and_evaluation_prints_one_object(tmp_path):
-  """In one process with the trainer, under a name that is relative and odd, and with warnings that are to be errors."""
-  manner = ', '.join(['prints', 'changes the directory', 'starts a thread', 'starts a process', 'replaces signal handlers', 'changes the action'])
+  """In one process with the trainer, under a name that is relative and odd, and with warnings that
+  are to be errors.
+  """
+  manner = ', '.join(['prints', 'changes the directory', 'starts a thread', 'starts a process',
+                      'replaces signal handlers', 'changes the action'])
   run = 'runs/läuft [1] {x}, back\\slash ~'
   arguments = training(run, manner=manner, at='close', way='sys.exit')
   done = launch(*command('train', *arguments), cwd=tmp_path, PYTHONWARNINGS='error')
   assert done.returncode == 0, done.stderr
-  assert done.stdout == '' and 'a line from the simulator' in done.stderr and 'another line' in done.stderr
+  assert done.stdout == '' and 'a line from the simulator' in done.stderr
+  assert 'another line' in done.stderr
   assert f'Finished. env_steps=120 run_dir={tmp_path / run}' in done.stderr
   assert "raised in close() (SystemExit" in done.stderr and "Received: ['error']" in done.stderr
-  assert [path.name for path in tmp_path.iterdir()] == ['runs'] and [path.name for path in (tmp_path / 'runs').iterdir()] == [pathlib.Path(run).name]
+  assert os.listdir(tmp_path) == ['runs']
+  assert os.listdir(tmp_path / 'runs') == [pathlib.Path(run).name]
   done = launch(*command('evaluate', f'--run_dir={run}', '--episodes=2', '--video'), cwd=tmp_path)
   assert done.returncode == 0, done.stderr
   told = json.loads(done.stdout)
@@ -54,10 +64,12 @@ def test_whatever_a_guest_does_training_ends_and_evaluation_prints_one_object(tm
 @pytest.mark.parametrize('kwargs, part', [
     ({'at': 'step', 'way': 'os._exit', 'after': 30}, 'for the 5th time in a row'),
     ({'at': '__init__', 'way': 'os._exit'}, 'Rude cannot be built.'),
-    ({'manner': 'starts a thread that ends the process'}, 'A simulator or a package ended this process. Received: os._exit(0)')])
+    ({'manner': 'starts a thread that ends the process'},
+     'A simulator or a package ended this process. Received: os._exit(0)')])
 def test_a_guest_that_ends_the_process_ends_the_run_with_a_word(kwargs, part, tmp_path):
   done = launch(*command('train', *training(tmp_path / 'run', **kwargs)))
-  assert done.returncode == 1 and part in done.stderr and 'error: ' in done.stderr and done.stdout == ''
+  assert done.returncode == 1 and done.stdout == ''
+  assert part in done.stderr and 'error: ' in done.stderr
 
 
 @pytest.fixture(scope='module')
@@ -69,8 +81,10 @@ def trained(tmp_path_factory):
 
 @pytest.mark.parametrize('name, times', [('Unseeded', 1), ('UnseededLater', 1), ('Rude', 0)])
 def test_that_nobody_can_repeat_a_run_is_said_once(name, times, tmp_path, recwarn):
-  assert bad_input_test.launch('train', *training(tmp_path / 'run', name=f'tests.environments.rude_guests:{name}')) == 0
-  assert len([warning for warning in recwarn if 'ignores what reset(seed=...) is given' in str(warning.message)]) == times
+  arguments = training(tmp_path / 'run', name=f'tests.environments.rude_guests:{name}')
+  assert bad_input_test.launch('train', *arguments) == 0
+  said = [str(warning.message) for warning in recwarn]
+  assert sum('ignores what reset(seed=...) is given' in text for text in said) == times
 
 
 def test_the_numbers_are_told_where_the_video_cannot_be_written(trained, capsys):
@@ -81,7 +95,7 @@ def test_the_numbers_are_told_where_the_video_cannot_be_written(trained, capsys)
     (trained / 'evaluate-120.gif').rmdir()
   said = capsys.readouterr()
   told = json.loads(said.out)
-  assert status == 2 and told['episodes'] == 2 and told['video'] is None and 'evaluate/return_mean' in told
+  assert told['episodes'] == 2 and told['video'] is None and 'evaluate/return_mean' in told
   bad_input_test.require_one_error(said.err, status, 2, ['evaluate-120.gif'])
 
 
@@ -99,13 +113,16 @@ def test_and_where_nothing_can_be_drawn(trained, tmp_path, capsys):
 
 
 @pytest.mark.parametrize('launcher, arguments', [
-    ('train', ['--run_dir=gs://bucket/run']), ('evaluate', ['--run_dir=s3://bucket/run']), ('export', ['--run_dir=x', '--export_dir=gs://bucket/x']),
+    ('train', ['--run_dir=gs://bucket/run']), ('evaluate', ['--run_dir=s3://bucket/run']),
+    ('export', ['--run_dir=x', '--export_dir=gs://bucket/x']),
     ('export', ['--run_dir=x', '--export_dir=a[1]'])])
-def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(launcher, arguments, tmp_path, capsys, monkeypatch):
+def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(
+    launcher, arguments, tmp_path, capsys, monkeypatch):
   monkeypatch.chdir(tmp_path)
   given = [f'--config={bad_input_test.CONFIGS["mbmpo"]}'] if launcher == 'train' else []
   status = bad_input_test.launch(launcher, *given, *arguments)
-  bad_input_test.require_one_error(capsys.readouterr().err, status, 2, ['Received: ' + arguments[-1][2:].split('=')[0]])
+  flag = arguments[-1][2:].split('=')[0]
+  bad_input_test.require_one_error(capsys.readouterr().err, status, 2, [f'Received: {flag}='])
   assert not list(tmp_path.iterdir())
 
 
@@ -115,5 +132,6 @@ def test_a_folder_that_is_not_a_run_stays_as_it_is(tmp_path, capsys):
     (tmp_path / name).write_text('years of work')
   before = bad_input_test.contents(tmp_path)
   status = bad_input_test.launch('train', *training(tmp_path))
-  bad_input_test.require_one_error(capsys.readouterr().err, status, 2, ['holds something else (episodes, film.mp4.partial, metrics.jsonl, ...)'])
+  part = 'holds something else (episodes, film.mp4.partial, metrics.jsonl, ...)'
+  bad_input_test.require_one_error(capsys.readouterr().err, status, 2, [part])
   assert bad_input_test.contents(tmp_path) == before and not (tmp_path / 'lock').exists()

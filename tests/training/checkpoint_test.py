@@ -192,7 +192,8 @@ def test_a_future_that_was_given_up_ends_with_the_next_checkpoint(tmp_path):
 
 
 # Brackets and backslashes are patterns to TensorFlow, of which the first would match the second.
-@pytest.mark.parametrize('name', ['run[1]', 'ab*', 'a?', 'back\\slash', 'a,b', '{x}', 'with space', '~', 'läuft-走', 'a:b', '%s $x', '[', "'q\""])
+@pytest.mark.parametrize('name', ['run[1]', 'ab*', 'a?', 'back\\slash', 'a,b', '{x}', 'with space',
+                                  '~', 'läuft-走', 'a:b', '%s $x', '[', "'q\""])
 def test_any_name_of_a_folder_will_do(name, tmp_path):
   saved(tmp_path / 'abc', [8.])
   saved(tmp_path / 'ab', [8.])
@@ -231,7 +232,8 @@ def test_one_whose_writing_was_killed_is_none(tmp_path, killed):
 
 def test_what_no_checkpoint_wrote_is_left_alone(tmp_path):
   checkpointer = saved(tmp_path, [1., 2.])
-  theirs = ['checkpoint-20-good.index', 'checkpoint-99.tar', 'checkpoint-old', 'notes.txt', 'checkpoint-20.backup', 'film.mp4.partial',
+  theirs = ['checkpoint-20-good.index', 'checkpoint-99.tar', 'checkpoint-old', 'notes.txt',
+            'checkpoint-20.backup', 'film.mp4.partial',
             'checkpoint-99.data-00000-of-00001.bak', 'checkpoint-20.data-00000-of-00001.bak']
   for name in theirs:
     (tmp_path / name).write_text('a copy')

@@ -72,7 +72,8 @@ def test_an_earlier_export_is_replaced_and_nothing_else_is(tmp_path, algorithm):
   assert (precious / 'thesis.txt').read_text() == 'years of work'
 
 
-@pytest.mark.parametrize('place', ['exported/notes.txt', 'exported/policy/notes.txt', 'exported/model/variables/backup.index',
+@pytest.mark.parametrize('place', ['exported/notes.txt', 'exported/policy/notes.txt',
+                                   'exported/model/variables/backup.index',
                                    '.exported.partial/thesis.txt', '.exported.old/thesis.txt'])
 def test_what_somebody_put_beside_an_export_is_not_lost(place, tmp_path, algorithm):
   arguments = algorithm, fakes.vector_spec(), fakes.CountingConfig(), tmp_path / 'exported'

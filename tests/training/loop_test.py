@@ -26,7 +26,8 @@ class Interrupted(Exception):
   pass
 
 
-def run(path, env_steps=60, stop_at=None, crash_at=None, spoil_at=None, number=signal.SIGTERM, **changes):
+def run(path, env_steps=60, stop_at=None, crash_at=None, spoil_at=None, number=signal.SIGTERM,
+        **changes):
   """Trains as the launcher does; a signal or a crash comes after the iteration that reaches the given env steps."""
   config = fakes.CountingConfig()
   config.run.env_steps = env_steps
@@ -79,7 +80,8 @@ def test_a_run_ends_where_it_should(whole):
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_with_a_checkpoint_and_the_same_command_goes_on(tmp_path, whole, number):
   before = signal.getsignal(number)
-  assert run(tmp_path, env_steps=110, evaluate_every_env_steps=40, stop_at=50, number=number) is False
+  assert run(tmp_path, env_steps=110, evaluate_every_env_steps=40, stop_at=50,
+             number=number) is False
   stopped = record(tmp_path)
   assert 50 <= stopped[-1]['env_steps'] < 110
   assert signal.getsignal(number) == before
@@ -90,7 +92,8 @@ def test_a_signal_stops_with_a_checkpoint_and_the_same_command_goes_on(tmp_path,
 def test_a_hangup_that_is_ignored_stays_ignored(tmp_path, whole):
   before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as by nohup
   try:
-    assert run(tmp_path, env_steps=110, evaluate_every_env_steps=40, stop_at=50, number=signal.SIGHUP) is True
+    assert run(tmp_path, env_steps=110, evaluate_every_env_steps=40, stop_at=50,
+               number=signal.SIGHUP) is True
     assert record(tmp_path) == whole and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
   finally:
     signal.signal(signal.SIGHUP, before)
@@ -115,7 +118,8 @@ stopped = not loop_test.run(path, env_steps=100_000)
 
 def test_a_terminal_that_is_closed_stops_with_a_checkpoint(tmp_path):
   ours, theirs = os.openpty()
-  process = subprocess.Popen([sys.executable, '-c', _IN_A_TERMINAL, tmp_path / 'run'], stdin=theirs, stdout=theirs, stderr=theirs)
+  process = subprocess.Popen([sys.executable, '-c', _IN_A_TERMINAL, tmp_path / 'run'], stdin=theirs,
+                             stdout=theirs, stderr=theirs)
   os.close(theirs)
   while not (tmp_path / 'begun').exists() and process.poll() is None:
     time.sleep(0.05)

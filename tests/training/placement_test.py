@@ -97,3 +97,11 @@ def test_a_port_in_use_is_told(tmp_path):
   assert done.returncode == 1 and 'Traceback' not in done.stderr
   last = done.stderr.splitlines()[-1]
   assert last.startswith('error: The hosts did not find each other') and address in last
+
+
+def test_gpus_that_a_variable_hides_are_told_with_it(monkeypatch):
+  monkeypatch.setattr(placement, '_physical', lambda kind: [])
+  monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '99')
+  received = "run.devices='gpu:1', CUDA_VISIBLE_DEVICES='99'"
+  with pytest.raises(errors.UserError, match=f'sees 0 GPUs on this host. Received: {received}'):
+    placement.place('gpu:1')

@@ -134,16 +134,22 @@ def test_no_run_there(tmp_path):
 
 def snapshot(folder):
   """Everything below a folder: of a link where it leads, of a file its content."""
-  return {path.relative_to(folder): os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+  return {path.relative_to(folder): os.readlink(path) if path.is_symlink() else path.read_bytes()
+          if path.is_file() else None
           for path in folder.rglob('*')}
 
 
 FOREIGN = {
-    'a thesis': {'thesis.txt': 'years of work'}, 'episodes': {'episodes/00000000-5.npz': 'of another run'},
-    'metrics': {'metrics.jsonl': '{"epoch": 1}\n'}, 'a download': {'film.mp4.partial': 'half'}, 'a hidden file': {'.env': 'A=1'},
-    'a checkpoint': {'checkpoints/checkpoint-5.index': 'x'}, 'a lock': {'lock': 'of my own'}, 'a folder lock': {'lock/inside': 'x'},
-    'an empty folder': {'empty/': ''}, 'a config': {'config.json': '{"model_type": "bert"}'}, 'a list': {'config.json': '[1]'},
-    'half a config': {'config.json.partial': 'mine'}, 'another config': {'config.json': '{"config": {"lr": 1}}'},
+    'a thesis': {'thesis.txt': 'years of work'},
+    'episodes': {'episodes/00000000-5.npz': 'of another run'},
+    'metrics': {'metrics.jsonl': '{"epoch": 1}\n'}, 'a download': {'film.mp4.partial': 'half'},
+    'a hidden file': {'.env': 'A=1'},
+    'a checkpoint': {'checkpoints/checkpoint-5.index': 'x'}, 'a lock': {'lock': 'of my own'},
+    'a folder lock': {'lock/inside': 'x'},
+    'an empty folder': {'empty/': ''}, 'a config': {'config.json': '{"model_type": "bert"}'},
+    'a list': {'config.json': '[1]'},
+    'half a config': {'config.json.partial': 'mine'},
+    'another config': {'config.json': '{"config": {"lr": 1}}'},
     'events': {'events.out.tfevents.1.host': 'x'}}
 
 
@@ -168,8 +174,10 @@ def test_a_folder_that_holds_something_else_is_refused_and_stays_as_it_is(conten
 
 
 @pytest.mark.parametrize('content', [
-    {}, {'lock': 'process 5 on host'}, {'lock': '', 'lock-1': 'process 6 on other'}, {'config.json.partial': ''},
-    {'lock': 'process 5 on host', 'config.json.partial': '{\n  "algo'}, {'config.json.partial': '{\n  "algorithm": "mbmpo",\n  "con'}])
+    {}, {'lock': 'process 5 on host'}, {'lock': '', 'lock-1': 'process 6 on other'},
+    {'config.json.partial': ''},
+    {'lock': 'process 5 on host', 'config.json.partial': '{\n  "algo'},
+    {'config.json.partial': '{\n  "algorithm": "mbmpo",\n  "con'}])
 def test_what_a_run_leaves_that_was_killed_before_its_config_is_no_hindrance(content, tmp_path):
   fill(tmp_path, content)
   with run_directory.RunDirectory(tmp_path) as directory:
@@ -178,10 +186,12 @@ def test_what_a_run_leaves_that_was_killed_before_its_config_is_no_hindrance(con
     pass
 
 
-@pytest.mark.parametrize('name', ['config.json', 'metrics.jsonl', 'lock', 'lock-3', 'checkpoints', 'episodes', 'episodes/shard-1'])
+@pytest.mark.parametrize('name', ['config.json', 'metrics.jsonl', 'lock', 'lock-3', 'checkpoints',
+                                  'episodes', 'episodes/shard-1'])
 def test_no_link_leads_out_of_a_run(name, tmp_path):
   other = tmp_path / 'other'
-  fill(other, {'file': '{"config": {"algorithm": "counting"}}', 'folder/00000000-5.npz': 'an episode'})
+  fill(other, {'file': '{"config": {"algorithm": "counting"}}',
+               'folder/00000000-5.npz': 'an episode'})
   run = tmp_path / 'run'
   with run_directory.RunDirectory(run) as directory:
     directory.write_config(fakes.CountingConfig())
@@ -212,7 +222,8 @@ def test_a_run_stays_where_it_is_when_the_working_directory_changes(tmp_path, mo
 
 def test_only_what_a_run_writes_is_a_leftover(tmp_path):
   directory = run_directory.RunDirectory(tmp_path)
-  names = ['config.json.partial', 'metrics.jsonl.partial', 'evaluate-30.gif.partial', 'film.mp4.partial', 'evaluate-mine.gif.partial']
+  names = ['config.json.partial', 'metrics.jsonl.partial', 'evaluate-30.gif.partial',
+           'film.mp4.partial', 'evaluate-mine.gif.partial']
   fill(tmp_path, dict.fromkeys(names, ''))
   directory.remove_partial()
   assert {path.name for path in tmp_path.iterdir()} == set(names[3:])
