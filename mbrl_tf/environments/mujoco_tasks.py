@@ -25,8 +25,9 @@ from mbrl_tf.environments import wrappers
 
 RK4 = 1  # mujoco.mjtIntegrator.mjINT_RK4
 TRANSPARENT_WRAPPERS = (
-    wrappers.ScaleActions, wrappers.ShiftActions, wrappers.LimitTime, wrappers.RepeatActions, wrappers.CheckObservations,
-    wrappers.SeedEpisodes, gym_wrappers.OrderEnforcing, gym_wrappers.PassiveEnvChecker, gym_wrappers.TimeLimit)
+    wrappers.CheckAnswers, wrappers.ScaleActions, wrappers.ShiftActions, wrappers.LimitTime,
+    wrappers.RepeatActions, wrappers.CheckObservations, wrappers.SeedEpisodes,
+    gym_wrappers.OrderEnforcing, gym_wrappers.PassiveEnvChecker, gym_wrappers.TimeLimit)
 
 
 class Functions(NamedTuple):

@@ -24,7 +24,8 @@ def serve(host, pipe):
   # A group of its own, so that the parent can end whatever the simulator starts. What stops a run
   # is often sent to all its processes, and the parent still finishes an iteration with the workers.
   os.setpgid(0, 0)
-  for number in guests.STOP_SIGNALS:
+  # SIGTTOU and SIGTTIN stop a group that is not the terminal's own where it prints or asks.
+  for number in (*guests.STOP_SIGNALS, signal.SIGTTOU, signal.SIGTTIN):
     signal.signal(number, signal.SIG_IGN)
   signal.pthread_sigmask(signal.SIG_UNBLOCK, guests.STOP_SIGNALS)
   threading.Thread(target=_end_after_parent, daemon=True).start()
