@@ -131,10 +131,10 @@ class Remote:
     self._pipe, theirs = context.Pipe()
     # No daemon, for those may not start processes, and a simulator may.
     host = Local(self.recipe, owns_process=True)
-    self.process = context.Process(target=worker.serve, args=(host, theirs), daemon=False)
+    process = context.Process(target=worker.serve, args=(host, theirs), daemon=False)
     with _signals_blocked():
-      self.process.start()
-    self._group = self.process.pid
+      process.start()
+    self.process, self._group = process, process.pid
     theirs.close()  # so that the pipe ends where the worker does
     _limit_reading(self._pipe, self._timeout)
     _RUNNING.add(self)

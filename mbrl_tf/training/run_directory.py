@@ -239,6 +239,8 @@ def _is_own(path, is_run):
   """
   if _LOCK_NAME.fullmatch(path.name):
     return is_run if path.is_dir() else bool(_OWNER.fullmatch(_beginning(path)))
+  if path.name in ('checkpoints', 'episodes') and path.is_dir():
+    return is_run or not any(path.iterdir())  # somebody made room, and nothing can be lost
   return is_run or (path.name == 'config.json.partial'
                     and _CONFIG_BEGINS.startswith(_beginning(path)[:len(_CONFIG_BEGINS)]))
 

@@ -175,7 +175,7 @@ def test_a_folder_that_holds_something_else_is_refused_and_stays_as_it_is(conten
 
 @pytest.mark.parametrize('content', [
     {}, {'lock': 'process 5 on host'}, {'lock': '', 'lock-1': 'process 6 on other'},
-    {'config.json.partial': ''},
+    {'config.json.partial': ''}, {'checkpoints/': '', 'episodes/': ''},
     {'lock': 'process 5 on host', 'config.json.partial': '{\n  "algo'},
     {'config.json.partial': '{\n  "algorithm": "mbmpo",\n  "con'}])
 def test_what_a_run_leaves_that_was_killed_before_its_config_is_no_hindrance(content, tmp_path):
