@@ -1,5 +1,7 @@
 """Policies that know no model, and the tf-agents specs that every policy is built on."""
 
+from typing import Sequence
+
 import numpy as np
 import tensorflow as tf
 from tf_agents.policies import tf_policy
@@ -40,37 +42,50 @@ class UniformRandomPolicy(tf_policy.TFPolicy):
   a `seed` (int32 `[2]`), that alone decides and the generator stays untouched.
   """
 
-  def __init__(self, spec: types.EnvironmentSpec, seed: int = 0, mean_hold: float = 1.0, at_bounds: bool = False):
+  def __init__(self, spec: types.EnvironmentSpec, seed: int = 0,
+               mean_holds: Sequence[float] = (1.0,), at_bounds: bool = False):
     """Builds the policy.
 
     Args:
       spec: of the environment.
       seed: of the generator.
-      mean_hold: decisions for which an action is held, on average: after each one it is drawn anew with probability
-        `1 / mean_hold`. Where it is above 1, the policy's state is the action that is held.
+      mean_holds: decisions for which an action is held, on average: after each one it is drawn anew
+        with probability `1 / hold`. Of several, each episode draws one. Where one is above 1, the
+        policy's state is the action that is held, and the episode's hold.
       at_bounds: draw each number of a continuous action from its two bounds alone.
     """
-    held = action_spec(spec) if mean_hold > 1 else ()
-    super().__init__(time_step_spec(spec), action_spec(spec), policy_state_spec=held, name='uniform_random_policy')
+    self._mean_holds = np.asarray(mean_holds, np.float32)
+    held = {'action': action_spec(spec), 'hold': tf.TensorSpec([], tf.float32)}
+    super().__init__(time_step_spec(spec), action_spec(spec), name='uniform_random_policy',
+                     policy_state_spec=held if max(mean_holds) > 1 else ())
     self.generator = tf.random.Generator.from_seed(seed)
-    self._mean_hold, self._at_bounds = mean_hold, at_bounds and not self.action_spec.dtype.is_integer
+    self._at_bounds = at_bounds and not self.action_spec.dtype.is_integer
 
   def _action(self, time_step, policy_state, seed):
-    action, batch_shape = self.action_spec, tf.shape(time_step.discount)
+    batch_shape = tf.shape(time_step.discount)
     seed = self.generator.make_seeds(1)[:, 0] if seed is None else seed
+    drawn = self._drawn(batch_shape, seed)
+    if not policy_state:
+      return policy_step.PolicyStep(drawn, policy_state)
+    # Folded in, so that with one hold the draws are those of that hold alone.
+    folded = lambda number: tf.random.experimental.stateless_fold_in(seed, number)
+    ends, which = (tf.random.stateless_uniform(batch_shape, folded(number)) for number in (1, 2))
+    chosen = tf.gather(self._mean_holds, tf.cast(which * len(self._mean_holds), tf.int32))
+    hold = tf.where(time_step.is_first(), chosen, policy_state['hold'])
+    ones = tf.ones([self.action_spec.shape.rank], tf.int32)
+    anew = tf.reshape((ends < 1 / hold) | time_step.is_first(), tf.concat([batch_shape, ones], 0))
+    action = tf.where(anew, drawn, policy_state['action'])
+    return policy_step.PolicyStep(action, {'action': action, 'hold': hold})
+
+  def _drawn(self, batch_shape, seed):
+    """Actions drawn anew, `[N, ...]`."""
+    action = self.action_spec
     low = tf.constant(action.minimum, action.dtype)
     # Integers are drawn from a range that excludes its end.
     high = tf.constant(action.maximum + (1 if action.dtype.is_integer else 0), action.dtype)
     shape = tf.concat([batch_shape, action.shape.as_list()], axis=0)
     drawn = tf.random.stateless_uniform(shape, seed, low, high, action.dtype)
-    if self._at_bounds:
-      drawn = tf.where(drawn < (low + high) / 2, low, high)
-    if self._mean_hold == 1:
-      return policy_step.PolicyStep(drawn, policy_state)
-    ends = tf.random.stateless_uniform(batch_shape, tf.random.experimental.stateless_fold_in(seed, 1)) < 1 / self._mean_hold
-    anew = tf.reshape(ends | time_step.is_first(), tf.concat([batch_shape, tf.ones([action.shape.rank], tf.int32)], axis=0))
-    action = tf.where(anew, drawn, policy_state)
-    return policy_step.PolicyStep(action, action)
+    return tf.where(drawn < (low + high) / 2, low, high) if self._at_bounds else drawn
 
   def _distribution(self, time_step, policy_state):
     raise NotImplementedError('UniformRandomPolicy samples its actions itself; call `action`.')

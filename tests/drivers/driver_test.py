@@ -182,7 +182,7 @@ def test_uniform_policy_holds_its_actions(num_values):
   spec = fakes.vector_spec()
   if num_values:
     spec = types.EnvironmentSpec('x', types.ArraySpec((3,), 'float32'), types.ArraySpec((), 'int64', num_values=5), 5)
-  policy = policies.UniformRandomPolicy(spec, mean_hold=4)
+  policy = policies.UniformRandomPolicy(spec, mean_holds=(4,))
   state = policy.get_initial_state(2000)
   first = policy.action(fakes.ts.restart(tf.zeros([2000, 3]), 2000), state)
   going = fakes.ts.transition(tf.zeros([2000, 3]), tf.zeros([2000]))
@@ -201,9 +201,46 @@ def test_uniform_policy_holds_its_actions(num_values):
     assert (rows(first)[moved] != rows(second)[moved]).all()  # all entries at once
 
 
+def test_of_several_holds_each_episode_draws_one_and_keeps_it():
+  """A third of the rows hold for 1, 4 and 50 decisions on average; which, is seen from how often they change."""
+  rows, steps = 3000, 16
+  policy = policies.UniformRandomPolicy(fakes.vector_spec(), mean_holds=(1, 4, 50))
+  first = step = policy.action(fakes.ts.restart(tf.zeros([rows, 3]), rows), policy.get_initial_state(rows))
+  going, changes, actions = fakes.ts.transition(tf.zeros([rows, 3]), tf.zeros([rows])), np.zeros(rows), first.action.numpy()
+  for _ in range(steps):
+    step = policy.action(going, step.state)
+    changes += (step.action.numpy() != actions).any(-1)
+    actions = step.action.numpy()
+  hold = first.state['hold'].numpy()
+  np.testing.assert_array_equal(step.state['hold'], hold)  # kept for the episode
+  for value in (1, 4, 50):
+    drew = hold == value
+    assert abs(drew.mean() - 1 / 3) < 0.04
+    assert abs(changes[drew].mean() - steps / value) < 0.15
+    assert abs(changes[drew].std() - np.sqrt(steps / value * (1 - 1 / value))) < 0.2  # binomial: drawn anew each time by itself
+  # Half of the episodes begin anew: these draw action and hold again, the others go on.
+  step_type = tf.constant(np.arange(rows) % 2, tf.int32)  # 0: first
+  mixed = policy.action(going._replace(step_type=step_type), step.state)
+  begun = np.arange(rows) % 2 == 0
+  np.testing.assert_array_equal(mixed.state['hold'].numpy()[~begun], hold[~begun])
+  assert (mixed.action.numpy() != actions).any(-1)[begun].all()
+  assert abs((mixed.state['hold'].numpy() != hold)[begun].mean() - 2 / 3) < 0.04
+  for value in (1, 4, 50):  # independent of the one before
+    assert abs((mixed.state['hold'].numpy()[begun & (hold == 1)] == value).mean() - 1 / 3) < 0.07
+
+
+def test_a_seed_decides_holds_and_actions():
+  policy = policies.UniformRandomPolicy(fakes.vector_spec(), mean_holds=(1, 4))
+  begin, before = fakes.ts.restart(tf.zeros([50, 3]), 50), policy.generator.state.numpy()
+  one, two, other = (policy.action(begin, policy.get_initial_state(50), tf.constant([seed, 3])) for seed in (1, 1, 2))
+  tf.nest.map_structure(np.testing.assert_array_equal, one.state, two.state)
+  assert (one.action.numpy() != other.action.numpy()).all() and (one.state['hold'].numpy() != other.state['hold'].numpy()).any()
+  np.testing.assert_array_equal(policy.generator.state, before)
+
+
 @pytest.mark.parametrize('mean_hold', [1, 4])
 def test_uniform_policy_at_bounds_takes_nothing_between(mean_hold):
-  policy = policies.UniformRandomPolicy(fakes.vector_spec(), mean_hold=mean_hold, at_bounds=True)
+  policy = policies.UniformRandomPolicy(fakes.vector_spec(), mean_holds=(mean_hold,), at_bounds=True)
   first = policy.action(fakes.ts.restart(tf.zeros([3000, 3]), 3000), policy.get_initial_state(3000))
   second = policy.action(fakes.ts.transition(tf.zeros([3000, 3]), tf.zeros([3000])), first.state)
   for action in (first.action.numpy(), second.action.numpy()):

@@ -53,7 +53,7 @@ def learning_curve(config, folder, seed, iterations, enough):
   config.validate()
   settings = config.environment
   environment = environments.make(
-      settings.name, settings.num_envs, seed, observation=settings.observation, image_size=settings.image_size)
+      settings.name, settings.num_envs, seed, settings.kwargs, observation=settings.observation, image_size=settings.image_size)
   store = episodes.EpisodeStore(folder)
   driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))
   algorithm = catalog.build(config, environment.spec, driver, store, seed)

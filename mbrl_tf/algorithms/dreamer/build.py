@@ -50,7 +50,8 @@ class Parts(tf.Module):
           precision=dreamer_config.PRECISIONS[config.learner.precision], name='value')
       self.learner = learner.Learner(self.world_model, self.actor, self.value, config)
     self.random_policy = driver_policies.UniformRandomPolicy(
-        spec, seeds.next_integer(self.generator), config.collect.random_action_hold, config.collect.random_actions_at_bounds)
+        spec, seeds.next_integer(self.generator), (config.collect.random_action_hold,),
+        config.collect.random_actions_at_bounds)
     self.exploring_policy, self.policy = (
         policy.DreamerPolicy(self.world_model, self.actor, spec, _next_generator(self.generator), noise)
         for noise in (config.collect.exploration_noise, None))

@@ -7,7 +7,7 @@ from absl import logging
 from mbrl_tf import types
 from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.dreamer import overlap, summaries
-from mbrl_tf.ops import replicas, seeds
+from mbrl_tf.ops import replicas, seeds, step_metrics
 
 
 class Dreamer:
@@ -36,7 +36,7 @@ class Dreamer:
         with clock('learn'):
           # World model, actor and value model step together, each by the gradient at what all three were before.
           told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator)) for batch in batches]
-          learned = summaries.of_steps(told)  # raises where it is lost
+          learned = step_metrics.of_steps(told)  # raises where it is lost
         parts.gradient_steps.assign_add(len(told))
         collected = self._counted(collection())
       with clock('summaries'):

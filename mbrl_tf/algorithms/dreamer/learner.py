@@ -1,11 +1,11 @@
 """One gradient step of world model, actor, and value model."""
 
-import math
 from typing import Any, Mapping, NamedTuple
 
 import tensorflow as tf
 
 from mbrl_tf.algorithms.dreamer import compilation, imagination, losses
+from mbrl_tf.models import trainer as trainer_lib
 from mbrl_tf.ops import replicas, returns
 
 _RETURN_SCALE_RATE = 0.01  # of the running average, in a gradient step (arXiv:2301.04104, section 2.3)
@@ -48,7 +48,9 @@ class Learner(tf.Module):
     self.strategy = tf.distribute.get_strategy()
     replicas.require_even(self.strategy, 'replay.batch_size', config.replay.batch_size)
     self._starts_per_sequence = config.behavior.start_states // config.replay.batch_size
-    trainer = lambda module, rate: _Trainer(module.trainable_variables, rate, config.learner)
+    clip, scales = config.learner.gradient_clip, config.learner.precision == 'float16'
+    trainer = lambda module, rate: trainer_lib.Trainer(
+        module.trainable_variables, rate, clip, scales)
     # Which loss trains which variables: the model's loss the world model, the actor's loss the actor, the value's the value.
     self.trainers = {
         'model': trainer(world_model, config.model.learning_rate),
@@ -76,7 +78,7 @@ class Learner(tf.Module):
 
     Returns:
       A dict of metrics, each `[]`. A part whose loss or gradient is not finite is left as it was; its `skipped_share` tells so, of
-      which `summaries.of_steps` makes an error where that goes on.
+      which `step_metrics.of_steps` makes an error where that goes on.
     """
     found = self.strategy.run(self._agreed, (batch, seed))
     told = dict(found.metrics)
@@ -187,61 +189,6 @@ class Learner(tf.Module):
     low, high = least - margin * (largest - least), largest + margin * (largest - least)
     cut = tf.reduce_mean(tf.cast((rewards < low) | (rewards > high), tf.float32))
     return tf.clip_by_value(rewards, low, high), tf.clip_by_value(values, low * for_ever, high * for_ever), cut
-
-
-class _Trainer(tf.Module):
-  """Adam on some variables, with clipping by global norm, and loss scaling where float16 needs it."""
-
-  def __init__(self, variables, learning_rate, config):
-    super().__init__()
-    self._variables, self._clip = variables, config.gradient_clip
-    self.strategy = tf.distribute.get_strategy()
-    optimizer = tf.keras.optimizers.Adam(learning_rate, jit_compile=False)
-    self._scales = config.precision == 'float16'
-    self.optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer) if self._scales else optimizer
-    self.optimizer.build(variables)
-
-  def scaled(self, loss):
-    """The loss to differentiate."""
-    return self.optimizer.get_scaled_loss(loss) if self._scales else loss
-
-  def gradients(self, tape, scaled_loss):
-    """Gradients of the unscaled loss."""
-    gradients = tape.gradient(scaled_loss, self._variables)
-    return self.optimizer.get_unscaled_gradients(gradients) if self._scales else gradients
-
-  def apply(self, gradients, loss):
-    """Clips and applies gradients; leaves the step out where they or the loss are not finite.
-
-    Args:
-      gradients: of the unscaled loss of the whole batch, in each replica.
-      loss: the unscaled loss, `[]`.
-
-    Returns:
-      A dict of `gradient_norm`, the global norm before clipping, which is not finite where the step is left out; `skipped_share`,
-      1 where it is left out and 0 where it is taken; and with loss scaling `loss_scale`, by which this step's loss was
-      multiplied. Each `[]`.
-    """
-    strategy = self.strategy
-    clipped, norm = strategy.run(self._clipped, (gradients, loss))
-    finite = tf.math.is_finite(replicas.first(strategy, norm))
-    told = {'gradient_norm': norm, 'skipped_share': 1 - tf.cast(finite, tf.float32)}
-    if self._scales:
-      told['loss_scale'] = tf.identity(self.optimizer.loss_scale)
-      strategy.run(self._take, (clipped,))  # which leaves the step out by itself, and lowers the scale then
-    else:
-      # The condition is outside of the replicas, which agree on it: inside, they could not update variables that they share.
-      tf.cond(finite, lambda: strategy.run(self._take, (clipped,)), lambda: False)
-    return told
-
-  def _clipped(self, gradients, loss):
-    """Gradients clipped by their global norm, and that norm: where it or the loss is not finite, all NaN."""
-    norm = tf.where(tf.math.is_finite(loss), tf.linalg.global_norm(gradients), math.nan)
-    return tf.clip_by_global_norm(gradients, self._clip, norm)
-
-  def _take(self, gradients):
-    self.optimizer.apply_gradients(zip(gradients, self._variables), skip_gradients_aggregation=True)
-    return True
 
 
 def _merged(value):

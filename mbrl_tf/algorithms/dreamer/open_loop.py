@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from mbrl_tf.algorithms.dreamer import compilation
+from mbrl_tf.data import windows as windows_lib
 from mbrl_tf.models import rssm, vision
 
 _SEEN = 5                 # observations that the model is shown first, as in the paper's figures
@@ -28,7 +29,7 @@ class OpenLoop:
       `model/reward_error_horizon_<h>` for h = 1, 15, 45; not for 45 where no episode has 49 decisions, and nothing where none has 19.
       All are of the same windows: with the first episode of 49 those of 1 and 15 are of the long episodes alone, and may jump.
     """
-    windows, length = _windows(episodes)
+    windows, length = windows_lib.spread(episodes, _WINDOWS, _SEEN, _PREDICTED)
     if not windows:
       return {}
     predicted = self._compiled(*_batch(windows, length))[1].numpy()[:, _SEEN:]
@@ -45,7 +46,7 @@ class OpenLoop:
       `model/open_loop_<key>` to a function without arguments that returns frames uint8 `[50, 3 height, 6 width, 3]`; 20 frames where
       no episode has 49 decisions, and nothing where none has 19.
     """
-    windows, length = _windows(episodes)
+    windows, length = windows_lib.spread(episodes, _WINDOWS, _SEEN, _PREDICTED)
     return {f'model/open_loop_{key}': (lambda key=key: self._frames(key, windows, length))
             for key in self._world_model.images if windows}
 
@@ -78,19 +79,6 @@ class OpenLoop:
     predicted = model.rssm.imagine(model.action_features(actions), last, seeds[1])
     features = tf.concat([rssm.features(seen), rssm.features(predicted)], 1)
     return model.decode(features), model.reward(features).mean()
-
-
-def _windows(episodes):
-  """Pairs of an episode and a first decision, spread over all that are long enough, and the decisions to predict after those seen.
-
-  `_WINDOWS` pairs, or none where no episode is long enough.
-  """
-  for length in _PREDICTED:
-    last_starts = [len(episode.reward) - (_SEEN + length - 1) for episode in episodes]
-    places = [(episode, start) for episode, last in zip(episodes, last_starts) for start in range(last + 1)]
-    if places:
-      return [places[index] for index in np.linspace(0, len(places) - 1, _WINDOWS).round().astype(int)], length
-  return [], 0
 
 
 def _batch(windows, length):

@@ -8,6 +8,7 @@ from mbrl_tf import types
 from mbrl_tf.algorithms.dreamer import config as dreamer_config
 from mbrl_tf.algorithms.dreamer import losses
 from mbrl_tf.models import heads, rssm, vision
+from mbrl_tf.models import observations as observations_lib
 from mbrl_tf.ops import distributions
 
 
@@ -43,12 +44,11 @@ class WorldModel(tf.Module):
     super().__init__(name='world_model')
     self._spec, self._config = spec, config.model
     precision, settings = dreamer_config.PRECISIONS[config.learner.precision], config.model
-    observations = _as_dict(spec.observation)
-    self.images = sorted(key for key, array in observations.items() if array.is_image)
-    self._vectors = {key: array.shape for key, array in sorted(observations.items()) if key not in self.images}
+    self._observations = observations_lib.Observations(spec.observation)
+    observations, self.images = self._observations.specs, self._observations.images
     self.action_size = spec.action.num_values or spec.action.shape[0]
     self.features_size = settings.deterministic + settings.stochastic
-    vector_size = sum(_size(shape) for shape in self._vectors.values())
+    vector_size = self._observations.vector_size
     self.image_encoders = {
         key: vision.ConvEncoder(observations[key].shape, settings.image_depth, precision=precision) for key in self.images}
     self.vector_encoder = heads.Perceptron(
@@ -89,9 +89,7 @@ class WorldModel(tf.Module):
     if self.vector_decoder is not None:
       mean = self.vector_decoder(features).mean()
       mean = distributions.symexp(mean) if self._config.vector_symlog else mean
-      sizes = [_size(shape) for shape in self._vectors.values()]
-      for (key, shape), value in zip(self._vectors.items(), tf.split(mean, sizes, -1)):
-        decoded[key] = tf.reshape(value, [*tf.unstack(tf.shape(features)[:-1]), *shape])
+      decoded.update(self._observations.split(mean))
     return decoded
 
   def discount(self, features, gamma):
@@ -140,9 +138,12 @@ class WorldModel(tf.Module):
 
   def _prepared(self, observation):
     """Preprocessed images by key, and the vector or None: what encoders read, and what decoders are to give."""
-    observation = _as_dict(observation)
-    images = {key: vision.preprocess(observation[key]) for key in self.images}
-    return images, self._joined(observation) if self._vectors else None
+    by_key = observations_lib.by_key(observation)
+    images = {key: vision.preprocess(by_key[key]) for key in self.images}
+    if self.vector_encoder is None:
+      return images, None
+    joined = self._observations.joined(observation)
+    return images, distributions.symlog(joined) if self._config.vector_symlog else joined
 
   def _embedding(self, images, vector):
     parts = [tf.cast(self.image_encoders[key](images[key]), tf.float32) for key in self.images]
@@ -161,22 +162,3 @@ class WorldModel(tf.Module):
       going = 1 - tf.cast(batch.terminated, tf.float32)
       result['continuation'] = tf.reduce_mean(self.continuation(features).log_prob(going))
     return result
-
-  def _joined(self, observation):
-    """All vectors of an observation as one, as the encoder and the loss read them."""
-    flat = [tf.reshape(tf.cast(observation[key], tf.float32),
-                       tf.concat([tf.shape(observation[key])[:observation[key].shape.rank - len(shape)], [_size(shape)]], 0))
-            for key, shape in self._vectors.items()]
-    joined = tf.concat(flat, -1)
-    return distributions.symlog(joined) if self._config.vector_symlog else joined
-
-
-def _as_dict(observation):
-  return dict(observation) if isinstance(observation, dict) else {'observation': observation}
-
-
-def _size(shape):
-  size = 1
-  for length in shape:
-    size *= length
-  return size
