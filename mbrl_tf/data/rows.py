@@ -30,6 +30,10 @@ class RowReader:
 
   An episode is read as a whole when it is first touched. So whether it is damaged does not depend on which of its
   rows are asked for, and sampling gives the same rows before and after a restart.
+
+  Attributes:
+    cache_bytes: room for decoded rows.
+    has_images: whether there are images among the rows; known when `layout` was asked for.
   """
 
   def __init__(self, store, cache_bytes: int):
@@ -40,12 +44,13 @@ class RowReader:
       cache_bytes: room for decoded rows; 0 keeps nothing.
     """
     self._store = store
+    self.cache_bytes = cache_bytes
     self._cache = _ByteCache(cache_bytes)
     self._lock = threading.Lock()
     self._checked = set()
     self._layout = None          # name to (shape, dtype) of one row
     self._layout_episode = None  # the episode that it was taken from
-    self._has_images = False
+    self.has_images = False
 
   def layout(self, index: int) -> Mapping[str, tuple]:
     """Returns `(shape, dtype)` of one row by name, and checks that this episode has it.
@@ -94,7 +99,7 @@ class RowReader:
     vectors = _as_rows(episode)
     layout = {name: (array.shape[1:], str(array.dtype)) for name, array in {**images, **vectors}.items()}
     if self._layout is None:
-      self._layout, self._layout_episode, self._has_images = layout, index, bool(images)
+      self._layout, self._layout_episode, self.has_images = layout, index, bool(images)
     if layout != self._layout:
       differing = sorted(name for name in {*layout, *self._layout} if layout.get(name) != self._layout.get(name))
       ours, theirs = ({name: of.get(name) for name in differing} for of in (layout, self._layout))
@@ -113,7 +118,7 @@ class RowReader:
 
   def _blocks(self, index, first, end):
     """Returns the blocks of images that rows `first` to `end - 1` stand in, by number."""
-    if not self._has_images:
+    if not self.has_images:
       return {}
     needed = range(first // episodes.BLOCK_ROWS, -(-end // episodes.BLOCK_ROWS))
     found = {block: self._cache.get((index, block)) for block in needed}

@@ -216,6 +216,39 @@ def test_a_damaged_episode_is_left_out_and_the_rest_stays_uniform(tmp_path, kind
 
 
 @pytest.mark.filterwarnings('ignore:Skipped an episode')
+@pytest.mark.parametrize('damaged', [(), (2,), (0, 5), (3, 4)])
+def test_rows_held_at_once_give_the_batches_of_rows_read_one_by_one(tmp_path, damaged):
+  lengths = (5, 1, 9, 3, 30, 2)
+  store = filled_store(tmp_path, lengths)
+  for index in damaged:
+    break_file(tmp_path, index, keep=150)
+  kept = [index for index in range(6) if index not in damaged]
+  ring = expected_ring([lengths[index] for index in kept], kept)
+  capacities = (0, 40) if 4 not in damaged else (0,)
+  for capacity in capacities:
+    joined, slow = (sequences.SequenceView(store, capacity, cache_bytes=size) for size in (10**6, 100))
+    for index, length in enumerate((1, 4, 70, 200)):
+      batch = joined.batch(30, length, 7, index)
+      assert_same(batch, slow.batch(30, length, 7, index))
+      if not capacity:
+        assert_slices(batch, ring)
+    assert joined._ring._joined is not None and slow._ring._joined is None  # so that two ways were compared
+
+
+def test_rows_held_at_once_know_what_is_appended(tmp_path):
+  store = filled_store(tmp_path, (3, 4))
+  joined, slow = (sequences.SequenceView(store, cache_bytes=size) for size in (10**6, 100))
+  for lengths in ((3, 4), (3, 4, 5)):
+    if len(lengths) == 3:
+      store.append(numbered_episode(2001, 5, terminated=False))
+    batch = joined.batch(200, 6, 1)
+    assert_slices(batch, expected_ring(lengths))
+    assert_same(batch, slow.batch(200, 6, 1))
+  batch.observation[:] = -1  # a batch is nobody else's
+  assert_slices(joined.batch(200, 6, 1), expected_ring((3, 4, 5)))
+
+
+@pytest.mark.filterwarnings('ignore:Skipped an episode')
 def test_batches_do_not_depend_on_when_damage_is_found(tmp_path):
   generator = np.random.default_rng(0)
   lengths = generator.integers(1, 120, size=12)
