@@ -68,6 +68,78 @@ def _expected_magnitude(mean, variance):
   return scale / np.sqrt(np.pi) * tf.exp(-tf.square(mean / scale)) + mean * tf.math.erf(mean / scale)
 
 
+class TwoHot(tfd.Distribution):
+  """A number, told by the probabilities of bins (Bellemare et al. 2017, arXiv:1707.06887; Hafner et
+  al. 2023, arXiv:2301.04104, section 2.1). Event shape `[]`.
+
+  A value between two bins is the average of these two, weighted by how near they are. Its
+  log-probability is the negative cross-entropy with these weights.
+  """
+
+  def __init__(self, logits, bins, to_bins=None, from_bins=None):
+    """Only keeps its arguments.
+
+    Args:
+      logits: `[..., n]`.
+      bins: n increasing numbers, as numpy knows them. What lies beyond is taken for the first or
+        the last.
+      to_bins: function from a value to the space in which bins stand, such as `symlog`; None for
+        none.
+      from_bins: its inverse.
+    """
+    parameters = {'logits': logits}
+    self._logits, self._bins = logits, np.asarray(bins, np.float32)
+    self._to_bins = to_bins or tf.identity
+    self._from_bins = from_bins or tf.identity
+    super().__init__(logits.dtype, tfd.NOT_REPARAMETERIZED, False, True, parameters, name='TwoHot')
+
+  @classmethod
+  def _parameter_properties(cls, dtype, num_classes=None):
+    return {'logits': tfp.util.ParameterProperties(event_ndims=1)}
+
+  def _event_shape(self):
+    return tf.TensorShape([])
+
+  def _event_shape_tensor(self):
+    return tf.constant([], tf.int32)
+
+  def _batch_shape(self):
+    return self._logits.shape[:-1]
+
+  def _mean(self):
+    """The mean in the space of the bins, brought back."""
+    return self._from_bins(tf.linalg.matvec(tf.nn.softmax(self._logits), self._bins))
+
+  def _log_prob(self, value):
+    return tf.reduce_sum(self.weights(value) * tf.nn.log_softmax(self._logits), -1)
+
+  def weights(self, value):
+    """The weights of the bins `[..., n]` that stand for values `[...]`: hats over the bins."""
+    bins, gaps = self._bins, np.diff(self._bins)
+    inside = tf.clip_by_value(self._to_bins(value), bins[0], bins[-1])[..., None]
+    rising = (inside - (bins - np.append(gaps[:1], gaps))) / np.append(gaps[:1], gaps)
+    falling = ((bins + np.append(gaps, gaps[-1:])) - inside) / np.append(gaps, gaps[-1:])
+    return tf.maximum(tf.minimum(rising, falling), 0.0)
+
+
+def tanh_log_prob(before, log_std, noise):
+  """The log-density of `tanh(before)` where `before` is a normal's mean plus `exp(log_std) noise`.
+
+  It holds at any magnitude: log(1 - tanh(x)^2) = 2 (log 2 - x - softplus(-2 x)).
+
+  Args:
+    before: `[..., A]`.
+    log_std: `[..., A]`.
+    noise: standard normal, `[..., A]`.
+
+  Returns:
+    `[...]`, of all entries together.
+  """
+  normal = -0.5 * tf.square(noise) - log_std - 0.5 * np.log(2 * np.pi)
+  change = 2 * (np.log(2) - before - tf.nn.softplus(-2 * before))
+  return tf.reduce_sum(normal - change, -1)
+
+
 def straight_through(distribution, noise):
   """A one-hot sample whose gradient is that of the probabilities (Bengio et al. 2013, arXiv:1308.3432).
 
@@ -77,7 +149,11 @@ def straight_through(distribution, noise):
   """
   logits = distribution.logits
   sample = tf.one_hot(tf.argmax(logits + noise, -1), logits.shape[-1], dtype=logits.dtype)
-  probabilities = tf.nn.softmax(logits)
+  return with_gradient_of(sample, tf.nn.softmax(logits))
+
+
+def with_gradient_of(sample, probabilities):
+  """A sample through which the gradient of other numbers of its shape flows."""
   return sample + probabilities - tf.stop_gradient(probabilities)
 
 

@@ -1,0 +1,86 @@
+"""What is known of all episodes: each is looked at once, in order."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mbrl_tf import types
+from mbrl_tf.data import episodes, survey
+
+
+def episode(rewards, terminated=False):
+  length = len(rewards)
+  ends = np.zeros(length, bool)
+  ends[-1] = terminated
+  return types.Episode(np.zeros((length + 1, 2), 'f'), np.zeros((length, 1), 'f'),
+                       np.array(rewards, np.float64), ends)
+
+
+def update(tested, store, is_random, looked):
+  tested.update(store, is_random, lambda found: looked.append(found.reward.tolist()))
+
+
+def test_each_episode_is_looked_at_once_in_order(tmp_path):
+  store, tested, looked = episodes.EpisodeStore(tmp_path), survey.Survey(), []
+  for rewards in ([1.0, 2.0], [3.0]):
+    store.append(episode(rewards))
+  update(tested, store, True, looked)
+  store.append(episode([-4.0, 0.0]))
+  for _ in range(2):
+    update(tested, store, False, looked)
+  assert looked == [[1.0, 2.0], [3.0], [-4.0, 0.0]]
+  np.testing.assert_array_equal(tested.reward_range, [-4, 3])
+
+
+def test_rewards_differ_and_episodes_terminate_once_one_does(tmp_path):
+  store, tested = episodes.EpisodeStore(tmp_path), survey.Survey()
+  told = []
+  for rewards, terminated in (([0.5] * 3, False), ([0.5], True), ([0.5, 0.6], False)):
+    store.append(episode(rewards, terminated))
+    update(tested, store, True, [])
+    told.append((tested.rewards_differ, bool(tested.terminates)))
+  assert told == [(False, False), (False, True), (True, True)]
+  assert not survey.Survey().rewards_differ
+
+
+@pytest.mark.filterwarnings('ignore:Skipped')
+def test_what_cannot_be_read_is_left_out(tmp_path):
+  store, tested, looked = episodes.EpisodeStore(tmp_path), survey.Survey(), []
+  for reward in (1.0, 2.0, 3.0):
+    store.append(episode([reward]))
+  path = sorted(tmp_path.glob('*.npz'))[1]
+  path.write_bytes(path.read_bytes()[:60])
+  update(tested, store, True, looked)
+  update(tested, store, True, looked)
+  assert looked == [[1.0], [3.0]]
+
+
+def test_poor_episodes_are_those_that_fell_back_towards_random_ones(tmp_path):
+  """Random ones return 10 on average: a tenth of the way to the best so far is the limit."""
+  store, tested = episodes.EpisodeStore(tmp_path), survey.Survey()
+  for value in (5.0, 15.0):
+    store.append(episode([value]))
+  update(tested, store, True, [])
+  counts = []
+  for value in (10.4, 10.6, 110.0, 19.0, 21.0,
+                -50.0):  # limits: 10.5, 10.5, 10.5, and 20 from then on
+    store.append(episode([value / 2, value / 2]))
+    update(tested, store, False, [])
+    counts.append(int(tested.poor_episodes))
+  assert counts == [1, 1, 1, 2, 2, 3]
+
+
+def test_a_checkpoint_holds_it_all(tmp_path):
+  store, tested = episodes.EpisodeStore(tmp_path / 'episodes'), survey.Survey()
+  for rewards in ([1.0, 2.0], [7.0]):
+    store.append(episode(rewards, True))
+    update(tested, store, len(rewards) == 2, [])
+  path = tf.train.Checkpoint(tested).write(str(tmp_path / 'checkpoint'))
+  restored, looked = survey.Survey(), []
+  tf.train.Checkpoint(restored).read(path).assert_consumed()
+  store.append(episode([3.0]))
+  for each in (tested, restored):
+    update(each, store, False, looked)
+  assert looked == [[3.0]] * 2
+  for one, two in zip(tested.variables, restored.variables):
+    np.testing.assert_array_equal(one, two)
