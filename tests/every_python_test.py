@@ -26,7 +26,11 @@ _LITTLE = {
         '--config.run.env_steps=300', '--config.collect.random_env_steps=100',
         '--config.replay.batch_size=2', '--config.replay.batch_length=3',
         '--config.behavior.horizon=2', '--config.learner.first_gradient_steps=2',
-        '--config.learner.env_steps_per_gradient_step=50']}
+        '--config.learner.env_steps_per_gradient_step=50'],
+    'tdmpc2': [
+        '--config.run.env_steps=300', '--config.collect.random_env_steps=100',
+        '--config.replay.batch_size=4', '--config.model.units=8', '--config.model.latent=8',
+        '--config.learner.updates_per_decision=0.02']}
 _USE_POLICY = '''
 import json
 import tensorflow as tf

@@ -2,7 +2,7 @@
 
   python -m tests.kills --kills=50 --folder=FOLDER      prints one JSON object; exit status 1 where anything was lost
 
-Runs of both algorithms, on a toy in process and on MuJoCo tasks in worker processes, get SIGKILL, SIGTERM and SIGINT: at random
+Runs of all algorithms, on a toy in process and on MuJoCo tasks in worker processes, get SIGKILL, SIGTERM and SIGINT: at random
 times, and just when a file appears that becomes an episode or a checkpoint; half of the signals go to the trainer alone, half to
 all its processes. After each, whatever has its final name must be whole, nothing that a checkpoint counts may be gone or
 changed, and no process may be left. The same command then goes on. In the end the run has the metrics, the episodes and, bit for
@@ -38,10 +38,16 @@ _DREAMER = (
     '--config.collect.random_env_steps=100', '--config.collect.env_steps_per_iteration=100', '--config.replay.batch_size=2',
     '--config.replay.batch_length=5', '--config.model.image_depth=2', '--config.behavior.horizon=2',
     '--config.learner.first_gradient_steps=2', '--config.learner.env_steps_per_gradient_step=50')
+_TDMPC2 = (
+    f'--config={_ROOT / "configs" / "tdmpc2" / "smoke.py"}', '--config.run.evaluate_every_env_steps=400',
+    '--config.run.evaluate_episodes=1', '--config.run.evaluate_videos=false', '--config.collect.random_env_steps=100',
+    '--config.collect.env_steps_per_iteration=100', '--config.replay.batch_size=4', '--config.learner.updates_per_decision=0.05',
+    '--config.planner.samples=8', '--config.planner.elites=4', '--config.planner.policy_samples=2')
 CASES = {
     'mbmpo_mujoco_processes': (*_MBMPO, '--config.environment.name=gym:InvertedPendulum-v5', '--config.environment.time_limit=50',
                                '--config.environment.parallel=processes'),
     'dreamer_toy': (*_DREAMER, '--config.run.checkpoint_every_env_steps=200'),
+    'tdmpc2_toy': (*_TDMPC2, '--config.run.checkpoint_every_env_steps=200'),
     'mbmpo_toy': (*_MBMPO, '--config.run.checkpoint_every_env_steps=300'),
     'dreamer_mujoco_processes': (
         *_DREAMER, '--config.environment.name=gym:HalfCheetah-v5', '--config.environment.time_limit=50',

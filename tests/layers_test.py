@@ -33,7 +33,7 @@ OUTSIDE = {
     'dm_control': ('mbrl_tf/environments/',),
     # The launchers' command imports it only to keep quiet what it prints when it is first imported.
     'tf_agents': ('mbrl_tf/environments/', 'mbrl_tf/drivers/', 'mbrl_tf/training/export.py', 'mbrl_tf/algorithms/mbmpo/policy.py',
-                  'mbrl_tf/algorithms/dreamer/policy.py', 'launchers/command.py'),
+                  'mbrl_tf/algorithms/dreamer/policy.py', 'mbrl_tf/algorithms/tdmpc2/policy.py', 'launchers/command.py'),
 }
 
 # What simulator processes and launchers read before they know whether they need TensorFlow.
@@ -43,7 +43,9 @@ FREE_OF_TENSORFLOW = [
     'mbrl_tf/environments/hosts.py', 'mbrl_tf/environments/guests.py',
     'mbrl_tf/environments/worker.py', 'mbrl_tf/environments/dm_control.py',
     'mbrl_tf/environments/pixels.py', 'mbrl_tf/environments/mujoco_setup.py',
-    'mbrl_tf/algorithms/base.py', 'mbrl_tf/algorithms/catalog.py', 'mbrl_tf/algorithms/mbmpo/config.py', 'mbrl_tf/algorithms/dreamer/config.py']
+    'mbrl_tf/algorithms/base.py', 'mbrl_tf/algorithms/catalog.py',
+    'mbrl_tf/algorithms/mbmpo/config.py', 'mbrl_tf/algorithms/dreamer/config.py',
+    'mbrl_tf/algorithms/tdmpc2/config.py']
 
 
 def python_files(*folders):

@@ -3,7 +3,7 @@
   python -m tests.soak --folder=FOLDER                         1,000,000 env steps
   python -m tests.soak --folder=FOLDER --env_steps=100000
 
-Both algorithms go through the whole of a run: parallel environments in process, and for a fifth of the steps in worker processes,
+All algorithms go through the whole of a run: parallel environments in process, and for a fifth of the steps in worker processes,
 replay, learner, checkpoints, metrics. Prints one JSON object. Slopes are of resident memory, in MiB per 100,000 env steps, after a
 third of the run that is not counted. What grows by design: the names of the episodes, about 1 KiB for each.
 """
@@ -31,7 +31,9 @@ _SETTINGS = {
               'meta.updates_per_iteration': 1, 'meta.outer_epochs': 1},
     'dreamer': {'environment.observation': 'vectors', 'replay.cache_mib': 4, 'replay.batch_size': 4, 'replay.batch_length': 8,
                 'model.deterministic': 8, 'model.hidden': 8, 'model.units': 8, 'behavior.units': 8, 'behavior.horizon': 3,
-                'learner.first_gradient_steps': 1, 'learner.env_steps_per_gradient_step': 500.0}}
+                'learner.first_gradient_steps': 1, 'learner.env_steps_per_gradient_step': 500.0},
+    'tdmpc2': {'replay.cache_mib': 4, 'replay.batch_size': 4, 'model.latent': 8, 'model.units': 8, 'planner.samples': 4,
+               'planner.rounds': 1, 'planner.elites': 2, 'planner.policy_samples': 2, 'learner.updates_per_decision': 0.002}}
 _SHARED = {'environment.time_limit': 100, 'environment.num_envs': 4, 'run.evaluate_videos': False, 'run.evaluate_episodes': 2,
            'collect.random_env_steps': 500}
 _ITERATIONS = 100  # of a run, or fewer where it is so short that each takes but one episode of each environment
@@ -46,7 +48,7 @@ class Sample(NamedTuple):
 
 
 def soak(env_steps, folder) -> Dict[str, Any]:
-  """Trains both algorithms, four fifths of the steps in process and one in worker processes.
+  """Trains all algorithms, four fifths of the steps in process and one in worker processes.
 
   Args:
     env_steps: of all runs together.
@@ -59,9 +61,9 @@ def soak(env_steps, folder) -> Dict[str, Any]:
   import tensorflow as tf
   tf.zeros([]).numpy()
   begin, first, phases = time.monotonic(), _sample(0), []
-  for parallel, share in (('in_process', 0.4), ('processes', 0.1)):
+  for parallel, share in (('in_process', 0.8), ('processes', 0.2)):
     for algorithm in _SETTINGS:
-      samples = _train(algorithm, parallel, int(share * env_steps), pathlib.Path(folder) / f'{algorithm}-{parallel}')
+      samples = _train(algorithm, parallel, int(share * env_steps / len(_SETTINGS)), pathlib.Path(folder) / f'{algorithm}-{parallel}')
       phases.append({'algorithm': algorithm, 'parallel': parallel, **_growth(samples)})
   last = _sample(0)
   return {

@@ -34,8 +34,10 @@ _CHARTS = {
     'returns, real': ('collect/return_(mean|min|max)$', 'evaluate/return_mean$'),
     'returns, real and imagined': ('collect/return_mean$', 'imagine/return_(before|after)_mean$'),
     'errors of the model by horizon': ('model/([a-z]+_)?error_horizon_[0-9]+$',),
-    'returns, imagined (of Dreamer, discounted)': ('imagine/return_(before_|after_)?mean$',),
-    'losses': ('[a-z]+/(train_|validation_|reward_|image_|vector_|continuation_)?loss(_mean)?$',),
+    'returns, imagined (of Dreamer and TD-MPC2, discounted)': (
+        'imagine/return_(before_|after_)?mean$', 'value/mean$'),
+    'losses': ('[a-z]+/(train_|validation_|reward_|image_|vector_|continuation_|consistency_|'
+               'value_|termination_)?loss(_mean)?$',),
     'seconds of each phase': ('seconds/[a-z_]+$',)}
 
 

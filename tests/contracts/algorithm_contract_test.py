@@ -24,7 +24,10 @@ from mbrl_tf.training import export, metrics
 SMALLER = {'mbmpo': {'ensemble.max_epochs': 3, 'ensemble.persistence': 1., 'imagination.horizon': 10,
                      'meta.updates_per_iteration': 2},
            'dreamer': {'learner.env_steps_per_gradient_step': 100.0, 'learner.first_gradient_steps': 2, 'replay.batch_size': 2,
-                       'behavior.horizon': 3}}
+                       'behavior.horizon': 3},
+           'tdmpc2': {'environment.time_limit': 20, 'collect.random_env_steps': 80, 'collect.env_steps_per_iteration': 40,
+                      'learner.updates_per_decision': 0.02, 'replay.batch_size': 4, 'planner.samples': 12, 'planner.elites': 4,
+                      'planner.policy_samples': 4}}
 
 # What changes which variables there are, or which of them the next iteration reads: a resumed run needs them all.
 TINY_MBMPO = {'environment.num_envs': 2, 'environment.time_limit': 10, 'collect.random_env_steps': 40,
@@ -42,7 +45,13 @@ VARIANTS = {
     ('dreamer', 'collects beside learning'): {'collect.overlap': True},
     # Episodes of 20 decisions at most, which terminate.
     ('dreamer', 'discrete actions, dicts of vectors and images'): {
-        'environment.name': 'toy:corridor', 'environment.observation': 'both', 'model.continuation': True}}
+        'environment.name': 'toy:corridor', 'environment.observation': 'both', 'model.continuation': True},
+    # Several frames, terminations in the planner, and choices in it.
+    ('tdmpc2', 'discrete actions, dicts of vectors and images'): {
+        'environment.name': 'toy:corridor', 'environment.observation': 'both', 'environment.image_size': 40,
+        'planner.rounds': 1},
+    ('tdmpc2', 'no planner, five value models along the unroll'): {
+        'planner.samples': 0, 'value.members': 5, 'value.steps': 3, 'value.policy_steps': 4, 'value.returns': 1}}
 
 
 class Run(NamedTuple):

@@ -9,6 +9,8 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from mbrl_tf.environments import toy
+
 
 def _send_a_part(pipe, content):
   """Instead of a connection's own `_send`: hangs after the first byte of a message."""
@@ -126,3 +128,38 @@ class Unbounded(Scripted):
   def __init__(self):
     super().__init__()
     self.action_space = spaces.Box(-np.inf, np.inf, (2,), np.float32)
+
+
+class Unpaid(Scripted):
+  """Is not paid before its episode number `paid_from`, and never with 0."""
+
+
+  def __init__(self, paid_from=0, **kwargs):
+    super().__init__(**kwargs)
+    self._paid_from, self._episode = paid_from, 0
+
+  def reset(self, *, seed=None, options=None):
+    self._episode += 1
+    return super().reset(seed=seed, options=options)
+
+  def step(self, action):
+    observation, _, terminated, truncated, info = super().step(action)
+    return observation, float(0 < self._paid_from <= self._episode), terminated, truncated, info
+
+
+class PointMassInUnits(toy.PointMass):
+  """The toy with its rewards, and its positions and velocities, in other units; velocities are shifted, too."""
+
+  def __init__(self, reward=1.0, unit=1.0, **kwargs):
+    super().__init__(**kwargs)
+    self._reward, self._unit = reward, unit
+
+  def step(self, action):
+    observation, reward, *rest = super().step(action)
+    return observation, self._reward * reward, *rest
+
+  def _observation(self):
+    return (self._unit * (super()._observation() + [0, 0, 3, 3])).astype(np.float32)
+
+
+PointMassInUnits.reward_function = PointMassInUnits.terminated_function = None

@@ -15,7 +15,7 @@ from launchers import benchmark, command, evaluate, export, plot, train
 from mbrl_tf.training import run_directory
 
 _HERE = pathlib.Path(__file__).parent
-CONFIGS = {'mbmpo': _HERE / 'point_mass_config.py', 'dreamer': _HERE.parent.parent / 'configs' / 'dreamer' / 'smoke.py'}
+CONFIGS = {'mbmpo': _HERE / 'point_mass_config.py', **{name: _HERE.parent.parent / 'configs' / name / 'smoke.py' for name in ('dreamer', 'tdmpc2')}}
 _CSV = _HERE.parent.parent / 'results' / 'published.csv'
 _LAUNCHERS = {
     'train': (train, ('config', 'run_dir', 'seed')), 'evaluate': (evaluate, ('run_dir', 'best', 'episodes', 'seed', 'video')),
@@ -104,7 +104,15 @@ FIELDS = [
     field('meta.iner_lr=1', 'Nearest: meta.inner_lr'), field('replay.batch_size=1', 'no such field'), field('algorithm=mbmpoo', "'mbmpoo'"),
     field('replay.batch_length=1', 'replay.batch_length=1', config='dreamer'), field('learner.precision=float8', "'float8'", config='dreamer'),
     field('behavior.start_states=1000000', 'behavior.start_states=1000000', config='dreamer'),
-    field('model.free_nats=-1', 'model.free_nats=-1', config='dreamer'), field('replay.cache_mib=0', 'replay.cache_mib=0', config='dreamer')]
+    field('model.free_nats=-1', 'model.free_nats=-1', config='dreamer'), field('replay.cache_mib=0', 'replay.cache_mib=0', config='dreamer'),
+    *(field(assignment, *parts, assignment.split('=')[0] + '=', config='tdmpc2') for assignment, *parts in (
+        ('model.latent=12', 'a multiple of 8'), ('model.bins=2', 'must be 3 or more'), ('replay.horizon=0', 'must be 1 or more'),
+        ('value.steps=3', 'their sum is at most 4'), ('value.discount_max=1', 'below 1'), ('value.slow_rate=1.5', 'between 0 and 1'),
+        ('policy.log_std_max=-20', 'above policy.log_std_min'), ('policy.target_entropy=nan', 'must be finite'), ('policy.sequence_stride=3', 'must divide the 64'),
+        ('planner.elites=65', 'planner.samples at most'), ('planner.max_std=0.01', 'not be below planner.min_std'),
+        ('collect.random_holds=(0,)', 'each 1 or more'), ('learner.updates_per_decision=0', 'above 0'))),
+    pytest.param('train', ['--config={tdmpc2}', '--config.environment.observation=pixels', '--config.environment.image_size=32',
+                           '--run_dir={tmp}/new'], 2, ['at least 39 pixels', 'shape=(32, 32, 9)'], id='images too small')]
 ENVIRONMENTS = [
     environment('gym:Nope-v0', "'gym:Nope-v0'"), environment('gym:', "'gym:'"), environment('dmc:walker_fly', 'dmc:walker_', "'dmc:walker_fly'"),
     environment('toy:point_mas', 'toy:point_mass', "'toy:point_mas'"), environment('pendulum', "'pendulum'"),

@@ -18,13 +18,15 @@ from mbrl_tf import types
 from mbrl_tf.algorithms.dreamer import build as dreamer
 from mbrl_tf.algorithms.mbmpo import build as mbmpo
 from mbrl_tf.algorithms.mbmpo import config as mbmpo_config
+from mbrl_tf.algorithms.tdmpc2 import build as tdmpc2
 from mbrl_tf.ops import replicas
 from mbrl_tf.training import cluster, placement
 from tests.algorithms.dreamer import small
 from tests.algorithms.mbmpo import cases
+from tests.algorithms.tdmpc2 import small as small_tdmpc2
 
 UPDATES, ROWS = 10, 4
-COUNTS = {'mbmpo': (0, 4), 'dreamer': (0, 4), 'dreamer_float16': (0, 2)}  # of the test: each is compiled anew; hosts_test has two
+COUNTS = {'mbmpo': (0, 4), 'dreamer': (0, 4), 'dreamer_float16': (0, 2), 'tdmpc2': (0, 4)}  # of the test: each is compiled anew; hosts_test has two
 
 
 def dreamer_updates(strategy, **changes):
@@ -39,6 +41,22 @@ def dreamer_updates(strategy, **changes):
     own = tf.nest.map_structure(lambda value: np.split(value.numpy(), hosts)[host], small.batch(spec, index, ROWS))
     batch = replicas.share(parts.learner.strategy, tf.nest.map_structure(tf.constant, own))
     yield parts.learner.compiled_step(batch, tf.constant([index, 7]))
+  return parts
+
+
+def tdmpc2_updates(strategy, **changes):
+  """Updates on random sequences of images and vectors, in which episodes terminate."""
+  spec = small_tdmpc2.spec('both')
+  parts = tdmpc2.Parts(small_tdmpc2.config(replay__batch_size=ROWS, **changes), spec, 3, strategy)
+  parts.survey.terminates.assign(True)
+  parts.world_model.survey(small_tdmpc2.episode(spec, 30))
+  parts.learner.value_scale.assign(4.0)  # below 1 it would not count
+  host, hosts = cluster.host_and_hosts()
+  for index in range(UPDATES):
+    batch = small_tdmpc2.batch(spec, index, small_tdmpc2.H + 2, ROWS)
+    own = tf.nest.map_structure(lambda value: np.split(value.numpy(), hosts)[host], batch)
+    yield parts.learner.compiled_step(
+        replicas.share(parts.learner.strategy, tf.nest.map_structure(tf.constant, own)), tf.constant([index, 7]))
   return parts
 
 
@@ -65,6 +83,8 @@ def mbmpo_updates(strategy):
 
 UPDATERS = {
     'mbmpo': mbmpo_updates,
+    'tdmpc2': lambda strategy: tdmpc2_updates(strategy, value__members=5, value__steps=2, value__policy_steps=2, value__returns=2,
+                                             policy__imagined_steps=1, learner__learning_rate=1e-3),
     # The mean KL of these batches lies around one nat: above it in some, below in others, on either side by halves and quarters.
     'dreamer': lambda strategy: dreamer_updates(strategy, model__free_nats=1.0, behavior__start_states=2 * ROWS,
                                                behavior__reward_margin=1.0, behavior__normalize_returns=True,

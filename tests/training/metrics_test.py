@@ -43,7 +43,8 @@ def test_the_overview_shows_metrics_that_are_written(tmp_path):
   told = {
       'returns, real': ('collect/return_mean', 'evaluate/return_mean'),
       'returns, real and imagined': ('collect/return_mean', 'imagine/return_after_mean'),
-      'returns, imagined (of Dreamer, discounted)': ('imagine/return_after_mean', 'imagine/return_mean'),
+      'returns, imagined (of Dreamer and TD-MPC2, discounted)': (
+          'imagine/return_after_mean', 'imagine/return_mean', 'value/mean'),
       'errors of the model by horizon': ('model/error_horizon_20', 'model/reward_error_horizon_15'),
       'losses': ('model/loss', 'fit/validation_loss_mean', 'model/reward_loss', 'model/continuation_loss'),
       'seconds of each phase': ('seconds/fit', 'seconds/meta_update')}

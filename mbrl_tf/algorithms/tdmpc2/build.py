@@ -1,0 +1,103 @@
+"""Puts TD-MPC2 together from its config."""
+
+import tensorflow as tf
+
+from mbrl_tf.algorithms.tdmpc2 import exported_model, iteration, learner, losses, open_loop
+from mbrl_tf.algorithms.tdmpc2 import planner, policy, world_model
+from mbrl_tf.data import sequences as sequences_lib
+from mbrl_tf.data import survey
+from mbrl_tf.drivers import policies as driver_policies
+from mbrl_tf.models import squashed_policy
+from mbrl_tf.ops import seeds
+
+_MIB = 2**20
+
+
+class Parts(tf.Module):
+  """All that influences the future of a run, besides the episodes: what a checkpoint holds.
+
+  Attributes:
+    env_steps, decisions, updates, iterations: so far, variables.
+    survey: what is known of all real episodes.
+    generator: the run's random generator.
+    world_model, prior: the models.
+    learner: their optimizers.
+    random_policy, exploring_policy, policy: for the first data, to collect, to evaluate.
+    open_loop: the model against real episodes.
+    exported_model: the model as it is exported.
+  """
+
+  def __init__(self, config, spec, seed, strategy=None):
+    """Makes all variables.
+
+    Args:
+      config: `TDMPC2Config`.
+      spec: `types.EnvironmentSpec`.
+      seed: an integer.
+      strategy: the `tf.distribute.Strategy` that learns; None for one device. What is drawn or
+        counted is not shared by it.
+    """
+    super().__init__(name='tdmpc2')
+    counter = lambda name: tf.Variable(0, trainable=False, dtype=tf.int64, name=name)
+    self.env_steps, self.decisions = counter('env_steps'), counter('decisions')
+    self.updates, self.iterations = counter('updates'), counter('iterations')
+    self.survey = survey.Survey()
+    self.generator = tf.random.Generator.from_seed(seed)
+    # Keras draws the first weights of convolutions from global random state.
+    tf.keras.utils.set_random_seed(seeds.next_integer(self.generator) % 2**32)
+    values = config.value
+    decisions = -(-spec.time_limit // spec.action_repeat) if spec.time_limit else 0
+    gamma = losses.discount(
+        decisions, values.discount_episodes, values.discount_min, values.discount_max)
+    with (strategy or tf.distribute.get_strategy()).scope():
+      self.world_model = world_model.WorldModel(spec, config, self.generator)
+      self.prior = _make_prior(config, spec, seeds.next_seed(self.generator))
+      self.learner = learner.Learner(
+          self.world_model, self.prior, self.survey.terminates, gamma, config)
+    is_discrete = spec.action.num_values is not None
+    plans = config.planner.samples > 0
+    self.planner = planner.Planner(
+        self.world_model, self.prior, gamma, config, is_discrete) if plans else None
+    self.random_policy = driver_policies.UniformRandomPolicy(
+        spec, seeds.next_integer(self.generator), config.collect.random_holds)
+    collects = None if config.planner.evaluates_only else self.planner
+    next_generator = lambda: tf.random.Generator.from_seed(seeds.next_integer(self.generator))
+    make = lambda planner, **keywords: policy.TDMPC2Policy(
+        self.world_model, self.prior, spec, next_generator(), planner, self.survey.terminates,
+        **keywords)
+    self.exploring_policy = make(collects, explores=True, pink=config.collect.pink_noise)
+    self.policy = make(self.planner)
+    self.open_loop = open_loop.OpenLoop(self.world_model)
+    self.exported_model = exported_model.ExportedModel(self.world_model, self.prior, spec)
+
+
+def build(config, spec, driver, store, seed, strategy=None):
+  """Builds the algorithm.
+
+  Args:
+    config: `TDMPC2Config`.
+    spec: `types.EnvironmentSpec` of the task.
+    driver: collects real episodes, and hands each to the store as it ends.
+    store: where they are kept.
+    seed: an integer.
+    strategy: the `tf.distribute.Strategy` that learns; None for one device.
+
+  Returns:
+    An `algorithms.base.Algorithm`.
+
+  Raises:
+    UserError: images that the convolutions cannot take.
+  """
+  view = sequences_lib.SequenceView(store, config.replay.capacity, config.replay.cache_mib * _MIB)
+  return iteration.TDMPC2(Parts(config, spec, seed, strategy), config, driver, store, view)
+
+
+def _make_prior(config, spec, seed):
+  """The policy prior, with its first variables."""
+  settings, hidden = config.policy, [config.model.units] * config.model.layers
+  if spec.action.num_values is not None:
+    return squashed_policy.ChoicePolicy(
+        config.model.latent, spec.action.num_values, hidden, seed, settings.target_entropy_share)
+  return squashed_policy.SquashedNormalPolicy(
+      config.model.latent, spec.action.shape[0], hidden, seed,
+      (settings.log_std_min, settings.log_std_max), settings.target_entropy)

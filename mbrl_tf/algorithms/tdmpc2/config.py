@@ -1,0 +1,266 @@
+"""The settings of TD-MPC2: what each one means, in what unit, and where the default comes from.
+
+"Published" is Hansen et al. 2023, arXiv:2310.16828, and its authors' code. A default that differs
+says why. No setting is chosen for a task: what a task needs is found from its spec and its data.
+"""
+
+import dataclasses
+import math
+from typing import Tuple
+
+from mbrl_tf.algorithms import base
+
+
+@dataclasses.dataclass
+class CollectConfig:
+  """Real data.
+
+  Attributes:
+    random_env_steps: env steps of random actions before anything is learned (published: five
+      episodes).
+    random_env_steps_max: while all rewards so far are equal, random actions go on up to so many.
+    random_holds: decisions for which a random action is held, on average; each episode draws one of
+      them. No single hold serves all tasks (not published: 1).
+    env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
+    pink_noise: the noise of the exploring policy is pink, not white (Eberhard et al. 2023, ICLR;
+      not published here).
+  """
+  random_env_steps: int = 5000
+  random_env_steps_max: int = 20_000
+  random_holds: Tuple[int, ...] = (1, 2, 4, 8, 16)
+  env_steps_per_iteration: int = 500
+  pink_noise: bool = True
+
+
+@dataclasses.dataclass
+class ReplayConfig:
+  """What is learned from.
+
+  Attributes:
+    batch_size: B, sequences in an update (published: 256).
+    horizon: H, decisions that the model is unrolled for in learning and in planning.
+    capacity: how many of the newest decisions are drawn from; 0 for all (published: a million).
+    cache_mib: memory for episodes that were read, in MiB; the least recently used are dropped
+      beyond it.
+  """
+  batch_size: int = 128
+  horizon: int = 3
+  capacity: int = 0
+  cache_mib: int = 2048
+
+
+@dataclasses.dataclass
+class ModelConfig:
+  """The world model.
+
+  Attributes:
+    latent: size of the latent state, a multiple of 8 (published: 512; 128 in the smallest size).
+    units: width of all hidden layers (published: 512, and 256 in the encoder; 384 in the smallest
+      size).
+    encoder_layers: hidden layers of the encoder of vectors.
+    layers: hidden layers of dynamics, reward, termination, values and policy.
+    image_channels: of each convolution.
+    frame_stack: images that are seen at once, this one and those before it; 1 for vectors alone.
+    image_shift: pixels by which images are shifted at random in learning, at most
+      (arXiv:2107.09645).
+    bins: into which rewards and values are divided, at equal distances in symlog space.
+    bin_limit: symlog of the largest reward or value that can be told, in units of the reward.
+    consistency_scale, reward_scale, value_scale, termination_scale: weights of the losses.
+      Termination is not published in the paper, and 1 in later code of its authors.
+    rho: how much less each further step of an unroll counts.
+  """
+  latent: int = 256
+  units: int = 256
+  encoder_layers: int = 1
+  layers: int = 2
+  image_channels: int = 32
+  frame_stack: int = 3
+  image_shift: int = 3
+  bins: int = 101
+  bin_limit: float = 10.0
+  consistency_scale: float = 20.0
+  reward_scale: float = 0.1
+  value_scale: float = 0.1
+  termination_scale: float = 1.0
+  rho: float = 0.5
+
+
+@dataclasses.dataclass
+class ValueConfig:
+  """What values are.
+
+  Attributes:
+    members: value models, of which each update draws two for the targets, and two for the policy
+      (published: 5).
+    steps: of the unroll, the first at which values are learned (published: all of the horizon). The
+      first alone, at the latents of real observations, costs half as much for an update, and
+      teaches more for the same time.
+    policy_steps: latents of the unroll at which the policy prior is learned (published: all, one
+      more than the horizon).
+    returns: rewards that a target adds up before it takes the next value (published: 1), as far as
+      they are of one episode.
+    discount_episodes: the discount is 1 - discount_episodes / (decisions of an episode) ...
+    discount_min, discount_max: ... kept within these.
+    slow_rate: share of the way that the slow value models go towards the others in an update.
+  """
+  members: int = 2
+  steps: int = 1
+  policy_steps: int = 1
+  returns: int = 3
+  discount_episodes: float = 5.0
+  discount_min: float = 0.95
+  discount_max: float = 0.995
+  slow_rate: float = 0.01
+
+
+@dataclasses.dataclass
+class PolicyConfig:
+  """The policy prior.
+
+  Attributes:
+    imagined_steps: for which the policy acts in the model before it is judged by a value: the
+      gradient of these rewards flows through dynamics and reward model to its actions (Heess et al.
+      2015, arXiv:1510.09142; published: 0, its action is judged at once).
+    sequence_stride: the policy is learned from every so many sequences of a batch alone (published:
+      1). What flows back through the model says more of each than a value alone, and takes twice as
+      long.
+    log_std_min, log_std_max: bounds of the logarithm of the deviation before the tanh (published: -10
+      and 2). A deviation of 0.1 at least, as DreamerV3's actors have, goes on exploring.
+    target_entropy: nats for each number of a continuous action below which the weight of the
+      entropy rises, and above which it falls (arXiv:1812.05905, section 5; published: a fixed
+      weight of 1e-4, with which the policy becomes nearly deterministic at once).
+    target_entropy_share: the same for discrete actions, as a share of the largest entropy.
+    entropy_rate: of the logarithm of that weight, in an update, for a nat and each number of an
+      action.
+    entropy_scale: the weight at the beginning, beside values in units of their range.
+    entropy_scale_min, entropy_scale_max: its bounds.
+    scale_rate: of the running percentile range of values, in an update.
+  """
+  imagined_steps: int = 3
+  sequence_stride: int = 2
+  log_std_min: float = -2.3
+  log_std_max: float = 0.0
+  target_entropy: float = -1.0
+  target_entropy_share: float = 0.1
+  entropy_rate: float = 1e-3
+  entropy_scale: float = 1e-3
+  entropy_scale_min: float = 1e-5
+  entropy_scale_max: float = 1.0
+  scale_rate: float = 0.01
+
+
+@dataclasses.dataclass
+class PlannerConfig:
+  """Planning by MPPI (Williams et al. 2015, arXiv:1509.01149) before each action.
+
+  Attributes:
+    samples: action sequences in each round, those of the policy among them; 0 for no planning, the
+      policy prior acts (published: 512).
+    rounds: how often their distribution is refined (published: 6).
+    policy_samples: sequences that the policy prior proposes.
+    elites: the best sequences, from which the next distribution is made (published: 64).
+    min_std, max_std: bounds of its deviation.
+    temperature: how sharply better elites count more, for a unit of value.
+    evaluates_only: plan when the policy is evaluated or exported alone, and let the policy prior
+      collect.
+  """
+  samples: int = 0
+  rounds: int = 3
+  policy_samples: int = 24
+  elites: int = 32
+  min_std: float = 0.05
+  max_std: float = 2.0
+  temperature: float = 0.5
+  evaluates_only: bool = False
+
+
+@dataclasses.dataclass
+class LearnerConfig:
+  """How much is learned, and how it is computed.
+
+  Attributes:
+    updates_per_decision: updates for each decision that was collected, the random ones included.
+      More of them learn more from the same data, and take as much longer.
+    learning_rate: of Adam.
+    gradient_clip: global norm to which gradients of the model and of the policy are clipped.
+  """
+  updates_per_decision: float = 1.0
+  learning_rate: float = 3e-4
+  gradient_clip: float = 20.0
+
+
+@dataclasses.dataclass
+class TDMPC2Config:
+  """Everything that a run of TD-MPC2 is made of."""
+  algorithm: str = 'tdmpc2'
+  environment: base.EnvironmentConfig = dataclasses.field(
+      default_factory=lambda: base.EnvironmentConfig(action_repeat=2))
+  run: base.RunConfig = dataclasses.field(default_factory=base.RunConfig)
+  collect: CollectConfig = dataclasses.field(default_factory=CollectConfig)
+  replay: ReplayConfig = dataclasses.field(default_factory=ReplayConfig)
+  model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+  value: ValueConfig = dataclasses.field(default_factory=ValueConfig)
+  policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
+  planner: PlannerConfig = dataclasses.field(default_factory=PlannerConfig)
+  learner: LearnerConfig = dataclasses.field(default_factory=LearnerConfig)
+
+  @property
+  def shared_rows(self):
+    """What several devices share evenly."""
+    return self.replay.batch_size // self.policy.sequence_stride
+
+  def validate(self):
+    """Raises `UserError` at the first value that cannot be used."""
+    base.validate_common(self)
+    base.require_at_least(self, 1, {
+        'collect': ['random_env_steps', 'env_steps_per_iteration'],
+        'replay': ['batch_size', 'horizon', 'cache_mib'],
+        'value': ['members', 'steps', 'policy_steps', 'returns'], 'policy': ['sequence_stride'],
+        'model': ['units', 'image_channels', 'frame_stack', 'layers'],
+        'planner': ['rounds', 'elites']})
+    base.require_positive(self, {
+        'model': ['bin_limit', 'rho'], 'value': ['discount_episodes', 'slow_rate'],
+        'policy': ['entropy_scale', 'entropy_scale_min', 'entropy_scale_max', 'scale_rate'],
+        'planner': ['min_std', 'max_std', 'temperature'],
+        'learner': ['updates_per_decision', 'learning_rate', 'gradient_clip']})
+    base.require_at_least(self, 0, {
+        'collect': ['random_env_steps_max'], 'replay': ['capacity'],
+        'model': ['encoder_layers', 'image_shift', 'consistency_scale', 'reward_scale',
+                  'value_scale', 'termination_scale'],
+        'policy': ['entropy_rate', 'imagined_steps'], 'planner': ['samples', 'policy_samples']})
+    base.require_share(self, {
+        'value': ['discount_min', 'discount_max', 'slow_rate'], 'model': ['rho'],
+        'policy': ['scale_rate', 'target_entropy_share']})
+    self._validate_pairs()
+
+  def _validate_pairs(self):
+    """What depends on another field, or on more than a bound."""
+    base.require(self, {'collect': ['random_holds']}, lambda value: value and min(value) >= 1,
+                 'must hold at least one number of decisions, each 1 or more')
+    base.require(self, {'model': ['bins']}, lambda value: value >= 3, 'must be 3 or more')
+    base.require(self, {'model': ['latent']}, lambda value: value > 0 and value % 8 == 0,
+                 'must be a multiple of 8, the size of a simplex')
+    base.require(self, {'policy': ['log_std_min', 'log_std_max', 'target_entropy']},
+                 math.isfinite, 'must be finite')
+    base.require(self, {'policy': ['log_std_max']}, lambda value: value > self.policy.log_std_min,
+                 'must be above policy.log_std_min')
+    base.require(self, {'policy': ['entropy_scale_max']},
+                 lambda value: value >= self.policy.entropy_scale_min,
+                 'must not be below policy.entropy_scale_min')
+    base.require(self, {'value': ['discount_max']},
+                 lambda value: self.value.discount_min <= value < 1,
+                 'must be below 1, and not below value.discount_min')
+    base.require(self, {'policy': ['sequence_stride']},
+                 lambda value: self.replay.batch_size % value == 0,
+                 f'must divide the {self.replay.batch_size} sequences of a batch')
+    horizon = self.replay.horizon
+    base.require(self, {'value': ['policy_steps']}, lambda value: value <= horizon + 1,
+                 f'must be at most the {horizon + 1} latents of an unroll')
+    base.require(self, {'value': ['steps']},
+                 lambda value: value + self.value.returns <= horizon + 1,
+                 f'and value.returns must fit into the horizon: their sum is at most {horizon + 1}')
+    if self.planner.samples:
+      base.require(self, {'planner': ['elites', 'policy_samples']},
+                   lambda value: value <= self.planner.samples, 'must be planner.samples at most')
+      base.require(self, {'planner': ['max_std']}, lambda value: value >= self.planner.min_std,
+                   'must not be below planner.min_std')

@@ -1,0 +1,99 @@
+"""TD-MPC2 on one screen (Hansen et al. 2023, arXiv:2310.16828)."""
+
+from mbrl_tf import types
+from mbrl_tf.algorithms import clock as clocks
+from mbrl_tf.algorithms.tdmpc2 import summaries
+from mbrl_tf.ops import replicas, seeds, step_metrics
+
+
+class TDMPC2:
+  """The algorithm with everything it owns; `build.py` puts the parts together."""
+
+  def __init__(self, parts, config, driver, store, sequences):
+    """Only keeps its arguments: `parts` is a `build.Parts`; driver, store and sequences are handed
+    in from outside."""
+    self.state = parts
+    self._config = config
+    self._driver, self._store, self._sequences = driver, store, sequences
+
+  def iterations(self):
+    """Trains for ever; yields a `types.Report` after each iteration."""
+    parts, clock = self.state, clocks.PhaseClock()
+    while self._explores_at_random():
+      collected = self._collect(parts.random_policy, self._random_env_steps(), clock)
+      yield types.Report({**collected.metrics, **clock.read()})
+    while True:
+      with clock('learn'):
+        told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator))
+                for batch in self._batches()]
+        learned = step_metrics.of_steps(told)  # raises where it is lost
+      parts.updates.assign_add(len(told))
+      collected = self._collect(
+          self._exploring_policy(), self._config.collect.env_steps_per_iteration, clock)
+      with clock('summaries'):
+        # The newest episodes, which the model has not learned from yet.
+        held_out = parts.open_loop.errors(collected.episodes)
+      metrics = {**collected.metrics, **learned, **held_out, 'learn/updates': float(parts.updates),
+                 'collect/poor_episodes': float(parts.survey.poor_episodes)}
+      yield types.Report({**metrics, **clock.read()}, summaries.histograms(parts))
+
+  def _explores_at_random(self):
+    """Whether random actions go on: at first, and while all rewards are equal, because then nothing
+    can be learned of them."""
+    settings = self._config.collect
+    if self.env_steps < settings.random_env_steps:
+      return True
+    return not self.state.survey.rewards_differ and self.env_steps < settings.random_env_steps_max
+
+  def _exploring_policy(self):
+    """The policy that collects next: while rewards are rare, random actions in every other
+    iteration, because one lucky episode shows a policy little of how to come there.
+    """
+    parts = self.state
+    parts.iterations.assign_add(1)
+    if parts.survey.rewards_are_rare and int(parts.iterations) % 2 == 0:
+      return parts.random_policy
+    return parts.exploring_policy
+
+  def _random_env_steps(self):
+    """How many come next: what is missing, then as many as in any iteration."""
+    missing = self._config.collect.random_env_steps - self.env_steps
+    return missing if missing > 0 else self._config.collect.env_steps_per_iteration
+
+  def _batches(self):
+    """Random sequences of real data for all updates that are due, drawn while the update before is
+    computed."""
+    parts, replay, driver = self.state, self._config.replay, self._driver
+    due = int(self._config.learner.updates_per_decision * int(parts.decisions)) - int(parts.updates)
+    seed = seeds.of_host(seeds.next_integer(parts.generator), driver.host)
+    length = parts.world_model.frames - 1 + replay.horizon + 1
+    batches = self._sequences.batches(max(due, 0), replay.batch_size // driver.hosts, length, seed)
+    return (replicas.share(parts.learner.strategy, batch) for batch in batches)
+
+  def _collect(self, policy, env_steps, clock):
+    """Collects real episodes, which the driver stores as they end, and counts what they say, on all
+    hosts."""
+    parts = self.state
+    with clock('collect'):
+      collected = self._driver.together(self._driver.collect(policy, env_steps))
+    parts.env_steps.assign_add(collected.env_steps)
+    parts.decisions.assign_add(collected.decisions)
+    is_random = policy is parts.random_policy
+    # Units follow the first data freely: nothing was learned in them yet.
+    first = int(parts.updates) == 0
+    parts.survey.update(
+        self._store, is_random, lambda episode: parts.world_model.survey(episode, first))
+    return collected
+
+  @property
+  def env_steps(self):
+    """Simulator steps collected so far."""
+    return int(self.state.env_steps.numpy())
+
+  def evaluation_policy(self):
+    """The planner where there is one, otherwise the policy prior; nothing is random."""
+    return self.state.policy
+
+  def model_module(self):
+    """The world model with its `encode`, `imagine` and `evaluate` signatures."""
+    return self.state.exported_model
