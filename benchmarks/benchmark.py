@@ -3,7 +3,10 @@
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
 import numpy as np
+import tensorflow as tf
 
+from mbrl_tf import types
+from mbrl_tf.data import sequences as sequences_lib
 from mbrl_tf.drivers import driver as episode_driver
 
 
@@ -32,6 +35,40 @@ def collect(run, config, policy) -> Benchmark:
   return Benchmark(lambda: driver.collect(policy, steps), taken, 'env steps', None, {
       'environment': config.environment.name, 'observation': config.environment.observation,
       'num_envs': config.environment.num_envs, 'action_repeat': config.environment.action_repeat, 'env_steps': taken})
+
+
+def sequences(run, config, policy, length) -> Benchmark:
+  """Batches of sequences of `length` rows from disk; after the first most are in memory."""
+  replay, count = config.replay, 10
+  view = sequences_lib.SequenceView(run.store, replay.capacity, replay.cache_mib * 2**20)
+  collect(run, config, policy)
+  batches = lambda: view.batches(count, replay.batch_size, length, 0)
+  draw = lambda: [batch.reward.numpy() for batch in batches()]
+  return Benchmark(draw, count, 'batches', None, {
+      'batch_size': replay.batch_size, 'batch_length': length,
+      'observation': config.environment.observation})
+
+
+def noise(spec, rows, length):
+  """A batch of sequences that says nothing, `types.Sequences` of `[rows, length, ...]`."""
+  generator = np.random.default_rng(0)
+
+  def draw(array):
+    shape = (rows, length, *array.shape)
+    if array.num_values is not None:
+      return generator.integers(0, array.num_values, shape)
+    return (generator.integers(0, 256, shape).astype(np.uint8) if array.dtype == 'uint8'
+            else generator.uniform(-1, 1, shape).astype(np.float32))
+
+  observation, shape = spec.observation, (rows, length)
+  if isinstance(observation, dict):
+    observation = {key: draw(array) for key, array in observation.items()}
+  else:
+    observation = draw(observation)
+  action, reward = draw(spec.action), generator.uniform(size=shape).astype(np.float32)
+  batch = types.Sequences(
+      observation, action, reward, np.zeros(shape, bool), np.zeros(shape, bool))
+  return tf.nest.map_structure(tf.constant, batch)
 
 
 def kernel_flop(model):

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import benchmark
-from mbrl_tf import types
 from mbrl_tf.algorithms.dreamer import compilation, learner
 
 DEFAULT_CONFIG = 'configs.dreamer.dmc_walker_walk'
@@ -17,7 +16,8 @@ DEFAULT_CONFIG = 'configs.dreamer.dmc_walker_walk'
 def gradient_step(run, config) -> benchmark.Benchmark:
   """One gradient step of world model, actor and value model, compiled as in training."""
   parts, replay = run.algorithm.state, config.replay
-  batch, seed = _noise(run.environment.spec, replay), tf.constant([1, 2])
+  batch = benchmark.noise(run.environment.spec, replay.batch_size, replay.batch_length)
+  seed = tf.constant([1, 2])
   flop = sum(flop_by_part(parts, config).values())
   return benchmark.Benchmark(
       lambda: parts.learner.compiled_step(batch, seed)['model/loss'].numpy(), 1, 'gradient steps', flop,
@@ -46,7 +46,8 @@ def flop_by_part(parts, config):
 
 def encoder(run, config) -> benchmark.Benchmark:
   """Observations to embeddings and back, as in a gradient step."""
-  world, observation = run.algorithm.state.world_model, _noise(run.environment.spec, config.replay).observation
+  world, observation = run.algorithm.state.world_model, benchmark.noise(
+      run.environment.spec, config.replay.batch_size, config.replay.batch_length).observation
   models = [*world.image_encoders.values(), *([world.vector_encoder] if world.vector_encoder else [])]
   return _there_and_back(lambda: world.encode(observation), _variables(models), _rows(config), 'observations',
                          3 * _rows(config) * sum(_conv_flop(model) for model in models))
@@ -110,13 +111,8 @@ def _rows_of_imagination(config):
 
 def sequences(run, config) -> benchmark.Benchmark:
   """Batches of real sequences from disk, after the first of which most episodes are in memory."""
-  from mbrl_tf.data import sequences as sequences_lib
-  replay, count = config.replay, 10
-  view = sequences_lib.SequenceView(run.store, replay.capacity, replay.cache_mib * 2**20)
-  collect(run, config)
-  draw = lambda: [batch.reward.numpy() for batch in view.batches(count, replay.batch_size, replay.batch_length, 0)]
-  return benchmark.Benchmark(draw, count, 'batches', None, {
-      'batch_size': replay.batch_size, 'batch_length': replay.batch_length, 'observation': config.environment.observation})
+  policy = run.algorithm.state.exploring_policy
+  return benchmark.sequences(run, config, policy, config.replay.batch_length)
 
 
 def collect(run, config) -> benchmark.Benchmark:
@@ -141,22 +137,3 @@ def _conv_flop(model):
   """Operations of one image through a stack of convolutions, transposed or not, and dense layers; of one vector through those."""
   convolutions = zip(getattr(model, 'convolutions', ()), getattr(model, 'positions', ()))
   return _kernels(model) + sum(2 * int(np.prod(layer.kernel.shape)) * positions for layer, positions in convolutions)
-
-
-def _noise(spec, replay):
-  """A batch of sequences, `types.Sequences` of `[B, T, ...]`."""
-  generator = np.random.default_rng(0)
-
-  def draw(array):
-    shape = (replay.batch_size, replay.batch_length, *array.shape)
-    if array.num_values is not None:
-      return generator.integers(0, array.num_values, shape)
-    return (generator.integers(0, 256, shape).astype(np.uint8) if array.dtype == 'uint8'
-            else generator.uniform(-1, 1, shape).astype(np.float32))
-
-  observation = spec.observation
-  observation = ({key: draw(array) for key, array in observation.items()} if isinstance(observation, dict) else draw(observation))
-  shape = (replay.batch_size, replay.batch_length)
-  batch = types.Sequences(observation, draw(spec.action), generator.uniform(size=shape).astype(np.float32),
-                          np.zeros(shape, bool), np.zeros(shape, bool))
-  return tf.nest.map_structure(tf.constant, batch)

@@ -19,7 +19,7 @@ from absl import flags
 from launchers import command
 
 _REPEATS = flags.DEFINE_integer('repeats', 30, 'turns', lower_bound=1)
-_PARTS = {'mbmpo': ('fit', 'meta_update'), 'dreamer': ('gradient_step',)}
+_PARTS = {'mbmpo': ('fit', 'meta_update'), 'dreamer': ('gradient_step',), 'tdmpc2': ('update',)}
 
 
 def measure(config, repeats):

@@ -2,10 +2,12 @@
 
   python -m launchers.benchmark                         all parts of MB-MPO, at the published sizes of HalfCheetah
   python -m launchers.benchmark --what=gradient_step    Dreamer's, at the published sizes of walker-walk from pixels
+  python -m launchers.benchmark --what=update           TD-MPC2's, at the sizes of vectors.py
   python -m launchers.benchmark --what=rollout --config=configs/mbmpo/hopper_published.py
 
 Where a part consists of matrix products, `share_of_peak` compares it with the fastest large matrix product in the same
-process. Times are medians over repeats, after one call that compiles. What is counted: benchmarks/mbmpo.py and benchmarks/dreamer.py.
+process. Times are medians over repeats, after one call that compiles. What is counted:
+benchmarks/mbmpo.py, benchmarks/dreamer.py, benchmarks/tdmpc2.py.
 """
 
 import importlib
@@ -18,7 +20,11 @@ from launchers import command, own_process
 from mbrl_tf import errors
 from mbrl_tf.training import run_directory
 
-_PARTS = {'mbmpo': ('rollout', 'fit', 'meta_update', 'collect'), 'dreamer': ('gradient_step', 'encoder', 'decoder', 'observe', 'imagination', 'sequences', 'collect')}
+_PARTS = {
+    'mbmpo': ('rollout', 'fit', 'meta_update', 'collect'),
+    'dreamer': ('gradient_step', 'encoder', 'decoder', 'observe', 'imagination', 'sequences',
+                'collect'),
+    'tdmpc2': ('update', 'plan', 'sequences', 'collect')}
 _NAMES = sorted({name for names in _PARTS.values() for name in names})
 _WHAT = flags.DEFINE_enum('what', 'all', ('all', *_NAMES), f'which part: all, or one of {", ".join(_NAMES)}')
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'timed calls, of which the median is taken', lower_bound=1)
@@ -28,7 +34,8 @@ def main():
   """Times and prints."""
   given, what = command.CONFIG.value, _WHAT.value
   given = given if given is None else command.resolved_config(given, seed=command.SEED.value)
-  algorithm = given.algorithm if given is not None else next(name for name in ('mbmpo', 'dreamer') if what in ('all', *_PARTS[name]))
+  first = next(name for name in _PARTS if what in ('all', *_PARTS[name]))
+  algorithm = first if given is None else given.algorithm
   if what not in ('all', *_PARTS.get(algorithm, ())):
     raise errors.UserError(f'Of {algorithm} there are {", ".join(_PARTS.get(algorithm, ()))} to be timed. Received: what={what!r}')
   module = importlib.import_module
