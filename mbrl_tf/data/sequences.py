@@ -234,8 +234,8 @@ class _Ring:
 class _Joined:
   """The readable rows of a ring in one array each: a batch is one look-up.
 
-  Of rows of some 30 numbers, 128 sequences of 4 rows take 0.1 ms, instead of 5 ms from the episodes
-  one by one.
+  Of rows of 33 numbers, 128 sequences of 4 rows take 0.2 ms on one core, and 2.1 ms from the
+  episodes one by one.
 
   Attributes:
     damaged: the episodes that were left out.
