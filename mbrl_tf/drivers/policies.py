@@ -43,49 +43,64 @@ class UniformRandomPolicy(tf_policy.TFPolicy):
   """
 
   def __init__(self, spec: types.EnvironmentSpec, seed: int = 0,
-               mean_holds: Sequence[float] = (1.0,), at_bounds: bool = False):
+               mean_holds: Sequence[float] = (1.0,), at_bounds: float = 0.0):
     """Builds the policy.
 
     Args:
       spec: of the environment.
       seed: of the generator.
       mean_holds: decisions for which an action is held, on average: after each one it is drawn anew
-        with probability `1 / hold`. Of several, each episode draws one. Where one is above 1, the
-        policy's state is the action that is held, and the episode's hold.
-      at_bounds: draw each number of a continuous action from its two bounds alone.
+        with probability `1 / hold`. Of several, each episode draws one.
+      at_bounds: the share of the episodes that draw each number of a continuous action from its two
+        bounds alone. The policy's state is what an episode goes on with: the action that is held
+        and the episode's hold where one is above 1, and whether it draws at bounds where some do.
     """
-    self._mean_holds = np.asarray(mean_holds, np.float32)
-    held = {'action': action_spec(spec), 'hold': tf.TensorSpec([], tf.float32)}
+    continuous = spec.action.num_values is None
+    self._mean_holds, self._at_bounds = np.asarray(mean_holds, np.float32), float(at_bounds)
+    self._mixes = continuous and 0 < self._at_bounds < 1
+    state = {'at_bounds': tf.TensorSpec([], tf.bool)} if self._mixes else {}
+    if max(mean_holds) > 1:
+      state.update(action=action_spec(spec), hold=tf.TensorSpec([], tf.float32))
     super().__init__(time_step_spec(spec), action_spec(spec), name='uniform_random_policy',
-                     policy_state_spec=held if max(mean_holds) > 1 else ())
+                     policy_state_spec=state or ())
     self.generator = tf.random.Generator.from_seed(seed)
-    self._at_bounds = at_bounds and not self.action_spec.dtype.is_integer
 
   def _action(self, time_step, policy_state, seed):
-    batch_shape = tf.shape(time_step.discount)
+    batch_shape, is_first = tf.shape(time_step.discount), time_step.is_first()
     seed = self.generator.make_seeds(1)[:, 0] if seed is None else seed
-    drawn = self._drawn(batch_shape, seed)
-    if not policy_state:
-      return policy_step.PolicyStep(drawn, policy_state)
-    # Folded in, so that with one hold the draws are those of that hold alone.
+    # Folded in, so that what is not asked for changes no draw.
     folded = lambda number: tf.random.experimental.stateless_fold_in(seed, number)
-    ends, which = (tf.random.stateless_uniform(batch_shape, folded(number)) for number in (1, 2))
-    chosen = tf.gather(self._mean_holds, tf.cast(which * len(self._mean_holds), tf.int32))
-    hold = tf.where(time_step.is_first(), chosen, policy_state['hold'])
-    ones = tf.ones([self.action_spec.shape.rank], tf.int32)
-    anew = tf.reshape((ends < 1 / hold) | time_step.is_first(), tf.concat([batch_shape, ones], 0))
-    action = tf.where(anew, drawn, policy_state['action'])
-    return policy_step.PolicyStep(action, {'action': action, 'hold': hold})
+    ends, which, style = (tf.random.stateless_uniform(batch_shape, folded(number))
+                          for number in (1, 2, 3))
+    state, at_bounds = {}, tf.fill(batch_shape, self._at_bounds == 1)
+    if self._mixes:
+      at_bounds = tf.where(is_first, style < self._at_bounds, policy_state['at_bounds'])
+      state['at_bounds'] = at_bounds
+    action = self._drawn(batch_shape, at_bounds, seed)
+    if 'hold' in policy_state:
+      chosen = tf.gather(self._mean_holds, tf.cast(which * len(self._mean_holds), tf.int32))
+      hold = tf.where(is_first, chosen, policy_state['hold'])
+      anew = self._as_rows((ends < 1 / hold) | is_first)
+      action = tf.where(anew, action, policy_state['action'])
+      state.update(action=action, hold=hold)
+    return policy_step.PolicyStep(action, state or ())
 
-  def _drawn(self, batch_shape, seed):
-    """Actions drawn anew, `[N, ...]`."""
+  def _drawn(self, batch_shape, at_bounds, seed):
+    """Actions drawn anew, `[N, ...]`; `at_bounds` tells of each row how, bool `[N]`."""
     action = self.action_spec
     low = tf.constant(action.minimum, action.dtype)
     # Integers are drawn from a range that excludes its end.
     high = tf.constant(action.maximum + (1 if action.dtype.is_integer else 0), action.dtype)
     shape = tf.concat([batch_shape, action.shape.as_list()], axis=0)
     drawn = tf.random.stateless_uniform(shape, seed, low, high, action.dtype)
-    return tf.where(drawn < (low + high) / 2, low, high) if self._at_bounds else drawn
+    if action.dtype.is_integer or self._at_bounds == 0:
+      return drawn
+    return tf.where(self._as_rows(at_bounds), tf.where(drawn < (low + high) / 2, low, high), drawn)
+
+  def _as_rows(self, flags):
+    """bool `[N]` with an axis of one for each axis of an action."""
+    ones = tf.ones([self.action_spec.shape.rank], tf.int32)
+    return tf.reshape(flags, tf.concat([tf.shape(flags), ones], 0))
 
   def _distribution(self, time_step, policy_state):
     raise NotImplementedError('UniformRandomPolicy samples its actions itself; call `action`.')

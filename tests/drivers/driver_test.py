@@ -253,6 +253,22 @@ def test_uniform_policy_at_bounds_takes_nothing_between(mean_hold):
   assert set(np.unique(policy.action(fakes.ts.restart(tf.zeros([100, 3]), 100)).action)) == set(range(5))
 
 
+@pytest.mark.parametrize('holds', [(1,), (1, 3)])
+def test_a_share_of_the_episodes_draws_at_bounds_from_their_start_to_their_end(holds):
+  policy = policies.UniformRandomPolicy(fakes.vector_spec(), mean_holds=holds, at_bounds=0.25)
+  state, going = policy.get_initial_state(4000), fakes.ts.transition(
+      tf.zeros([4000, 3]), tf.zeros([4000]))
+  steps = [policy.action(fakes.ts.restart(tf.zeros([4000, 3]), 4000), state)]
+  for _ in range(3):
+    steps.append(policy.action(going, steps[-1].state))
+  at_bounds = [(np.abs(step.action.numpy()) == 1).all(-1) for step in steps]
+  assert abs(at_bounds[0].mean() - 0.25) < 0.03
+  for later in at_bounds[1:]:
+    np.testing.assert_array_equal(later, at_bounds[0])
+  again = policy.action(fakes.ts.restart(tf.zeros([4000, 3]), 4000), steps[-1].state)
+  assert ((np.abs(again.action.numpy()) == 1).all(-1) != at_bounds[0]).mean() > 0.25  # 0.375
+
+
 def test_a_number_of_episodes_is_spread_evenly_whatever_they_last():
   environment = fakes.CountingEnvironment([[1], [5], [2]])
   collecting = driver.EpisodeDriver(environment)

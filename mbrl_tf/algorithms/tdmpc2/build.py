@@ -59,7 +59,8 @@ class Parts(tf.Module):
     self.planner = planner.Planner(
         self.world_model, self.prior, gamma, config, is_discrete) if plans else None
     self.random_policy = driver_policies.UniformRandomPolicy(
-        spec, seeds.next_integer(self.generator), config.collect.random_holds)
+        spec, seeds.next_integer(self.generator), config.collect.random_holds,
+        config.collect.random_at_bounds)
     collects = None if config.planner.evaluates_only else self.planner
     next_generator = lambda: tf.random.Generator.from_seed(seeds.next_integer(self.generator))
     make = lambda planner, **keywords: policy.TDMPC2Policy(

@@ -19,6 +19,9 @@ class CollectConfig:
     random_env_steps: env steps of random actions before anything is learned (published: five
       episodes).
     random_env_steps_max: while all rewards so far are equal, random actions go on up to so many.
+    random_at_bounds: share of the random episodes that draw each number of a continuous action from
+      its two bounds alone. These meet a reward more often (40 episodes each: ball_in_cup_catch 0.45
+      instead of 0.18 of them, finger_spin 0.93 instead of 0.43; not published: 0).
     random_holds: decisions for which a random action is held, on average; each episode draws one of
       them. No single hold serves all tasks (not published: 1).
     env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
@@ -27,6 +30,7 @@ class CollectConfig:
   """
   random_env_steps: int = 5000
   random_env_steps_max: int = 20_000
+  random_at_bounds: float = 0.5
   random_holds: Tuple[int, ...] = (1, 2, 4, 8, 16)
   env_steps_per_iteration: int = 500
   pink_noise: bool = True
@@ -230,7 +234,7 @@ class TDMPC2Config:
         'policy': ['entropy_rate', 'imagined_steps'], 'planner': ['samples', 'policy_samples']})
     base.require_share(self, {
         'value': ['discount_min', 'discount_max', 'slow_rate'], 'model': ['rho'],
-        'policy': ['scale_rate', 'target_entropy_share']})
+        'policy': ['scale_rate', 'target_entropy_share'], 'collect': ['random_at_bounds']})
     self._validate_pairs()
 
   def _validate_pairs(self):

@@ -11,7 +11,8 @@ from mbrl_tf.algorithms.tdmpc2 import config as tdmpc2_config
 NAN, INF = math.nan, math.inf
 BAD = {
     'collect': {
-        'random_env_steps': [0, 1.5], 'random_env_steps_max': [-1], 'random_holds': [(), (1, 0),
+        'random_env_steps': [0, 1.5], 'random_env_steps_max': [-1], 'random_at_bounds': [-0.1, 1.1],
+        'random_holds': [(), (1, 0),
                                                                                      (1.5,), 4],
         'env_steps_per_iteration': [0], 'pink_noise': [1]
     }, 'replay': {'batch_size': [0], 'horizon': [0], 'capacity': [-1], 'cache_mib': [0]}, 'model': {
