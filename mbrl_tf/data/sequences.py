@@ -168,10 +168,12 @@ class _Ring:
         warnings.warn(f'Skipped an episode. {damage}', stacklevel=2)
 
   def _can_be_joined(self):
-    """Whether all rows, without images, take less room than the reader may use."""
+    """Whether all rows, without images, take less than half of the room that the reader may use,
+    which keeps them too.
+    """
     layout = self.reader.layout(next(int(e) for e in self._episodes if e not in self.damaged))
     row = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in layout.values())
-    return not self.reader.has_images and row * self.size <= self.reader.cache_bytes
+    return not self.reader.has_images and 2 * row * self.size <= self.reader.cache_bytes
 
   def _all_rows(self):
     """All readable rows, read once for each ring."""

@@ -12,8 +12,7 @@ NAN, INF = math.nan, math.inf
 BAD = {
     'collect': {
         'random_env_steps': [0, 1.5], 'random_env_steps_max': [-1], 'random_at_bounds': [-0.1, 1.1],
-        'random_holds': [(), (1, 0),
-                                                                                     (1.5,), 4],
+        'random_holds': [(), (1, 0), (1.5,), 4],
         'env_steps_per_iteration': [0], 'pink_noise': [1]
     }, 'replay': {'batch_size': [0], 'horizon': [0], 'capacity': [-1], 'cache_mib': [0]}, 'model': {
         'latent': [0, 12, -8], 'units': [0], 'encoder_layers': [-1], 'layers': [0],
