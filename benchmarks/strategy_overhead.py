@@ -8,7 +8,6 @@ Prints one JSON object: medians in seconds, and `overhead`, the median over turn
 
 import contextlib
 import importlib
-import json
 import os
 import statistics
 import tempfile
@@ -16,7 +15,7 @@ import time
 
 from absl import flags
 
-from launchers import command
+from launchers import command, own_process
 
 _REPEATS = flags.DEFINE_integer('repeats', 30, 'turns', lower_bound=1)
 _PARTS = {'mbmpo': ('fit', 'meta_update'), 'dreamer': ('gradient_step',), 'tdmpc2': ('update',)}
@@ -64,7 +63,7 @@ def main():
   """Measures and prints."""
   config = command.resolved_config(command.CONFIG.value, seed=command.SEED.value)
   command.load_tensorflow(config.algorithm)
-  print(json.dumps(measure(config, _REPEATS.value)))
+  own_process.tell(measure(config, _REPEATS.value))
 
 
 if __name__ == '__main__':

@@ -28,19 +28,21 @@ _TASK = 'dmc:cartpole_balance'  # dm_control is imported when one is built
 
 
 def main():
-  """Prints what was found, and exits with 1 where mbrl_tf cannot work."""
+  """Prints what was found; returns the exit status, 1 where mbrl_tf cannot work."""
+  from launchers import own_process  # here, because an import of this module must not fail
+
   tested = {name(pin): str(pin.specifier).lstrip('=') for pin in asked_by('mbrl_tf', 'tested')}
   left_out, missing = unmet([*tested, 'mbrl_tf'])
   failures = missing or failed_imports()
   result = '; '.join(failures) or 'mbrl_tf and all that it needs are here, and import'
-  print(f'Python {platform.python_version()}: {result}.')
+  own_process.say(f'Python {platform.python_version()}: {result}.')
   for said in left_out:
-    print(said)
+    own_process.say(said)
   others = [f'{package} {installed(package)} ({version})' for package, version in tested.items()
             if installed(package) not in (None, version)]
-  print(f'Others than the tested versions: {", ".join(others)}.' if others else
+  own_process.say(f'Others than the tested versions: {", ".join(others)}.' if others else
         'All versions are those that were tested.')
-  sys.exit(bool(failures))
+  return int(bool(failures))
 
 
 def unmet(packages):

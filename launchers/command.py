@@ -64,7 +64,7 @@ def run(main, documentation, names):
   traceback, where it raised), learning that diverged.
 
   Args:
-    main: without arguments.
+    main: without arguments; returns None, or an exit status of its own.
     documentation: of the launcher: what it does, and examples.
     names: of its flags, for `--help`.
   """
@@ -92,7 +92,7 @@ def _status(main, names, arguments):
   """Runs `main`, tells what went wrong, and returns the exit status."""
   try:
     _parse(sys.argv, names)
-    main()
+    status = main()
   except errors.UserError as error:
     print(f'error: {error}', file=sys.stderr)
     return 2
@@ -113,7 +113,7 @@ def _status(main, names, arguments):
     else:
       traceback.print_exc()
   else:
-    return 0
+    return status or 0
   return 1
 
 

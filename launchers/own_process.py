@@ -15,7 +15,12 @@ _results = None  # where `tell` prints, where it is not stdout
 
 def tell(content):
   """Prints one JSON object on stdout; after `keep_output` nobody else prints there."""
-  print(json.dumps(content), file=_results or sys.stdout, flush=True)
+  say(json.dumps(content))
+
+
+def say(line):
+  """Prints a line on stdout, as `tell`."""
+  print(line, file=_results or sys.stdout, flush=True)
 
 
 def keep_output():

@@ -78,7 +78,11 @@ def test_a_run_ends_where_it_should(whole):
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_stops_with_a_checkpoint_and_the_same_command_goes_on(tmp_path, whole, number):
+def test_a_signal_stops_with_a_checkpoint_and_the_same_command_goes_on(
+    tmp_path, whole, number, request):
+  # As in a terminal, whatever started these tests.
+  started_with = signal.signal(number, signal.default_int_handler)
+  request.addfinalizer(lambda: signal.signal(number, started_with))
   before = signal.getsignal(number)
   assert run(tmp_path, env_steps=110, evaluate_every_env_steps=40, stop_at=50,
              number=number) is False
@@ -100,7 +104,8 @@ def test_a_hangup_that_is_ignored_stays_ignored(tmp_path, whole):
 
 
 _IN_A_TERMINAL = """
-import fcntl, os, pathlib, sys, termios, time
+import fcntl, os, pathlib, signal, sys, termios, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as in a terminal, whatever started these tests
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from tests.training import loop_test
