@@ -52,7 +52,7 @@ class RunConfig:
     checkpoint_every_env_steps: 0 for a checkpoint in each iteration; an evaluation that is the best so far brings one besides.
     keep_checkpoints: how many of the newest checkpoints are kept, beside the one with the highest evaluation.
     devices: that learn: `cpu:N` (N logical CPUs), `gpu:N` (the first N GPUs of this host), or `auto` (the GPUs, as many as can share, or the CPU). They
-      share MB-MPO's members, or the sequences of Dreamer's batches, evenly.
+      share MB-MPO's members, or the sequences of the others' batches, evenly.
   """
   env_steps: int = 100_000
   seed: int = 0

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from mbrl_tf.algorithms.tdmpc2 import compilation
+from mbrl_tf.ops import replicas
 
 
 class PlanNoise(NamedTuple):
@@ -75,14 +76,14 @@ class Planner(tf.Module):
     settings, size = self._settings, self._policy.action_size
     seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 6), 6)
     own, others = settings.policy_samples, settings.samples - settings.policy_samples
-    drawn = _gumbel if self._is_discrete else tf.random.stateless_normal
+    drawn = replicas.gumbel if self._is_discrete else tf.random.stateless_normal
     members = self._world_model.members
     return PlanNoise(
         drawn([self._horizon, rows, own, size], seeds[0]),
         drawn([settings.rounds, self._horizon, rows, others, size], seeds[1]),
         drawn([rows, settings.samples, size], seeds[2]),
         tf.argsort(tf.random.stateless_uniform([members], seeds[3]))[:2] if members > 2 else None,
-        _gumbel([rows, settings.elites], seeds[4]),
+        replicas.gumbel([rows, settings.elites], seeds[4]),
         tf.random.stateless_normal([rows, size], seeds[5]))
 
   def plan(self, latent, mean, terminates, explores, noise):
@@ -169,8 +170,3 @@ class Planner(tf.Module):
     if self._is_discrete:
       return tf.where(explores, drawn, tf.one_hot(tf.argmax(mean, -1), self._policy.action_size))
     return tf.clip_by_value(tf.where(explores, drawn + std * noise.action, mean), -1.0, 1.0)
-
-
-def _gumbel(shape, seed):
-  uniform = tf.random.stateless_uniform(shape, seed, 1e-38, 1.0)
-  return -tf.math.log(-tf.math.log(uniform))

@@ -1,5 +1,4 @@
-"""What TD-MPC2 reports: names of its histograms, and figures of the collected episodes that a mean
-hides."""
+"""What TD-MPC2 reports: names of its histograms."""
 
 
 def histograms(parts):
