@@ -16,7 +16,7 @@ class Survey(tf.Module):
   Attributes:
     terminates: whether an episode has terminated, a bool variable.
     reward_range: least and largest reward of a decision, a variable; infinite and reversed before
-      there is one.
+      there is one. All that comes after a termination is a reward of 0, which counts as one more.
     paid_decisions: how many brought more than the least reward, a variable.
     poor_episodes: how many fell back to a tenth of the way from the first returns to the best one
       so far, a variable. A mean over episodes or seeds hides them.
@@ -45,8 +45,11 @@ class Survey(tf.Module):
     least, largest = self.reward_range.numpy()
     for _, episode in episodes.readable(store, int(self._seen)):
       look(episode)
-      self._count(episode.reward, least)
-      least, largest = min(least, episode.reward.min()), max(largest, episode.reward.max())
+      brought = episode.reward
+      if episode.terminated.any():
+        brought = np.append(brought, np.zeros(1, brought.dtype))
+      self._count(brought, least)
+      least, largest = min(least, brought.min()), max(largest, brought.max())
       self._rank(float(np.sum(episode.reward, dtype=np.float64)), is_random)
       if episode.terminated.any():
         self.terminates.assign(True)
@@ -55,7 +58,8 @@ class Survey(tf.Module):
 
   @property
   def rewards_differ(self):
-    """Whether there were two different rewards."""
+    """Whether there were two different rewards: without them there is nothing to learn of any
+    action."""
     least, largest = self.reward_range.numpy()
     return bool(least < largest)
 

@@ -35,7 +35,7 @@ def test_each_episode_is_looked_at_once_in_order(tmp_path):
 def test_rewards_differ_and_episodes_terminate_once_one_does(tmp_path):
   store, tested = episodes.EpisodeStore(tmp_path), survey.Survey()
   told = []
-  for rewards, terminated in (([0.5] * 3, False), ([0.5], True), ([0.5, 0.6], False)):
+  for rewards, terminated in (([0.0] * 3, False), ([0.0], True), ([0.0, 0.6], False)):
     store.append(episode(rewards, terminated))
     update(tested, store, True, [])
     told.append((tested.rewards_differ, bool(tested.terminates)))
@@ -68,6 +68,40 @@ def test_poor_episodes_are_those_that_fell_back_towards_random_ones(tmp_path):
     update(tested, store, False, [])
     counts.append(int(tested.poor_episodes))
   assert counts == [1, 1, 1, 2, 2, 3]
+
+
+def test_rewards_are_rare_where_under_one_decision_in_fifty_brings_more_than_the_least(tmp_path):
+  store, tested = episodes.EpisodeStore(tmp_path), survey.Survey()
+  told = []
+  for rewards in ([0.0] * 99 + [1.0], [0.0] * 98 + [0.5, 1.0], [0.0] * 97 + [0.2] * 3):
+    store.append(episode(rewards))
+    update(tested, store, True, [])
+    told.append((int(tested.paid_decisions), tested.rewards_are_rare))
+  assert told == [(1, True), (3, True), (6, False)]
+
+
+@pytest.mark.parametrize('reward, is_rare', [(1.0, False), (-1.0, True)])
+def test_a_termination_counts_as_a_reward_of_zero(reward, is_rare, tmp_path):
+  """A pole that is paid for each step until it falls, and a car that pays for each until it is
+  there: there is something to learn of equal rewards once an episode terminates."""
+  store, tested = episodes.EpisodeStore(tmp_path), survey.Survey()
+  told = []
+  for terminated in (False, True):
+    store.append(episode([reward] * 100, terminated))
+    update(tested, store, True, [])
+    told.append(tested.rewards_differ)
+  assert told == [False, True]
+  assert tested.rewards_are_rare == is_rare
+  assert int(tested.paid_decisions) == (1 if is_rare else 200)
+
+
+def test_what_was_the_least_reward_counts_as_paid_once_there_is_a_smaller_one(tmp_path):
+  store, tested = episodes.EpisodeStore(tmp_path), survey.Survey()
+  for rewards, paid in (([0.0] * 90 + [1.0] * 10, 10), ([0.0] * 9 + [-1.0], 109)):
+    store.append(episode(rewards))
+    update(tested, store, True, [])
+    assert int(tested.paid_decisions) == paid
+  assert not tested.rewards_are_rare
 
 
 def test_a_checkpoint_holds_it_all(tmp_path):

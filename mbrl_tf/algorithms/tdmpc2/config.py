@@ -19,6 +19,7 @@ class CollectConfig:
     random_env_steps: env steps of random actions before anything is learned (published: five
       episodes).
     random_env_steps_max: while all rewards so far are equal, random actions go on up to so many.
+      What follows a termination counts as a reward of 0.
     random_at_bounds: share of the random episodes that draw each number of a continuous action from
       its two bounds alone. These meet a reward more often (40 episodes each: ball_in_cup_catch 0.45
       instead of 0.18 of them, finger_spin 0.93 instead of 0.43; not published: 0).
@@ -128,8 +129,8 @@ class PolicyConfig:
     sequence_stride: the policy is learned from every so many sequences of a batch alone (published:
       1). What flows back through the model says more of each than a value alone, and takes twice as
       long.
-    log_std_min, log_std_max: bounds of the logarithm of the deviation before the tanh (published: -10
-      and 2). A deviation of 0.1 at least, as DreamerV3's actors have, goes on exploring.
+    log_std_min, log_std_max: bounds of the logarithm of the deviation before the tanh (published:
+      -10 and 2). A deviation of 0.1 at least, as DreamerV3's actors have, goes on exploring.
     target_entropy: nats for each number of a continuous action below which the weight of the
       entropy rises, and above which it falls (arXiv:1812.05905, section 5; published: a fixed
       weight of 1e-4, with which the policy becomes nearly deterministic at once).

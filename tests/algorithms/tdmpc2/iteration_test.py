@@ -87,6 +87,28 @@ def test_the_first_reward_that_differs_ends_the_random_actions(tmp_path):
   assert algorithm.state.survey.rewards_differ
 
 
+@pytest.mark.parametrize('paid_from, alternates', [(40, True), (10, False)])
+def test_while_rewards_are_rare_every_other_iteration_is_random(paid_from, alternates, tmp_path):
+  """Episodes of five decisions, all paid from the given one on; at most 60 decisions are random
+  before that."""
+  algorithm = make(tmp_path, 'tests.environments.user_environments:Unpaid',
+                   kwargs={'paid_from': paid_from}, collect__random_env_steps_max=60,
+                   learner__updates_per_decision=1e-4)
+  policies, collect = [], algorithm._driver.collect
+
+  def recorded(policy, env_steps):
+    policies.append(policy is algorithm.state.random_policy)
+    return collect(policy, env_steps)
+
+  algorithm._driver.collect = recorded
+  reports = algorithm.iterations()
+  while algorithm.env_steps < 140:
+    next(reports)
+  later = policies[-4:]
+  assert sorted(later) == ([False, False, True, True] if alternates else [False] * 4)
+  assert later[0] != later[1] or not alternates
+
+
 def test_each_episode_is_looked_at_once_and_its_statistics_are_those_of_all(tmp_path):
   algorithm = make(tmp_path, num_envs=2)
   seen, survey = [], algorithm.state.world_model.survey
