@@ -7,6 +7,7 @@ import tensorflow as tf
 from mbrl_tf import types
 from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.mbmpo import summaries
+from mbrl_tf.data import agreement
 from mbrl_tf.ops import seeds
 
 
@@ -18,7 +19,7 @@ class MBMPO:
     self.state = parts
     self._config = config
     self._driver, self._transitions = driver, transitions
-    self._warned = False
+    self._warned = set()  # of what; each is said once in a process
 
   def iterations(self):
     """Trains for ever; yields a `types.Report` after each iteration."""
@@ -76,17 +77,32 @@ class MBMPO:
       collected = self._driver.together(self._driver.collect(policy, env_steps))
     self.state.env_steps.assign_add(collected.env_steps)
     self._warn_of_terminations(collected.episodes)
-    return collected
+    compared = agreement.compare(self._driver.spec, collected.episodes)
+    self._warn_of_disagreement(compared)
+    return collected._replace(metrics={**collected.metrics, **summaries.of_functions(compared)})
+
+  def _warn_of_disagreement(self, compared):
+    """Says that a function with which is imagined is not what the simulator does."""
+    for each in compared:
+      if each.agrees or each.function in self._warned:
+        continue
+      logging.warning(
+          'The %s of this task is not what its simulator does, and imagination believes it: %s. '
+          '`python -m launchers.check` with the same config compares the two entry by entry. '
+          'Received: environment=%r, %s', each.function, each.totals(), self._driver.spec.name,
+          each.received())
+      self._warned.add(each.function)
 
   def _warn_of_terminations(self, episodes):
     """Says once in a process that real episodes terminate where no imagined one does."""
     spec = self._driver.spec
-    if self._warned or spec.terminated is not None or not any(episode.terminated.any() for episode in episodes):
+    if ('terminations' in self._warned or spec.terminated is not None
+        or not any(episode.terminated.any() for episode in episodes)):
       return
     logging.warning(
         'Real episodes of this task terminate, but imagined ones never do: the policy learns from steps beyond an end that is not '
         'foreseen. Give the environment an attribute terminated_function(next_observation). Received: environment=%r', spec.name)
-    self._warned = True
+    self._warned.add('terminations')
 
   def _wanted_env_steps(self):
     """How many env steps the next iteration collects, before they are rounded up to whole episodes."""

@@ -16,6 +16,11 @@ def of_fit(fit):
   return {name: float(value) for name, value in metrics.items()}
 
 
+def of_functions(compared):
+  """How far the task's own functions are from what its simulator did, in `agreement.Comparison`s."""
+  return {f'collect/{each.function}_error': each.error for each in compared}
+
+
 def of_updates(updates):
   """Imagined returns by member and by meta-update, and what the outer steps tell.
 

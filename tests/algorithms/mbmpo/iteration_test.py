@@ -1,5 +1,6 @@
 """What an iteration does, in which order, on which data; the parts that it calls have tests of their own."""
 
+import dataclasses
 import itertools
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from mbrl_tf import types
 from mbrl_tf.algorithms import base
+from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.mbmpo import build
 from mbrl_tf.algorithms.mbmpo import config as config_lib
 from mbrl_tf.algorithms.mbmpo import iteration
@@ -323,3 +325,21 @@ def test_starts_differ_between_tasks_and_before_and_after_and_repeat_with_the_se
   one, two, other = (make_with_known_states(tmp_path, seed, **share)._starts(2).numpy() for seed in (1, 1, 2))
   np.testing.assert_array_equal(one, two)
   assert (one != other).any() and (one[0] != one[1]).any() and (one[:, 0] != one[:, 1]).any()
+
+
+def test_functions_are_held_against_real_episodes_and_told_of_once(tmp_path, caplog):
+  """Of a wrong sign nothing else would tell: it is learned from as willingly as the right one."""
+  caplog.set_level('WARNING')
+  run = make_run(tmp_path)
+  iterations, driver = run.algorithm.iterations(), run.algorithm._driver
+  assert next(iterations).metrics['collect/reward_function_error'] < 1e-6 and not caplog.text
+  right = driver.spec.reward
+  driver.spec = dataclasses.replace(driver.spec, reward=lambda *given: -right(*given))
+  returns = []
+  for _ in range(2):
+    collected = run.algorithm._collect(run.algorithm.state.random_policy, 18, clocks.PhaseClock())
+    assert collected.metrics['collect/reward_function_error'] > 0.1
+    returns.append(collected.metrics['collect/return_mean'])
+  said, = caplog.messages
+  assert 'reward_function' in said and f'really {returns[0]:.4g}' in said
+  assert f'returns {-returns[0]:.4g} on average' in said
