@@ -10,7 +10,8 @@ TENSORFLOW = {'tensorflow', 'tensorflow_probability', 'tf_keras', 'tf_agents'}
 
 # Room to what it may import besides itself; everyone may import errors. `algorithm` is each folder under algorithms/.
 ARROWS = {
-    'launchers': {'algorithms/catalog', 'environments/catalog', 'training', 'drivers', 'data', 'benchmarks'},
+    'launchers': {'algorithms/catalog', 'environments/catalog', 'environments/examination',
+                  'environments/report', 'training', 'drivers', 'data', 'benchmarks'},
     'configs': {'algorithms/base', 'algorithm/config'},
     'training': {'algorithms/base', 'drivers', 'data', 'ops', 'types'},
     'algorithm': {'algorithms/base', 'algorithms/clock', 'models', 'data', 'ops', 'drivers/policies', 'types'},
@@ -43,6 +44,8 @@ FREE_OF_TENSORFLOW = [
     'mbrl_tf/environments/hosts.py', 'mbrl_tf/environments/guests.py',
     'mbrl_tf/environments/worker.py', 'mbrl_tf/environments/dm_control.py',
     'mbrl_tf/environments/pixels.py', 'mbrl_tf/environments/mujoco_setup.py',
+    'mbrl_tf/environments/answers.py', 'mbrl_tf/environments/report.py',
+    'mbrl_tf/environments/random_play.py', 'mbrl_tf/data/agreement.py',
     'mbrl_tf/algorithms/base.py', 'mbrl_tf/algorithms/catalog.py',
     'mbrl_tf/algorithms/mbmpo/config.py', 'mbrl_tf/algorithms/dreamer/config.py',
     'mbrl_tf/algorithms/tdmpc2/config.py']

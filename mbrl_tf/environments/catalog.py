@@ -21,7 +21,8 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
     kwargs: keyword arguments of the simulator.
     time_limit: env steps per episode; 0 keeps the simulator's own.
     action_repeat: env steps per decision.
-    parallel: `processes`, `in_process`, or `auto`: what is faster, and `processes` where frames may be drawn (see `_choose`).
+    parallel: `processes`, `in_process`, or `auto`: what is faster, and `processes` where frames may be drawn (see
+      `parallel.choose`).
     render_mode: None, or `rgb_array` where `render` is to be called.
     observation: `vectors`: what the simulator observes; `pixels`: `{'image': uint8 [image_size, image_size, 3]}`, drawn
       once per decision; `both`: the image, and beside it the vector as `vector`, or the entries of the simulator's dict.
@@ -47,10 +48,12 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
                              image_size, camera)
   spec, render_fps = _described(recipe)
   draws_itself = simulators.draws_itself(name, spec)
-  run = _choose(parallel, recipe, draws_itself, worker_timeout_seconds)
+  kind = parallel_simulators.choose(parallel, recipe, draws_itself)
   gl = _back_end(recipe, draws_itself) if simulators.needs_gl(name) else None
   recipes = [dataclasses.replace(recipe, index=first_index + index, gl=gl) for index in range(num_envs)]
-  return vectorized.VectorizedEnvironment(spec, run(recipes), num_envs, render_mode, render_fps)
+  simulated = (parallel_simulators.InProcess(recipes) if kind == 'in_process'
+               else parallel_simulators.Processes(recipes, worker_timeout_seconds))
+  return vectorized.VectorizedEnvironment(spec, simulated, num_envs, render_mode, render_fps)
 
 
 def _described(recipe):
@@ -80,28 +83,6 @@ def _back_end(recipe, draws_itself):
     # What it draws its images with is its own affair.
     logging.getLogger(__name__).warning('If %s draws with MuJoCo: %s', recipe.name, error)
     return None
-
-
-def _choose(parallel, recipe, draws_itself, worker_timeout_seconds):
-  """Returns what runs simulators, given their recipes.
-
-  In this process unless frames are drawn. Env steps per second on 2 busy cores with 20 simulators, in process against in
-  processes: point_mass 33,000 and 2,100; HalfCheetah 6,700 and 2,400; Hopper 3,200 and 1,800; Ant 1,800 and 1,400;
-  Humanoid 1,800 and 1,400: the way through a pipe costs more than these simulators. Threads were slower than one.
-  What renders with GL must not share a process with TensorFlow; a user's simulator that observes images may do so.
-  """
-  kinds = {'in_process': parallel_simulators.InProcess,
-           'processes': lambda recipes: parallel_simulators.Processes(recipes, worker_timeout_seconds)}
-  must_leave = recipe.renders and not simulators.renders_without_gl(recipe.name)
-  if parallel == 'auto':
-    return kinds['processes' if must_leave or draws_itself else 'in_process']
-  if parallel not in kinds:
-    raise errors.unknown_name('parallel', parallel, [*kinds, 'auto'])
-  if parallel == 'in_process' and must_leave:
-    raise errors.UserError(
-        f'{recipe.name} cannot render in this process, because software rendering and TensorFlow in one process crash; use '
-        f"parallel='processes' or 'auto'. Received: parallel={parallel!r}")
-  return kinds[parallel]
 
 
 def _check(**arguments):

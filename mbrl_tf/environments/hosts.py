@@ -110,27 +110,29 @@ class Remote:
     exit_code: of the process before; negative for a signal.
   """
 
-  def __init__(self, recipe, timeout_seconds):
+  def __init__(self, recipe, timeout_seconds, local=Local):
     """Starts nothing yet.
 
     Args:
       recipe: a `simulators.Recipe`.
       timeout_seconds: for each answer; a worker that takes longer hangs.
+      local: makes what answers in the process, given what `Local` is given.
     """
     self.recipe = recipe
+    self._local = local
     self.process = self.exit_code = None
     self._timeout = min(timeout_seconds, _LONGEST_TIMEOUT)
-    self._method = None
-    self._deadline = None
+    self._method = self._deadline = None
+    self._patience = self._timeout  # for the answer of now
     self._pipe = None
     self._group = None
 
-  def start(self):
-    """As `Local.start`."""
+  def start(self, timeout_seconds=None):
+    """As `Local.start`; the time for this answer may be another one."""
     context = multiprocessing.get_context('spawn')
     self._pipe, theirs = context.Pipe()
     # No daemon, for those may not start processes, and a simulator may.
-    host = Local(self.recipe, owns_process=True)
+    host = self._local(self.recipe, owns_process=True)
     process = context.Process(target=worker.serve, args=(host, theirs), daemon=False)
     with _signals_blocked():
       process.start()
@@ -138,11 +140,11 @@ class Remote:
     theirs.close()  # so that the pipe ends where the worker does
     _limit_reading(self._pipe, self._timeout)
     _RUNNING.add(self)
-    self._expect('start')
+    self._expect('start', timeout_seconds)
 
-  def ask(self, method, argument=None):
-    """As `Local.ask`."""
-    self._expect(method)
+  def ask(self, method, argument=None, timeout_seconds=None):
+    """As `Local.ask`; the time for this answer may be another one."""
+    self._expect(method, timeout_seconds)
     self._send((method, argument))
 
   def answer(self):
@@ -154,7 +156,7 @@ class Remote:
     except BlockingIOError as error:  # of a message that never began, or of the rest of one
       raise errors.SimulatorError(
           f'A simulator process hangs: it gave no answer to {self._method}() in time. '
-          f'Received: worker_timeout_seconds={self._timeout}') from error
+          f'Received: worker_timeout_seconds={self._patience}') from error
     except (EOFError, OSError) as error:
       self._end_group()
       self.process.join()
@@ -198,8 +200,9 @@ class Remote:
     self.process.kill()
     self._group = None
 
-  def _expect(self, method):
-    self._method, self._deadline = method, time.monotonic() + self._timeout
+  def _expect(self, method, timeout_seconds=None):
+    self._method, self._patience = method, timeout_seconds or self._timeout
+    self._deadline = time.monotonic() + self._patience
 
   def _send(self, message):
     with contextlib.suppress(OSError):  # The process is dead: so says `answer`, where anybody asks for one.

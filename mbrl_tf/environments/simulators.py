@@ -40,6 +40,8 @@ class Recipe:
     image_size: of square images, in pixels.
     camera: number of the camera that draws, in MuJoCo tasks; -1 is the task's own choice.
     gl: value of MUJOCO_GL for a worker that draws; None leaves the variable alone.
+    beside_tensorflow: whether a worker has TensorFlow, and so must not draw, as the main process
+      must not.
   """
   name: str
   kwargs: Mapping[str, Any]
@@ -52,6 +54,7 @@ class Recipe:
   image_size: int = 64
   camera: int = -1
   gl: Optional[str] = None
+  beside_tensorflow: bool = False
 
   @property
   def renders(self):
@@ -60,7 +63,17 @@ class Recipe:
 
   def __call__(self):
     """Returns the wrapped `gymnasium.Env`."""
-    in_worker = multiprocessing.parent_process() is not None
+    return self._built(self.wrap)
+
+  def bare(self):
+    """Returns the `gymnasium.Env` as its maker gave it, for who wants to see what our wrappers
+    would mend or refuse.
+    """
+    return self._built(lambda env: env)
+
+  def _built(self, finish):
+    """Returns what `finish` makes of the simulator, where it may draw or must not."""
+    in_worker = multiprocessing.parent_process() is not None and not self.beside_tensorflow
     if in_worker and self.gl:
       rendering.use(self.gl)  # before mujoco is imported
     render_mode = 'rgb_array' if self.renders else None
@@ -74,7 +87,7 @@ class Recipe:
     # A user's simulator may draw on its own in a worker, but not in this process, where TensorFlow is.
     may_draw = render_mode or (in_worker and is_users(self.name))
     with contextlib.nullcontext() if may_draw else mujoco_setup.without_gl():
-      return self._wrap(build(self.name, self._simulator_kwargs(), render_mode))
+      return finish(build(self.name, self._simulator_kwargs(), render_mode))
 
   def _simulator_kwargs(self):
     """Returns the user's keyword arguments, after those that size and aim what MuJoCo draws."""
@@ -104,7 +117,10 @@ class Recipe:
     os.environ.setdefault('SDL_VIDEODRIVER', 'dummy')
     os.environ.setdefault('SDL_AUDIODRIVER', 'dummy')
 
-  def _wrap(self, env):
+  def wrap(self, env):
+    """Returns a simulator of this recipe with all its wrappers; a UserError where it cannot be
+    used.
+    """
     time_limit = self.time_limit or own_time_limit(self.name, env)
     if time_limit <= 0:
       raise errors.UserError(

