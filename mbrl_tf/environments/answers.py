@@ -162,7 +162,9 @@ def described(value):
 
 
 def _keys(value):
-  return f'a dict of {shown(sorted(value, key=str))}' if isinstance(value, dict) else described(value)
+  if not isinstance(value, dict):
+    return described(value)
+  return f'a dict of {shown(sorted(value, key=str))}'
 
 
 def rounded(value):

@@ -9,7 +9,7 @@ from mbrl_tf import errors
 from mbrl_tf.environments import answers, examiner, random_play, rendering, report, simulators
 from mbrl_tf.environments.report import ERROR, OK, WARNING
 
-MEND = 'Mend the line that it names, or what that line calls: training would fail there, too'
+MEND = 'Mend what it names: training would fail there, too'
 LONG_EPISODE = 5000     # env steps: a limit up to which one whole episode is always played
 SEEDS = range(11, 10**6)   # of the episodes that are played, one after the other
 _AT_ONCE = 50           # steps that are asked for at once
@@ -87,6 +87,9 @@ class BareExamination(examiner.Examiner):
 
   def play_bare(self):
     """Takes random actions, and looks at each answer."""
+    self.is_sound = self.described.has_spaces
+    if not self.is_sound:
+      return
     played = random_play.RandomPlay(self.described.time_limit)
     budget = self.task.env_steps
     if self.limit() <= LONG_EPISODE:

@@ -44,16 +44,16 @@ class Examination(bare_examination.BareExamination):
     """Steps one simulator and N of them as training does, and tells how fast they are."""
     if self.described.refusal or not self.is_sound:
       return
-    speeds = {}
+    speeds, before = {}, len(self.rows)
     for count in sorted({1, self.task.num_envs}):
       with self.telling('in training', bare_examination.MEND):
         played = self._played(self.recipe, count)
+        self._tell_faults(played)
         if played.env_steps:
           speeds[count] = played.env_steps / max(played.seconds, 1e-9)
           self._episodes = played.episodes
-        if self._tell_faults(played):
-          continue
-      break  # N of them fail as one does
+      if len(self.rows) > before:  # N of them fail as one does
+        break
     if speeds:
       told = ', '.join(f'{rate:,.0f} with {count} simulator{"s" * (count > 1)}'
                        for count, rate in speeds.items())
@@ -67,12 +67,10 @@ class Examination(bare_examination.BareExamination):
     self.end()
 
   def _tell_faults(self, played):
-    """Returns whether there was none."""
     for fault in played.faults[:1]:
       found, received = report.in_short(fault)
       self.add('in training', found, ERROR, received, f'{bare_examination.MEND}; '
                f'here {len(played.faults)} time(s)')
-    return not played.faults
 
   def _played(self, recipe, count):
     """Returns what `probe.play` brings, as training would run so many simulators."""

@@ -40,6 +40,12 @@ class Task:
   cache_bytes: Any
 
 
+_WHERE_IT_HANGS = ('Find what it waits for: a lock, a connection, a loop without an end. What only '
+                   'takes long can be given more by --timeout_seconds')
+_WHERE_IT_DIED = ('Its own output is on stderr. It called os._exit(), crashed in native code, or '
+                  'took too much memory')
+
+
 class Examiner:
   """One report while it is made; `parts` says of what.
 
@@ -55,7 +61,7 @@ class Examiner:
   def __init__(self, task):
     """Starts nothing yet."""
     self.rows: List[report.Row] = []
-    self.measured, self.goes_on = {}, True
+    self.measured, self.goes_on, self._because = {}, True, ''
     self.task, self.recipe = task, task.recipe
     self.host = None          # of the simulator that is asked
     self.first_answer = None  # of that, to how it was started
@@ -72,6 +78,8 @@ class Examiner:
           self._look(part)
     finally:
       self.end()
+    if not self.goes_on:
+      self.add('not looked at', f'all the rest, because {self._because}')
     return report.Report(tuple(self.rows), self.measured)
 
   def _look(self, part):
@@ -101,13 +109,18 @@ class Examiner:
       yield
     except (errors.SimulatorError, errors.UserError) as error:
       found, received = report.in_short(error)
+      hangs = isinstance(error.__cause__, BlockingIOError)
+      if hangs:
+        received = f'timeout_seconds={self.task.timeout_seconds}'
+        advice = _WHERE_IT_HANGS
+      elif isinstance(error.__cause__, (EOFError, OSError)):
+        advice = _WHERE_IT_DIED
       self.add(topic, found, level, received, advice)
       self.end()
-      hangs = isinstance(error.__cause__, BlockingIOError)
       if hangs or not goes_on:
         self.goes_on = False
-        self.add('not looked at', 'all the rest, because ' + (
-            'a simulator that hangs would hang again' if hangs else 'there is no simulator'))
+        self._because = ('a simulator that hangs would hang again' if hangs
+                         else 'there is no simulator')
 
   def ask(self, method, argument=None, more_seconds=0.0):
     """Asks the simulator, in a process that is started where there is none; see `probe`.

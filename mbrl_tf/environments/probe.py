@@ -1,4 +1,4 @@
-"""What lives in the process of a simulator that is examined; free of TensorFlow, but for `Described`.
+"""What lives in the process of a simulator that is examined. Free of TensorFlow, but for `Described`.
 
 Both are hosts as `hosts.Local` is, asked for other things. What they answer are plain numbers and
 texts, because nothing of a user's may be needed to read it.
@@ -10,7 +10,6 @@ import time
 from typing import Any, Mapping, NamedTuple, Optional, Tuple
 import warnings
 
-import gymnasium
 from gymnasium import spaces
 from gymnasium.utils import env_checker
 import numpy as np
@@ -58,6 +57,7 @@ class Description(NamedTuple):
     action_bounds: least and largest number of the simulator's own bounds; None for choices.
     own_time_limit: env steps, 0 for none.
     time_limit: env steps that the toolkit allows.
+    has_spaces: whether both spaces are `gymnasium.spaces`.
     refusal: why the toolkit does not take it, '' where it does; the attributes from `observed` to
       `time_limit` are None then.
     render_modes: names.
@@ -71,6 +71,7 @@ class Description(NamedTuple):
   action_bounds: Optional[Tuple[float, float]]
   own_time_limit: Optional[int]
   time_limit: Optional[int]
+  has_spaces: bool
   refusal: str
   render_modes: Tuple[str, ...]
   uses_mujoco: bool
@@ -105,14 +106,16 @@ class Probe(hosts.Local):
 
   def _describe(self, _):
     """Returns a `Description`."""
-    env, name = self.env, self.recipe.name
+    env = self.env
     read = lambda attribute: getattr(env, attribute, None)
+    has_spaces = all(isinstance(read(name), spaces.Space)
+                     for name in ('observation_space', 'action_space'))
     told = Description(
         f'{type(env.unwrapped).__module__}.{type(env.unwrapped).__qualname__}',
         answers.shown(read('observation_space')), answers.shown(read('action_space')), None, None,
-        None, None, None, '', _render_modes(env), 'mujoco' in sys.modules)
+        None, None, None, has_spaces, '', _render_modes(env), 'mujoco' in sys.modules)
     try:
-      own = simulators.own_time_limit(name, env)
+      own = simulators.own_time_limit(self.recipe.name, env)
       wrapped = self.recipe.wrap(env)
     except errors.UserError as error:
       return told._replace(refusal=str(error))
@@ -231,8 +234,8 @@ class Described(hosts.Local):
     self._spec = None
 
   def answer(self):
-    """Returns after `start` whether there are a reward and a termination function; after `call` what
-    a function that is handed in returns, given the spec.
+    """Returns after `start` whether there are a reward and a termination function; after `call`
+    what a function that is handed in returns, given the spec.
     """
     method, argument = self._request
     with self._visit:

@@ -110,7 +110,8 @@ class RandomPlay:
     kinds = ', '.join(f'{ends[key]} {said}' for key, said in (
         ('terminated', 'terminated'), ('truncated', 'truncated by itself'),
         ('limit', 'truncated at the time limit')) if ends[key])
-    text = f'{len(whole)} episode{"s" * (len(whole) > 1)} of {lengths} env step{"s" * (max(whole) > 1)} with random actions: {kinds}'
+    text = (f'{len(whole)} episode{"s" * (len(whole) > 1)} of {lengths} env '
+            f'step{"s" * (max(whole) > 1)} with random actions: {kinds}')
     if max(whole) == 1 and len(whole) >= _AT_ONCE:
       yield Row('episodes', WARNING, 'Episodes end with their first step', text,
                 'Where that is not meant: does reset() begin anew, and does step() tell the end of '

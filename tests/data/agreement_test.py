@@ -87,8 +87,8 @@ def test_a_column_for_each_row_is_refused_because_it_would_be_broadcast():
 def test_dicts_and_choices_are_handed_on_as_imagination_hands_them():
   seen = []
   spec = types.EnvironmentSpec(**{**vars(_SPEC), 'reward': lambda *given: seen.append(given) or 0})
-  episode = types.Episode({'a': np.arange(3.0), 'b': np.arange(6.0).reshape(3, 2)}, np.array([1, 0]),
-                          np.zeros(2), np.zeros(2, bool))
+  episode = types.Episode({'a': np.arange(3.0), 'b': np.arange(6.0).reshape(3, 2)},
+                          np.array([1, 0]), np.zeros(2), np.zeros(2, bool))
   agreement.compare(spec, [episode, episode])
   (before, action, after), = seen
   assert before['a'].tolist() == [0, 1, 0, 1] and after['b'].tolist() == [[2, 3], [4, 5]] * 2
@@ -98,7 +98,8 @@ def test_dicts_and_choices_are_handed_on_as_imagination_hands_them():
 def test_with_action_repeat_the_last_decisions_are_no_part_of_it():
   """They may have taken fewer env steps, and paid for fewer."""
   spec = types.EnvironmentSpec(**{**vars(_SPEC), 'action_repeat': 4, 'reward': lambda *given: 8.0})
-  episode = lambda *rewards: make_episode(range(len(rewards) + 1))._replace(reward=np.array(rewards))
+  episode = lambda *rewards: make_episode(range(len(rewards) + 1))._replace(
+      reward=np.array(rewards))
   found, = agreement.compare(spec, [episode(3.0), episode(8.0, 8.0, 2.0), episode(8.0, 4.0)])
   assert found.error == 0 and found.entries == 3
   assert agreement.compare(spec, [episode(3.0)]) == ()

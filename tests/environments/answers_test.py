@@ -60,7 +60,8 @@ def test_answers_of_reset(answer, code):
 
 
 @pytest.mark.parametrize('changes, code', [
-    ({'reward': None}, 'reward'), ({'reward': 'much'}, 'reward'), ({'reward': [1.0, 2.0]}, 'reward'),
+    ({'reward': None}, 'reward'), ({'reward': 'much'}, 'reward'),
+    ({'reward': [1.0, 2.0]}, 'reward'),
     ({'reward': np.array([1.0])}, 'reward type'), ({'reward': float('nan')}, 'not finite'),
     ({'reward': float('-inf')}, 'not finite'), ({'terminated': None}, 'flag'),
     ({'terminated': 'no'}, 'flag'), ({'truncated': 0}, 'flag type'),

@@ -60,7 +60,8 @@ def test_a_sound_environment_is_described_in_all_respects():
   assert 'in 100% of 200 transitions' in row(found, 'reward_function').found
   # two numbers observed, one acted, a reward and whether it ended: of 10, 5,000 and 200 decisions
   assert found.measured['bytes_per_decision'] == 17
-  for said in ('170 B for an episode as long as the limit (10 ', '83 KiB on disk', '3.32 KiB of which are learned from'):
+  for said in ('170 B for an episode as long as the limit (10 ', '83 KiB on disk',
+               '3.32 KiB of which are learned from'):
     assert said in row(found, 'memory').found
   assert {'env_steps_per_second_1', 'env_steps_per_second_2'} <= set(found.measured)
 

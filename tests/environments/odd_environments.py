@@ -19,7 +19,6 @@ class Odd(gymnasium.Env):
   metadata = {'render_modes': ['rgb_array'], 'render_fps': 10}
   observation_space = spaces.Box(-np.inf, np.inf, [2], np.float32)
   action_space = spaces.Box(-2.0, 2.0, [1], np.float32)
-  number = 0  # of episodes in this process
 
   def __init__(self, way='', render_mode=None):
     self.way, self.render_mode = way, render_mode
@@ -37,10 +36,7 @@ class Odd(gymnasium.Env):
 
   def reset(self, *, seed=None, options=None):
     super().reset(seed=None if self.way == 'unseeded' else seed)
-    type(self).number += 1
     self.state = self.np_random.uniform(-1, 1, 2).astype(np.float32)
-    if self.way == 'counts its episodes':
-      self.state[0] += 0 * type(self).number + os.getpid() % 1000
     self.steps = 0
     return self._observed(), {}
 
@@ -62,6 +58,8 @@ class Odd(gymnasium.Env):
       raise RuntimeError('the gearbox broke')
     if self.way == 'sys.exit':
       sys.exit()
+    if self.way == 'os._exit':
+      os._exit(3)
     if self.way == 'nan':
       self.state[1] = np.nan
     if self.way == 'prints and hangs':

@@ -31,7 +31,8 @@ def row(play, topic):
 def test_an_ordinary_task_has_nothing_wrong():
   play = played(4, 6, 5, end='terminated', limit=10)
   assert [each.level for each in play.rows()] == ['ok'] * 4
-  assert '3 episodes of 4 to 6 env steps with random actions: 3 terminated' in row(play, 'episodes').found
+  said = '3 episodes of 4 to 6 env steps with random actions: 3 terminated'
+  assert row(play, 'episodes').found == said
   # 1 + 2 + 3 + 4 and so on
   assert '1 to 6 for an env step, 15.33 an episode' in row(play, 'rewards').found
   assert play.measured() == {

@@ -39,6 +39,8 @@ def test_the_status_is_that_of_the_worst_row(levels, status):
 def test_sizes():
   assert [report.size(count) for count in (12, 2048, 5 * 2**20, 3 * 2**30, 2**42)] == [
       '12 B', '2 KiB', '5 MiB', '3 GiB', '4 TiB']
-  observed = {'image': types.ArraySpec((64, 64, 3), 'uint8'), 'speed': types.ArraySpec((2,), 'float32')}
+  observed = {'image': types.ArraySpec((64, 64, 3), 'uint8'),
+              'speed': types.ArraySpec((2,), 'float32')}
   assert report.bytes_of(observed) == 64 * 64 * 3 + 8
-  assert report.parts(observed) == "'image': an image of 64 x 64 x 3 in uint8, 'speed': 2 numbers in float32"
+  assert report.parts(observed) == (
+      "'image': an image of 64 x 64 x 3 in uint8, 'speed': 2 numbers in float32")
