@@ -142,7 +142,7 @@ class BareExamination(examiner.Examiner):
     """Closes the simulator."""
     with self.telling('closing', 'Let close() end what the simulator has started, and not raise',
                        level=WARNING):
-      self.ask('close')
+      self.measured['process_bytes'] = self.ask('close')
     self.end()
 
   def draw(self):

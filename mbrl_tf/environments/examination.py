@@ -139,12 +139,16 @@ class Examination(bare_examination.BareExamination):
     of_run = -(-task.run_env_steps // repeat)
     learned = min(of_run, task.kept_decisions or of_run)
     packed = any(part.is_image for part in told.observed.values())
-    text = (f'{report.size(bytes_each * decisions)} for an episode as long as the limit '
-            f'({decisions:,} decisions); {report.size(bytes_each * of_run)} on disk for the '
+    size = report.size
+    text = (f'{size(bytes_each * decisions)} for an episode as long as the limit '
+            f'({decisions:,} decisions); {size(bytes_each * of_run)} on disk for the '
             f'{task.run_env_steps:,} env steps of the run{", before compression" * packed}, '
-            f'{report.size(bytes_each * learned)} of which are learned from')
+            f'{size(bytes_each * learned)} of which are learned from')
     if task.cache_bytes is not None:
-      text += f'; in memory at most {report.size(task.cache_bytes)} (replay.cache_mib)'
+      text += f', at most {size(task.cache_bytes)} at once in memory (replay.cache_mib)'
+    if 'process_bytes' in self.measured:
+      taken = size(self.measured['process_bytes'])
+      text += f'. One simulator in a process of its own takes {taken}'
     self.add('memory', text)
     self.measured.update(bytes_per_decision=bytes_each, bytes_per_episode=bytes_each * decisions,
                          bytes_of_replay=bytes_each * learned)

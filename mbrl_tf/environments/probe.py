@@ -1,7 +1,7 @@
-"""What lives in the process of a simulator that is examined. Free of TensorFlow, but for `Described`.
+"""What lives in the process of a simulator that is examined.
 
-Both are hosts as `hosts.Local` is, asked for other things. What they answer are plain numbers and
-texts, because nothing of a user's may be needed to read it.
+Free of TensorFlow, but for `Described`. Both are hosts as `hosts.Local` is, asked for other things.
+What they answer are plain numbers and texts, because nothing of a user's may be needed to read it.
 """
 
 import resource

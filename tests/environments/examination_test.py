@@ -63,6 +63,7 @@ def test_a_sound_environment_is_described_in_all_respects():
   for said in ('170 B for an episode as long as the limit (10 ', '83 KiB on disk',
                '3.32 KiB of which are learned from'):
     assert said in row(found, 'memory').found
+  assert found.measured['process_bytes'] > 2**20
   assert {'env_steps_per_second_1', 'env_steps_per_second_2'} <= set(found.measured)
 
 
