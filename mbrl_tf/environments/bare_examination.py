@@ -94,22 +94,29 @@ class BareExamination(examiner.Examiner):
     budget = self.task.env_steps
     if self.limit() <= LONG_EPISODE:
       budget = max(budget, self.limit())
-    deadline = time.monotonic() + _SECONDS
     with self.telling('stepping', MEND):
-      for seed in SEEDS:
-        answer = self.ask('reset', seed)
+      answer = self.ask('reset', SEEDS[0])  # the process is started before time counts
+      deadline = time.monotonic() + _SECONDS
+      is_enough = lambda: played.env_steps >= budget or time.monotonic() > deadline
+      for seed in SEEDS[1:]:
         played.begin(answer)
-        while answer.is_whole and not played.ended and played.env_steps < budget and (
-            time.monotonic() < deadline):
-          # one beyond the time limit would be none that training sees
-          for answer in self.ask('step', min(_AT_ONCE, budget, self.limit() - played.length)):
-            played.take(answer)
-        if not answer.is_whole or played.env_steps >= budget or time.monotonic() > deadline:
+        if not self._finish_episode(played, answer, is_enough) or is_enough():
           break
+        answer = self.ask('reset', seed)
     self._first = played.first
     self.is_sound = self.goes_on and played.env_steps > 0
     self.rows += played.rows()
     self.measured.update(played.measured())
+
+  def _finish_episode(self, played, answer, is_enough):
+    """Steps on from the first answer of an episode; returns whether it came to its end."""
+    while answer.is_whole and not played.ended:
+      # one beyond the time limit would be none that training sees
+      for answer in self.ask('step', min(_AT_ONCE, self.limit() - played.length)):
+        played.take(answer)
+      if is_enough():
+        break
+    return played.ended
 
   def repeat_seeds(self):
     """Begins the first episode again: in the same process, and in another."""

@@ -69,6 +69,7 @@ class SuiteTask(gymnasium.Env):
 
   def reset(self, *, seed=None, options=None):
     """Begins an episode; `seed` decides all of it."""
+    super().reset(seed=seed)  # nothing is drawn from its generator, which Gymnasium's check asks for
     if seed is not None:
       self._environment.task.random.seed(seed)
     self._observation = _vector(self._environment.reset().observation)
