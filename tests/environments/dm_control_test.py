@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+from gymnasium.utils import env_checker
 import numpy as np
 import pytest
 
@@ -31,6 +32,10 @@ def test_a_seed_decides_the_episode_and_none_goes_on_at_random():
   first = env.reset(seed=1)[0]
   assert (env.reset()[0] != first).any()
   np.testing.assert_array_equal(env.reset(seed=1)[0], first)
+
+
+def test_gymnasiums_own_check_finds_nothing_wrong():
+  env_checker.check_env(dm_control.SuiteTask('cartpole_balance'), skip_render_check=True)
 
 
 def test_a_shorter_name_is_known():

@@ -10,7 +10,7 @@ import pytest
 
 from mbrl_tf import errors
 from mbrl_tf.data import agreement
-from mbrl_tf.environments import examination, examiner, hosts, simulators
+from mbrl_tf.environments import bare_examination, examination, examiner, hosts, simulators
 
 _NAME = 'tests.environments.odd_environments:Odd'
 
@@ -101,6 +101,12 @@ def test_a_simulator_that_fails_costs_a_row_and_what_it_answered_before_counts(w
   assert 'odd_environments.py (_fail)' in row(found, 'stepping').found
   assert found.status == 2 and 'All 5 answers' in row(found, 'interface').found
   assert row(found, 'memory').level == 'ok'
+
+
+def test_however_slow_it_is_an_episode_is_looked_at(monkeypatch):
+  monkeypatch.setattr(bare_examination, '_SECONDS', 0.0)
+  found = examine()
+  assert 'All 11 answers' in row(found, 'interface').found and found.status == 0
 
 
 def test_one_that_cannot_be_built_is_told_in_one_row():
