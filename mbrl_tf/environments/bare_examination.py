@@ -44,7 +44,7 @@ class BareExamination(examiner.Examiner):
       self.add('spaces', f'It observes {told.observation_space}, and acts in {told.action_space}')
       found, received = report.in_short(told.refusal)
       self.add('toolkit', f'The toolkit does not take it: {found}', ERROR, received,
-                'Change the environment as the sentence says, or wrap it')
+               'Change the environment as the sentence says, or wrap it')
       return
     self.add('observations', f'{report.parts(told.observed)}, from {told.observation_space}')
     if told.action_bounds is None:
@@ -53,12 +53,12 @@ class BareExamination(examiner.Examiner):
       low, high = told.action_bounds
       count = told.acts.shape[0]
       self.add('actions', f'{count} number{"s" * (count > 1)} in [-1, 1], scaled to the '
-                f"simulator's own bounds ({low:g} to {high:g}), from {told.action_space}")
+               f"simulator's own bounds ({low:g} to {high:g}), from {told.action_space}")
     self._choose_back_end()
     own = f'{told.own_time_limit:,}' if told.own_time_limit else 'none'
     repeat = self.recipe.action_repeat
     self.add('time limit', f'{told.time_limit:,} env steps, after which episodes are truncated '
-              f'(its own: {own}); {repeat} env step{"s" * (repeat > 1)} a decision')
+             f'(its own: {own}); {repeat} env step{"s" * (repeat > 1)} a decision')
 
   def _choose_back_end(self):
     """Finds OpenGL for a user's simulator that draws what it observes with MuJoCo."""
@@ -77,10 +77,10 @@ class BareExamination(examiner.Examiner):
       failure, said = self.ask('check_of_gymnasium')
       if failure:
         self.add('gymnasium', "Gymnasium's own check ends with an error", WARNING, failure,
-                  'The rows below tell what of it matters here')
+                 'The rows below tell what of it matters here')
       for text in said:
         self.add('gymnasium', "Gymnasium's own check warns", WARNING, text,
-                  'See https://gymnasium.farama.org/api/env')
+                 'See https://gymnasium.farama.org/api/env')
       if not failure and not said:
         self.add('gymnasium', "Gymnasium's own check finds nothing")
     self.end()
@@ -132,10 +132,10 @@ class BareExamination(examiner.Examiner):
         if at is not None:
           what = f'the observation of reset(seed={SEEDS[0]})' if at == 0 else f'step {at}'
           self.add('seeds', f'The same seed and the same actions bring another episode {where}',
-                    WARNING, f'{what} differs', advice)
+                   WARNING, f'{what} differs', advice)
           return
       self.add('seeds', f'The same seed brings the same {len(self._first) - 1} steps, also in '
-                'another process')
+               'another process')
 
   def _first_difference(self):
     """Plays the beginning of the first episode; returns the first step that differs, or None."""
@@ -148,7 +148,7 @@ class BareExamination(examiner.Examiner):
   def close(self):
     """Closes the simulator."""
     with self.telling('closing', 'Let close() end what the simulator has started, and not raise',
-                       level=WARNING):
+                      level=WARNING, hangs_again=False):
       self.measured['process_bytes'] = self.ask('close')
     self.end()
 
@@ -157,11 +157,12 @@ class BareExamination(examiner.Examiner):
     asked = self.recipe.renders
     if not asked and 'rgb_array' not in self.described.render_modes:
       self.add('rendering', "No frames: 'rgb_array' is not among metadata['render_modes'], "
-                f'{list(self.described.render_modes)}, so there are no pixels and no videos')
+               f'{list(self.described.render_modes)}, so there are no pixels and no videos')
       return
     recipe = dataclasses.replace(self.recipe, render_mode='rgb_array')
     with self.telling('rendering', 'Without frames there are no videos and no pixels; BUILD.md, '
-                       'Rendering, tells what drawing needs', ERROR if asked else WARNING):
+                      'Rendering, tells what drawing needs', ERROR if asked else WARNING,
+                      hangs_again=asked):
       if self.described.uses_mujoco or simulators.is_mujoco(recipe.name):
         recipe = dataclasses.replace(recipe, gl=rendering.back_end())
       self.end()
@@ -169,8 +170,8 @@ class BareExamination(examiner.Examiner):
       frame = self.ask('render')
       is_frame = re.fullmatch(r'uint8\[\d+, \d+, 3\]', frame)
       self.add('rendering', f'Frames are {frame}' if is_frame else 'render() returns no frame',
-                OK if is_frame else ERROR if asked else WARNING, '' if is_frame else frame,
-                '' if is_frame else "With render_mode='rgb_array' return uint8 [height, width, 3]")
+               OK if is_frame else ERROR if asked else WARNING, '' if is_frame else frame,
+               '' if is_frame else "With render_mode='rgb_array' return uint8 [height, width, 3]")
     self.end()
 
   def limit(self):

@@ -98,12 +98,13 @@ class Examiner:
     self.rows.append(report.Row(topic, level, found, received, advice))
 
   @contextlib.contextmanager
-  def telling(self, topic, advice, level=report.ERROR, goes_on=True):
+  def telling(self, topic, advice, level=report.ERROR, goes_on=True, hangs_again=True):
     """Makes a row of what a simulator does wrong within the block.
 
     Args:
       topic, advice, level: of the row.
-      goes_on: whether other parts can be looked at then, where it was not that it hung.
+      goes_on: whether other parts can be looked at then.
+      hangs_again: whether they cannot where it hung, because they would call the same.
     """
     try:
       yield
@@ -117,7 +118,7 @@ class Examiner:
         advice = _WHERE_IT_DIED
       self.add(topic, found, level, received, advice)
       self.end()
-      if hangs or not goes_on:
+      if (hangs and hangs_again) or not goes_on:
         self.goes_on = False
         self._because = ('a simulator that hangs would hang again' if hangs
                          else 'there is no simulator')

@@ -109,6 +109,18 @@ def test_however_slow_it_is_an_episode_is_looked_at(monkeypatch):
   assert 'All 11 answers' in row(found, 'interface').found and found.status == 0
 
 
+@pytest.mark.parametrize('options, goes_on', [({}, False), ({'hangs_again': False}, True)])
+def test_a_hang_ends_what_would_hang_again(options, goes_on):
+  task = examination.Task(simulators.Recipe(_NAME, {}), 1, 'auto', 7.0, 100, 'mbmpo', None, None,
+                          None, 5000, 200, None)
+  tested = examiner.Examiner(task)
+  with tested.telling('drawing', 'Look', **options):
+    raise errors.SimulatorError('It hangs. Received: x=1') from BlockingIOError()
+  told, = tested.rows
+  assert tested.goes_on == goes_on and told.received == 'timeout_seconds=7.0'
+  assert 'what it waits for' in told.advice and told.level == 'error'
+
+
 def test_one_that_cannot_be_built_is_told_in_one_row():
   found = examine('cannot be built')
   assert 'no licence' in row(found, 'environment').received and found.status == 2
