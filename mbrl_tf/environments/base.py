@@ -1,5 +1,6 @@
 """The environment contract: how a Gymnasium environment becomes an `EnvironmentSpec`."""
 
+import functools
 import importlib
 
 import numpy as np
@@ -75,14 +76,21 @@ def _agent_reward(reward, env, action_repeat):
     start = env.get_wrapper_attr('action_start')
     to_native = lambda action: action + start
   else:
-    center, scale = env.get_wrapper_attr('action_center'), env.get_wrapper_attr('action_scale')
-    to_native = lambda action: center + scale * tf.clip_by_value(action, -1.0, 1.0)
+    to_native = functools.partial(_native_action, env.get_wrapper_attr('action_range'))
 
   def agent_reward(observation, action, next_observation):
     observation, action, next_observation = _tensors((observation, action, next_observation))
     return action_repeat * reward(observation, to_native(action), next_observation)
 
   return agent_reward
+
+
+def _native_action(action_range, action):
+  """What `wrappers.ScaleActions` gives the simulator, for any leading axes; whole numbers as floats."""
+  offset, scale, low, high, is_whole = action_range
+  native = offset + scale * tf.clip_by_value(tf.cast(action, tf.float64), -1.0, 1.0)
+  native = tf.clip_by_value(tf.floor(native) if is_whole else native, low, high)
+  return tf.cast(native, action.dtype)
 
 
 def _agent_terminated(terminated):

@@ -38,6 +38,22 @@ def test_functions_of_a_class_take_native_actions_beyond_the_bounds_clipped():
   np.testing.assert_allclose(rewards, [2 - 2, 2 - 4, 2 - 4])
 
 
+class WholeNumbers(OnTheClass):
+  """Two valves, one of 4 positions and one of 3."""
+  action_space = gymnasium.spaces.Box(np.array([0, -1]), np.array([3, 1]), dtype=np.int64)
+
+  @staticmethod
+  def reward_function(observation, action, next_observation):
+    return action[..., 0] + 100 * action[..., 1]
+
+
+def test_functions_take_the_whole_numbers_that_the_simulator_gets():
+  spec = catalog.make(__name__ + ':WholeNumbers').spec
+  actions = np.array([[-1, -1], [-0.6, -0.3], [-0.4, 0.3], [0.1, 0.4], [1, 1]], np.float32)
+  zeros = np.zeros((5, 2), np.float32)
+  np.testing.assert_allclose(spec.reward(zeros, actions, zeros), [0 - 100, 0, 1, 2 + 100, 3 + 100])
+
+
 def test_rewards_count_each_repeat_of_an_action():
   spec = catalog.make(__name__ + ':OnTheClass', action_repeat=2).spec
   zeros = np.zeros((1, 2), np.float32)

@@ -30,14 +30,42 @@ class Recorder(gymnasium.Env):
 
 
 @often
-@given(low=strategies.lists(numbers, min_size=1, max_size=3), width=strategies.floats(0.125, 100, width=32), share=strategies.floats(0, 1))
-def test_scaled_actions_lie_as_far_between_the_bounds(low, width, share):
-  low = np.array(low, np.float32)
-  recorder = Recorder(spaces.Box(low, low + np.float32(width), dtype=np.float32))
+@given(low=strategies.lists(numbers, min_size=1, max_size=3),
+       width=strategies.floats(0.125, 100, width=32), share=strategies.floats(0, 1),
+       dtype=strategies.sampled_from(['f2', 'f4', 'f8']), power=strategies.integers(-4, 4))
+def test_scaled_actions_lie_as_far_between_the_bounds_and_never_beyond(
+    low, width, share, dtype, power):
+  unit = 1.0 if dtype == 'f2' else 10.0**power
+  low = (np.array(low) * unit).astype(dtype)
+  space = spaces.Box(low, (low + width * unit).astype(dtype), dtype=np.dtype(dtype))
+  recorder = Recorder(space)
   env = wrappers.ScaleActions(recorder, 'toy')
   assert env.action_space == spaces.Box(-1., 1., low.shape, np.float32)
-  env.step(np.full(low.shape, 2 * share - 1, np.float32))
-  np.testing.assert_allclose(recorder.actions[0], low + share * np.float32(width), rtol=1e-5, atol=1e-4)
+  for chosen in (2 * share - 1, -1, 1):
+    env.step(np.full(low.shape, chosen, np.float32))
+  between, first, last = recorder.actions
+  assert between.dtype == space.dtype and all(space.contains(action) for action in recorder.actions)
+  np.testing.assert_allclose(between, low + share * (space.high.astype(float) - low),
+                             rtol=3e-3 if dtype == 'f2' else 1e-5, atol=2e-5 * unit * (width + 50))
+  np.testing.assert_allclose(first, space.low)
+  np.testing.assert_allclose(last, space.high, rtol=1e-12)
+
+
+@often
+@given(low=strategies.integers(-20, 20), count=strategies.integers(1, 12),
+       dtype=strategies.sampled_from(['i1', 'i4', 'i8']))
+def test_each_whole_number_is_met_by_an_equal_part_of_the_actions(low, count, dtype):
+  space = spaces.Box(low, low + count - 1, [1], np.dtype(dtype))
+  recorder = Recorder(space)
+  env = wrappers.ScaleActions(recorder, 'toy')
+  for chosen in (np.arange(20 * count) + 0.5) / (10 * count) - 1:
+    env.step(np.array([chosen], np.float32))
+  for chosen in (-1, 1):
+    env.step(np.array([chosen], np.float32))
+  assert all(action.dtype == space.dtype for action in recorder.actions)
+  numbers = np.concatenate(recorder.actions)
+  np.testing.assert_array_equal(numbers[:-2], np.repeat(low + np.arange(count), 20))
+  assert numbers[-2:].tolist() == [low, low + count - 1]
 
 
 @often

@@ -28,6 +28,29 @@ def test_actions_without_bounds_are_refused():
     wrappers.ScaleActions(user_environments.Unbounded(), 'unbounded')
 
 
+@pytest.mark.parametrize('dtype, low, high', [
+    ('f2', -65504, 65504), ('f4', -np.inf, 1), ('f4', -np.finfo('f4').max, np.finfo('f4').max),
+    ('f8', -1, np.finfo('f8').max), ('f8', -1, np.inf), ('f8', -1, 1e30), ('i4', -2**31, 2**31 - 1),
+    ('i8', -np.inf, np.inf), ('i8', 0, 2**60), ('u4', 0, 2**32 - 1)])
+def test_bounds_that_stand_for_none_are_refused(dtype, low, high):
+  env = user_environments.Scripted()
+  env.action_space = spaces.Box(low, high, [2], np.dtype(dtype))
+  with pytest.raises(errors.UserError, match='finite bounds.*Received: action_space='):
+    wrappers.ScaleActions(env, 'scripted')
+
+
+@pytest.mark.parametrize('dtype, low, high', [
+    ('u1', 0, 255), ('i1', -128, 127), ('i2', -2**15, 2**15 - 1), ('f2', -6e4, 6e4), ('f8', 0, 1e12)])
+def test_large_bounds_that_somebody_means_are_kept_to(dtype, low, high):
+  env = user_environments.Scripted()
+  env.action_space, given = spaces.Box(low, high, [2], np.dtype(dtype)), []
+  env.step = lambda action: given.append(action)
+  for chosen in (-1.0, 1.0):
+    wrappers.ScaleActions(env, 'scripted').step(np.full(2, chosen, np.float32))
+  np.testing.assert_array_equal(given, [env.action_space.low, env.action_space.high])
+  assert given[0].dtype == env.action_space.dtype
+
+
 def test_discrete_actions_begin_at_the_first_choice():
   env = wrappers.ShiftActions(user_environments.Scripted(discrete_start=4))
   env.reset(seed=0)
