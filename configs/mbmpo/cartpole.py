@@ -12,5 +12,6 @@ def get_config():
       collect=mbmpo.CollectConfig(random_env_steps=500, env_steps_per_iteration=500, capacity=10_000),
       ensemble=mbmpo.EnsembleConfig(members=5, hidden_sizes=(64, 64), activation='swish', weight_normalization=False,
                                     observation_margin=0.5, batch_size=100, max_epochs=50, persistence=0.8),
+      policy=mbmpo.PolicyConfig(normalize_observations=False),  # as it was measured
       imagination=mbmpo.ImaginationConfig(horizon=200, rollouts_per_task=20, discount=0.99, gae_lambda=0.95),
       meta=mbmpo.MetaConfig(updates_per_iteration=15, inner_lr=0.02, outer_lr=3e-3, kl_target=0.03, kl_coefficient=0.01))

@@ -16,7 +16,7 @@ def get_config():
       run=base.RunConfig(env_steps=100_000),
       collect=mbmpo.CollectConfig(random_env_steps=8000, env_steps_per_iteration=4000, capacity=10_000),
       ensemble=mbmpo.EnsembleConfig(members=5, hidden_sizes=(512, 512, 512), weight_normalization=True, persistence=0.95),
-      policy=mbmpo.PolicyConfig(output_scale=0.01),
+      policy=mbmpo.PolicyConfig(normalize_observations=False, output_scale=0.01),
       imagination=mbmpo.ImaginationConfig(horizon=200, rollouts_per_task=80, discount=0.99, gae_lambda=1.0),
       meta=mbmpo.MetaConfig(updates_per_iteration=15, inner_lr=1e-3, outer_lr=1e-3, outer_epochs=8, clip=0.5,
                             kl_target=3e-3, kl_coefficient=1e-10))

@@ -36,14 +36,17 @@ class RowReader:
     has_images: whether there are images among the rows; known when `layout` was asked for.
   """
 
-  def __init__(self, store, cache_bytes: int):
+  def __init__(self, store, cache_bytes: int, observation=None):
     """Reads nothing yet.
 
     Args:
       store: an `EpisodeStore`.
       cache_bytes: room for decoded rows; 0 keeps nothing.
+      observation: of the task's `EnvironmentSpec`, in whose types floats are shown, whatever type
+        they were stored in; None for float32.
     """
     self._store = store
+    self._dtypes = {name: spec.dtype for name, spec in episodes.flatten(observation).items()}
     self.cache_bytes = cache_bytes
     self._cache = _ByteCache(cache_bytes)
     self._lock = threading.Lock()
@@ -96,7 +99,7 @@ class RowReader:
     except errors.UserError as error:
       raise DamagedEpisode(index, error) from error
     images = {name: array for name, array in episodes.flatten(episode.observation).items() if episodes.is_image(array)}
-    vectors = _as_rows(episode)
+    vectors = _as_rows(episode, self._dtypes)
     layout = {name: (array.shape[1:], str(array.dtype)) for name, array in {**images, **vectors}.items()}
     if self._layout is None:
       self._layout, self._layout_episode, self.has_images = layout, index, bool(images)
@@ -112,7 +115,7 @@ class RowReader:
     """Returns everything but the images of a whole episode."""
     rows = self._cache.get((index, None))
     if rows is None:
-      rows = _as_rows(self._store.load_vectors(index))
+      rows = _as_rows(self._store.load_vectors(index), self._dtypes)
       self._cache.put((index, None), rows)
     return rows
 
@@ -156,8 +159,11 @@ def _size(arrays):
   return sum(array.nbytes for array in arrays.values())
 
 
-def _as_rows(episode) -> Dict[str, np.ndarray]:
-  """Returns the rows of a whole episode of T decisions, `[T + 1, ...]` by name, without its images."""
+def _as_rows(episode, dtypes) -> Dict[str, np.ndarray]:
+  """Returns the rows of a whole episode of T decisions, `[T + 1, ...]` by name, without its images.
+
+  Floats become `dtypes` by name, or float32.
+  """
   action = np.asarray(episode.action)
   arriving = {
       'action': action.astype(np.int64 if np.issubdtype(action.dtype, np.integer) else np.float32),
@@ -169,5 +175,6 @@ def _as_rows(episode) -> Dict[str, np.ndarray]:
   rows['is_first'] = np.arange(len(rows['reward'])) == 0
   for name, array in episodes.flatten(episode.observation).items():
     if not episodes.is_image(array):
-      rows[name] = array if array.dtype == np.uint8 else np.asarray(array, np.float32)
+      rows[name] = (
+          array if array.dtype == np.uint8 else np.asarray(array, dtypes.get(name, np.float32)))
   return rows

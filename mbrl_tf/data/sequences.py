@@ -35,7 +35,7 @@ class SequenceView:
   in the cache, 210 ms where nothing is; an episode of 500 images that is touched for the first time adds some 20 ms.
   """
 
-  def __init__(self, store, capacity: int = 0, cache_bytes: int = 2**30):
+  def __init__(self, store, capacity: int = 0, cache_bytes: int = 2**30, observation=None):
     """Reads no file yet.
 
     Args:
@@ -43,6 +43,7 @@ class SequenceView:
       capacity: shows the newest episodes that together have at most so many transitions, and the newest one in any
         case; 0 shows all. Episodes are shown whole, because a row in the middle of one is no beginning.
       cache_bytes: room for decoded rows; 0 decodes them for each batch.
+      observation: of the task's `EnvironmentSpec`, see `RowReader`.
 
     Raises:
       UserError: where an argument is negative.
@@ -53,6 +54,7 @@ class SequenceView:
     self._store = store
     self._capacity = capacity
     self._cache_bytes = cache_bytes
+    self._observation = observation
     self._seen = None  # the state of the store that the ring was made of
     self._ring = None
     self._update()
@@ -117,7 +119,8 @@ class SequenceView:
       return
     is_new = self._seen is None or self._seen[0] != seen[0]
     # After a truncation an index may stand for another episode than before.
-    reader = rows_lib.RowReader(self._store, self._cache_bytes) if is_new else self._ring.reader
+    reader = self._ring.reader if not is_new else rows_lib.RowReader(
+        self._store, self._cache_bytes, self._observation)
     damaged = set() if is_new else self._ring.damaged
     decisions = self._store.decisions()
     for index in range(0 if is_new else self._seen[1], seen[1]):

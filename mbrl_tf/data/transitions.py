@@ -38,8 +38,8 @@ class TransitionView:
     """Returns the newest transitions, oldest first.
 
     Returns:
-      Observations, rewards and continuous actions in float32, discrete actions in int64, `terminated` in bool; all
-      with leading axis M. The arrays are views that stay valid until the next call.
+      `types.Transitions` of arrays that are views, and stay valid until the next call.
+      Observations are float64, whatever they were stored in.
 
     Raises:
       UserError: where the store is empty, or its observations are not one vector each.
@@ -51,7 +51,9 @@ class TransitionView:
     return types.Transitions(*(buffer[start:self._end] for buffer in self._buffers))
 
   def initial_observations(self, limit: int = 0) -> np.ndarray:
-    """Returns the states after real resets `[M, O]` in float32, newest first: at most `limit`, or all where it is 0."""
+    """Returns the states after real resets, float64 `[M, O]`, newest first: at most `limit`, or all
+    where it is 0.
+    """
     self._update()
     if not self._initial:
       raise self._nothing('reset states')
@@ -124,7 +126,7 @@ def _as_transitions(episode):
     raise errors.UserError(
         'Transitions need observations that are one vector each, because a dynamics model of vectors is fitted to them. '
         f'Received: observation shape={shape}')
-  observation = np.asarray(episode.observation, np.float32)
+  observation = np.asarray(episode.observation, np.float64)
   action = np.asarray(episode.action)
   return types.Transitions(
       observation=observation[:-1],

@@ -8,13 +8,17 @@ from mbrl_tf.ops import replicas
 
 tfd = tfp.distributions
 
-LEAST_INPUT_STD = 1e-3  # of observations and actions; a change that is constant is left so
-OBSERVATION_LIMIT = 1000.0  # as published
+LEAST_ACTION_STD = 1e-3  # actions are in [-1, 1]
+STATE_LIMIT = 1000.0  # deviations of the data; published for observations of deviations around 1
 ACTIVATIONS = {'relu': tf.nn.relu, 'swish': tf.nn.swish, 'tanh': tf.tanh, 'elu': tf.nn.elu}
 
 
 class DynamicsEnsemble(tf.keras.Model):
-  """K perceptrons that predict the normalised change of observation from normalised observation and action.
+  """K perceptrons that predict the change of a state from the state and an action.
+
+  A *state* `[..., O]`, float32, is an observation as `observation_normalizer` gives it: in
+  deviations of the data. What is learned and what is imagined is in states, so that the task's
+  units matter to nothing; only at its borders are there observations.
 
   Deterministic members are trained on the mean squared error (Clavera et al. 2018, arXiv:1809.05214, eq. 4).
   Probabilistic members predict a diagonal Gaussian, with log-variances held between learned bounds
@@ -22,7 +26,8 @@ class DynamicsEnsemble(tf.keras.Model):
   """
 
   def __init__(self, observation_size, action_size, members, hidden_sizes, seed, activation='relu',
-               probabilistic=False, weight_normalization=False, observation_margin=0.0, angles=()):
+               probabilistic=False, weight_normalization=False, observation_margin=0.0, angles=(),
+               rounding=normalizer.FLOAT32_ROUNDING):
     """Makes the variables, each member with its own draw.
 
     Args:
@@ -34,20 +39,23 @@ class DynamicsEnsemble(tf.keras.Model):
       activation: a key of `ACTIVATIONS`.
       probabilistic: whether members predict a variance.
       weight_normalization: whether kernels are kept as direction and length (arXiv:1602.07868).
-      observation_margin: predicted observations are kept inside the range of the data, widened at each side by this
-        share of it; 0 keeps them inside +- `OBSERVATION_LIMIT` only.
+      observation_margin: predicted states are kept inside the range of the data, widened at each
+        side by this share of it; 0 keeps them inside +- `STATE_LIMIT` only.
       angles: entries of the observation that are angles in radians. Members see sine and cosine of them and of twice
         them as well, in which the equations of motion of jointed bodies are nearly linear.
+      rounding: of observations, see `Normalizer`.
     """
-    super().__init__(name='dynamics_ensemble')
+    # Keras would make float32 of observations before they are normalised.
+    super().__init__(name='dynamics_ensemble', autocast=False)
     self.members, self.probabilistic = members, probabilistic
     self.observation_size, self.action_size = observation_size, action_size
     self._activation, self._margin, self._angles = ACTIVATIONS[activation], observation_margin, list(angles)
-    self.observation_normalizer = normalizer.Normalizer(observation_size, LEAST_INPUT_STD)
-    self.action_normalizer = normalizer.Normalizer(action_size, LEAST_INPUT_STD)
-    self.change_normalizer = normalizer.Normalizer(observation_size)
-    self.lower_limit = tf.Variable(tf.fill([observation_size], -OBSERVATION_LIMIT), trainable=False, name='lower_limit')
-    self.upper_limit = tf.Variable(tf.fill([observation_size], OBSERVATION_LIMIT), trainable=False, name='upper_limit')
+    self.observation_normalizer = normalizer.Normalizer(observation_size, rounding)
+    self.action_normalizer = normalizer.Normalizer(action_size, least_std=LEAST_ACTION_STD)
+    self.change_normalizer = normalizer.Normalizer(observation_size)  # of changes of states
+    self.lower_limit, self.upper_limit = (
+        tf.Variable(tf.fill([observation_size], value), trainable=False, name=name)
+        for value, name in ((-STATE_LIMIT, 'lower_limit'), (STATE_LIMIT, 'upper_limit')))
     self.input_size = observation_size + action_size + 4 * len(self._angles)
     sizes = [self.input_size, *hidden_sizes, observation_size * (2 if probabilistic else 1)]
     layers = mlp.initial_layers(sizes, seed, members)
@@ -88,26 +96,35 @@ class DynamicsEnsemble(tf.keras.Model):
     return [list(member) for member in zip(*layers)], rest
 
   def fit_normalizers(self, observations, actions, next_observations):
-    """Sets normalizers and limits to those of the data: `[M, O]`, action features `[M, A]`, `[M, O]`."""
+    """Sets normalizers and limits to those of the data: `[M, O]`, action features `[M, A]`,
+    `[M, O]`, numpy."""
     self.observation_normalizer.fit(observations)
     self.action_normalizer.fit(actions)
-    self.change_normalizer.fit(next_observations - observations)
+    self.change_normalizer.fit(self._changes(observations, next_observations))
     if self._margin:
-      lowest, highest = tf.reduce_min(next_observations, 0), tf.reduce_max(next_observations, 0)
+      following = self.observation_normalizer.normalize(next_observations)
+      lowest, highest = tf.reduce_min(following, 0), tf.reduce_max(following, 0)
       self.lower_limit.assign(lowest - self._margin * (highest - lowest))
       self.upper_limit.assign(highest + self._margin * (highest - lowest))
 
-  def normalize_inputs(self, observations, actions):
-    """Network inputs `[..., input_size]` from observations `[..., O]` and action features `[..., A]`."""
-    inputs = [self.observation_normalizer.normalize(observations), self.action_normalizer.normalize(actions)]
+  def network_inputs(self, states, actions):
+    """What networks read `[..., input_size]`, of states `[..., O]` and action features
+    `[..., A]`."""
+    parts = [states, self.action_normalizer.normalize(actions)]
     if self._angles:
-      angles = tf.gather(observations, self._angles, axis=-1)
-      inputs += [tf.sin(angles), tf.cos(angles), tf.sin(2 * angles), tf.cos(2 * angles)]
-    return tf.concat(inputs, -1)
+      angles = tf.gather(self.observation_normalizer.denormalize(states), self._angles, axis=-1)
+      angles = tf.cast(angles, tf.float32)
+      parts += [tf.sin(angles), tf.cos(angles), tf.sin(2 * angles), tf.cos(2 * angles)]
+    return tf.concat(parts, -1)
 
-  def normalize_changes(self, observations, next_observations):
-    """Network targets `[..., O]`."""
-    return self.change_normalizer.normalize(next_observations - observations)
+  def targets(self, observations, next_observations):
+    """What networks learn to predict `[..., O]`: the normalised change of state."""
+    return self.change_normalizer.normalize(self._changes(observations, next_observations))
+
+  def _changes(self, observations, next_observations):
+    """Changes of states in float64: a small change of a large number is lost in float32."""
+    change = tf.cast(next_observations, tf.float64) - tf.cast(observations, tf.float64)
+    return tf.math.divide_no_nan(change, self.observation_normalizer.std)
 
   def change_moments(self, unpacked, inputs):
     """Mean and log-variance of the normalised change.
@@ -153,12 +170,12 @@ class DynamicsEnsemble(tf.keras.Model):
     lower, upper = unpacked[1]
     return 0.01 * tf.reduce_sum(upper - lower, -1)
 
-  def next_observation(self, unpacked, observations, actions, noise=None):
+  def next_state(self, unpacked, states, actions, noise=None):
     """One step of all members.
 
     Args:
       unpacked: what `unpack` returned.
-      observations: `[K, M, O]`.
+      states: `[K, M, O]`.
       actions: `[K, M, A]`: continuous actions in [-1, 1], discrete ones one-hot.
       noise: standard normal `[K, M, O]` to sample: with the predicted variance of probabilistic members, with that of their
         errors on held-out data of deterministic ones; None for their means.
@@ -166,10 +183,10 @@ class DynamicsEnsemble(tf.keras.Model):
     Returns:
       `[K, M, O]`, clipped to the limits.
     """
-    mean, log_variance = self.change_moments(unpacked, self.normalize_inputs(observations, actions))
+    mean, log_variance = self.change_moments(unpacked, self.network_inputs(states, actions))
     if noise is not None:
       mean += noise * (replicas.rows(self.error_std)[:, None, :] if log_variance is None else tf.exp(0.5 * log_variance))
-    return self._limited(observations + self.change_normalizer.denormalize(mean))
+    return self._moved(states, mean)
 
   def call(self, inputs):
     """The distribution of the next observation under each member.
@@ -178,17 +195,24 @@ class DynamicsEnsemble(tf.keras.Model):
       inputs: a pair of observations `[M, O]` and action features `[M, A]`, the same for all members.
 
     Returns:
-      A TFP distribution with batch shape `[K, M]` and event shape `[O]`; `tfd.Deterministic` inside where members are.
-      Its mean is clipped to the limits, as in `next_observation`; samples are not.
+      A TFP distribution with batch shape `[K, M]` and event shape `[O]`, in units and type of the
+      observations; `tfd.Deterministic` inside where members are. Its mean is clipped to the
+      limits, as in `next_state`; samples are not.
     """
-    observations, actions = inputs
-    features = self.normalize_inputs(observations, actions)
-    features = tf.repeat(features[None], self.members, 0)
+    observations, actions = tf.convert_to_tensor(inputs[0]), inputs[1]
+    states = self.observation_normalizer.normalize(observations)
+    features = tf.repeat(self.network_inputs(states, actions)[None], self.members, 0)
     mean, log_variance = self.change_moments(self.unpack(self.parameters), features)
-    mean = self._limited(observations[None] + self.change_normalizer.denormalize(mean))
+    # Upon the observation itself, so that what has not varied in the data stays as it is.
+    moved = self.observation_normalizer.scale(self._moved(states[None], mean) - states[None])
+    mean = tf.cast(tf.cast(observations, tf.float64)[None] + moved, observations.dtype)
     if log_variance is None:
       return tfd.Independent(tfd.Deterministic(mean), 1)
-    return tfd.Independent(tfd.Normal(mean, self.change_normalizer.scale(tf.exp(0.5 * log_variance))), 1)
+    std = self.change_normalizer.scale(tf.exp(0.5 * log_variance))
+    std = self.observation_normalizer.scale(std)
+    return tfd.Independent(tfd.Normal(mean, tf.cast(std, mean.dtype)), 1)
 
-  def _limited(self, predicted):
-    return tf.clip_by_value(predicted, self.lower_limit, self.upper_limit)
+  def _moved(self, states, normalized_changes):
+    """States after a change, within the limits."""
+    change = tf.cast(self.change_normalizer.denormalize(normalized_changes), tf.float32)
+    return tf.clip_by_value(states + change, self.lower_limit, self.upper_limit)

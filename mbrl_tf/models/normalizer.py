@@ -4,84 +4,81 @@ import numpy as np
 import tensorflow as tf
 
 
+FLOAT32_ROUNDING = float(np.finfo(np.float32).eps)
+_MOST_DEVIATIONS = 1e6  # what is beyond is told apart by nobody, and could overflow
+
+
 class Normalizer(tf.Module):
-  """Shifts and scales a vector by the mean and standard deviation of the data it was fitted to."""
+  """Shifts and scales a vector by mean and deviation of the data, in whatever unit each entry is.
 
-  def __init__(self, size, least_std=0.0, epsilon=1e-8, name='normalizer'):
-    """Starts as the identity.
+  Statistics are kept, and differences taken, in float64, so that an entry times 10^k, shifted,
+  gives the same normalised values up to the rounding of the data: a small motion upon a large
+  offset survives where the data are float64. An entry that has not varied yet maps to 0: what its
+  rounding makes of a constant is no motion.
 
-    Args:
-      size: length of the vector.
-      least_std: a smaller standard deviation of the data is taken as this one, so that an entry that hardly varies in
-        the data is not blown up where it does.
-      epsilon: added to the standard deviation, so that constant entries map to 0.
-      name: of the module.
-    """
-    super().__init__(name=name)
-    self.mean = tf.Variable(tf.zeros([size]), trainable=False, name='mean')
-    self.std = tf.Variable(tf.ones([size]), trainable=False, name='std')
-    self._least_std, self._epsilon = least_std, epsilon
-
-  def fit(self, data):
-    """Sets mean and standard deviation to those of `data` `[M, size]`; the deviation is that of the population."""
-    mean, variance = tf.nn.moments(tf.cast(data, tf.float64), axes=[0])
-    self.mean.assign(tf.cast(mean, tf.float32))
-    self.std.assign(tf.maximum(tf.cast(tf.sqrt(variance), tf.float32), self._least_std))
-
-  def normalize(self, values):
-    """`[..., size]` to mean 0 and deviation 1."""
-    return (values - self.mean) / (self.std + self._epsilon)
-
-  def denormalize(self, values):
-    """The inverse of `normalize`."""
-    return values * (self.std + self._epsilon) + self.mean
-
-  def scale(self, deviations):
-    """Standard deviations in normalised units to those in the units of the data."""
-    return deviations * (self.std + self._epsilon)
-
-
-class RunningNormalizer(tf.Module):
-  """Shifts and scales a vector by mean and deviation of all data so far, in whatever unit each
-  entry is.
-
-  Counts are kept in float64, so that an entry times 10^k, shifted, gives the same normalised values
-  up to the rounding of float32. An entry that has not varied yet maps to 0.
+  Attributes:
+    mean: of the data, float64 `[size]`; a variable.
   """
 
-  def __init__(self, size, name='running_normalizer'):
+  def __init__(self, size, rounding=FLOAT32_ROUNDING, least_std=0.0, name='normalizer'):
     """Starts with no data, and maps everything to 0.
 
     Args:
       size: length of the vector.
+      rounding: of the data, as a share of them: of the type that they came in; one number, or
+        `[size]`.
+      least_std: a smaller deviation of the data is taken as this one, where their unit is known.
       name: of the module.
     """
     super().__init__(name=name)
+    self._rounding, self._least_std = rounding, least_std
     make = lambda value, name: tf.Variable(value, trainable=False, name=name)
     self._count = make(np.zeros([], np.float64), 'count')
     self._mean = make(np.zeros([size], np.float64), 'mean_64')
     self._squares = make(np.zeros([size], np.float64), 'squares')  # sum of squared deviations
-    self.mean = make(tf.zeros([size]), 'mean')
-    self.scale = make(tf.zeros([size]), 'scale')  # 1 / deviation; 0 of what has not varied
+
+  @property
+  def mean(self):
+    return self._mean
+
+  @property
+  def std(self):
+    """Deviation of the data, that of the population, float64 `[size]`; 0 of what has not varied."""
+    std = tf.sqrt(tf.math.divide_no_nan(tf.convert_to_tensor(self._squares), self._count))
+    moves = std > 4 * self._rounding * tf.abs(self._mean)
+    return tf.maximum(tf.where(moves, std, tf.zeros_like(std)), self._least_std)
+
+  def fit(self, data):
+    """Forgets what was, and takes `data` `[M, size]`, numpy, for all there is."""
+    for variable in (self._count, self._mean, self._squares):
+      variable.assign(np.zeros(variable.shape))
+    self.update(data)
 
   def update(self, data):
-    """Takes `data` `[M, size]`, numpy, into the counts (Chan et al. 1979, the parallel formula)."""
+    """Takes `data` `[M, size]`, numpy, into account (Chan et al. 1979, the parallel formula)."""
     data = np.asarray(data, np.float64)
-    count, mean, squares = self._count.numpy(), self._mean.numpy(), self._squares.numpy()
-    total, difference = count + len(data), data.mean(0) - mean
-    squares = squares + data.var(0) * len(data) + np.square(difference) * count * len(data) / total
-    mean = mean + difference * len(data) / total
-    std = np.sqrt(squares / total)
-    # What rounding to float32 makes of a constant is no motion.
-    moves = std > 4 * np.finfo(np.float32).eps * np.abs(mean)
-    scale = np.where(moves, 1 / np.where(moves, std, 1), 0)
-    for variable, value in ((self._count, total), (self._mean, mean), (self._squares, squares),
-                            (self.mean, mean), (self.scale, scale)):
-      variable.assign(value.astype(variable.dtype.as_numpy_dtype))
+    count, squares = self._count.numpy(), self._squares.numpy()
+    # Sums of differences from what is known, so that a constant comes out as exactly one.
+    mean = self._mean.numpy() if count else data[0]
+    data, total = data - mean, count + len(data)
+    self._squares.assign(
+        squares + data.var(0) * len(data) + np.square(data.mean(0)) * count * len(data) / total)
+    self._mean.assign(mean + data.mean(0) * len(data) / total)
+    self._count.assign(total)
 
   def normalize(self, values):
-    """`[..., size]` to mean 0 and deviation 1."""
-    return (values - self.mean) * self.scale
+    """`[..., size]` to mean 0 and deviation 1, float32."""
+    shifted = tf.cast(values, tf.float64) - self._mean
+    normalized = tf.math.divide_no_nan(shifted, self.std)
+    return tf.cast(tf.clip_by_value(normalized, -_MOST_DEVIATIONS, _MOST_DEVIATIONS), tf.float32)
+
+  def denormalize(self, values):
+    """The inverse of `normalize`, float64; the mean where nothing has varied."""
+    return self._mean + self.scale(values)
+
+  def scale(self, deviations):
+    """Standard deviations in normalised units to those in the units of the data, float64."""
+    return tf.cast(deviations, tf.float64) * self.std
 
 
 class RewardUnit(tf.Module):

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -15,6 +16,8 @@ class Observations:
     specs: key to `types.ArraySpec`; a single array has the key `observation`.
     images: keys of the images, sorted.
     vector_size: length of the joined vector; 0 where there are images alone.
+    dtype: of the joined vector: float64 where one of its parts is, otherwise float32.
+    rounding: of each of its entries, as a share of it, numpy `[vector_size]`.
   """
 
   def __init__(self, spec):
@@ -25,15 +28,17 @@ class Observations:
         key: array.shape for key, array in sorted(self.specs.items()) if key not in self.images}
     self._sizes = [math.prod(shape) for shape in self._shapes.values()]
     self.vector_size = sum(self._sizes)
+    floats = [np.result_type(self.specs[key].dtype, np.float32) for key in self._shapes]
+    self.dtype = np.result_type(np.float32, *floats)
+    self.rounding = np.repeat([np.finfo(dtype).eps for dtype in floats], self._sizes)
 
   def joined(self, observation):
-    """All that is no image, of an observation or of a dict by key, as float32 `[...,
-    vector_size]`."""
+    """All that is no image, of an observation or of a dict by key, as `[..., vector_size]`."""
     observation, flat = by_key(observation), []
     for (key, shape), size in zip(self._shapes.items(), self._sizes):
       value = observation[key]
       lead = tf.shape(value)[:value.shape.rank - len(shape)]
-      flat.append(tf.reshape(tf.cast(value, tf.float32), tf.concat([lead, [size]], 0)))
+      flat.append(tf.reshape(tf.cast(value, self.dtype), tf.concat([lead, [size]], 0)))
     return tf.concat(flat, -1)
 
   def split(self, vector):

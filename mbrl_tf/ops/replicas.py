@@ -125,9 +125,9 @@ def rows(value, axis=0):
   return tf.slice(value, begin, [*value.shape[:axis], size, *value.shape[axis + 1:]])
 
 
-def normal(shape, seed, axis=0, dtype=tf.float32):
+def normal(shape, seed, axis=0):
   """Standard normal noise for this replica's rows along an axis; `shape` is that of the rows."""
-  return rows(tf.random.stateless_normal(_whole(shape, axis), seed, dtype=dtype), axis)
+  return rows(tf.random.stateless_normal(_whole(shape, axis), seed), axis)
 
 
 def uniform(shape, seed, axis=0):

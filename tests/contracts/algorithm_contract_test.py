@@ -35,7 +35,8 @@ TINY_MBMPO = {'environment.num_envs': 2, 'environment.time_limit': 10, 'collect.
               'ensemble.batch_size': 10, 'ensemble.max_epochs': 2, 'imagination.horizon': 4, 'imagination.rollouts_per_task': 4,
               'meta.updates_per_iteration': 1, 'meta.outer_epochs': 2}
 VARIANTS = {
-    ('mbmpo', 'normalized policy'): {**TINY_MBMPO, 'policy.normalize_observations': True},
+    ('mbmpo', 'policy of observations as they are'): {
+        **TINY_MBMPO, 'policy.normalize_observations': False},
     ('mbmpo', 'noise of probabilistic members'): {
         **TINY_MBMPO, 'ensemble.probabilistic': True, 'imagination.member_noise': True},
     ('mbmpo', 'noise of deterministic members'): {**TINY_MBMPO, 'imagination.member_noise': True},

@@ -41,6 +41,22 @@ def test_every_slice_of_an_episode(tmp_path, cache_bytes):
         np.testing.assert_array_equal(read(reader, 0, first, count), np.arange(first, first + count))
 
 
+def test_floats_are_shown_in_the_types_of_the_task_whatever_they_were_stored_in(tmp_path):
+  store = episodes.EpisodeStore(tmp_path)
+  stored = {'fine': 1e6 + 1e-7 * np.arange(4)[:, None], 'coarse': np.arange(4.0)[:, None],
+            'bytes': np.zeros([4, 2], np.uint8)}
+  nothing = np.zeros(3, np.float32)
+  store.append(types.Episode(stored, nothing[:, None], nothing, nothing > 0))
+  older = {**stored, 'fine': stored['fine'].astype(np.float32)}
+  store.append(types.Episode(older, nothing[:, None], nothing, nothing > 0))
+  spec = {'fine': types.ArraySpec((1,), 'float64'), 'coarse': types.ArraySpec((1,), 'float32'),
+          'bytes': types.ArraySpec((2,), 'uint8')}
+  batch = sequences.SequenceView(store, observation=spec).batch(6, 5, seed=0)
+  assert {key: array.dtype.name for key, array in batch.observation.items()} == {
+      key: array.dtype for key, array in spec.items()}
+  assert set(np.unique(batch.observation['fine'])) == {*stored['fine'][:, 0], 1e6}
+
+
 def test_the_least_recently_used_block_is_dropped(tmp_path):
   store = episodes.EpisodeStore(tmp_path)
   store.append(image_episode(4 * episodes.BLOCK_ROWS - 1))

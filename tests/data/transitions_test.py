@@ -32,6 +32,17 @@ def test_transitions_of_two_episodes_by_hand(tmp_path):
   assert shown.reward.dtype == np.float32 and shown.terminated.dtype == bool
 
 
+def test_observations_are_float64_whatever_they_were_stored_in(tmp_path):
+  store = episodes.EpisodeStore(tmp_path)
+  fine = numbered_episode(0, 2)._replace(observation=1e6 + 1e-7 * np.arange(6.0).reshape(3, 2))
+  store.append(numbered_episode(0, 2))
+  store.append(fine)
+  view = transitions.TransitionView(store, 100)
+  assert view.initial_observations().dtype == np.float64
+  np.testing.assert_array_equal(view.transitions().observation[2:], fine.observation[:-1])
+  np.testing.assert_array_equal(view.transitions().next_observation[:2, 0], [1, 2])
+
+
 @pytest.mark.parametrize('capacity', [1, 3, 7, 20, 1000])
 def test_only_the_newest_stay_whatever_the_episode_lengths(tmp_path, capacity):
   store = episodes.EpisodeStore(tmp_path)
@@ -111,5 +122,6 @@ def test_an_episode_of_another_task_is_told(tmp_path):
   view.transitions()
   other = numbered_episode(10, 2)
   store.append(other._replace(observation=np.concatenate([other.observation, other.observation], 1)))
-  with pytest.raises(errors.UserError, match=r"Those before have .*float32\[2\].*Received: episode=1 with .*float32\[4\]"):
+  told = r'Those before have .*float64\[2\].*Received: episode=1 with .*float64\[4\]'
+  with pytest.raises(errors.UserError, match=told):
     view.transitions()

@@ -38,7 +38,15 @@ def moved(ensemble, scale=0.3):
 
 
 def predictions(ensemble, noise=None):
-  return ensemble.next_observation(ensemble.unpack(ensemble.parameters), tiled(OBSERVATIONS), tiled(ACTIONS), noise).numpy()
+  """In the units of the observations."""
+  units = ensemble.observation_normalizer
+  following = ensemble.next_state(ensemble.unpack(ensemble.parameters),
+                                  tiled(units.normalize(OBSERVATIONS)), tiled(ACTIONS), noise)
+  return units.denormalize(following).numpy()
+
+
+def inputs_of(ensemble):
+  return ensemble.network_inputs(ensemble.observation_normalizer.normalize(OBSERVATIONS), ACTIONS)
 
 
 def test_members_predict_the_normalised_change():
@@ -120,7 +128,7 @@ def test_the_penalty_draws_the_bounds_together():
 def test_noise_spreads_probabilistic_members_by_their_deviation():
   ensemble = moved(make(probabilistic=True))
   noise = tf.random.stateless_normal([K, M, O], [3, 3])
-  features = tf.tile(ensemble.normalize_inputs(OBSERVATIONS, ACTIONS)[None], [K, 1, 1])
+  features = tiled(inputs_of(ensemble))
   log_variance = ensemble.change_moments(ensemble.unpack(ensemble.parameters), features)[1].numpy()
   expected = predictions(ensemble) + np.exp(log_variance / 2) * (NEXT - OBSERVATIONS).std(0) * noise
   np.testing.assert_allclose(predictions(ensemble, noise), expected, rtol=1e-4, atol=1e-4)
@@ -149,10 +157,13 @@ def test_the_model_called_agrees_with_its_step(probabilistic, margin):
   np.testing.assert_allclose(free((OBSERVATIONS, ACTIONS)).stddev(), spread, rtol=1e-3, atol=1e-5)
 
 
-def test_predictions_stay_within_the_published_limit():
+def test_predictions_stay_within_a_thousand_deviations():
   ensemble = make()
-  ensemble.biases[-1].assign(tf.fill([K, O], 1e7))
-  np.testing.assert_array_equal(predictions(ensemble), np.full([K, M, O], 1000.))
+  for sign in (-1, 1):
+    ensemble.biases[-1].assign(tf.fill([K, O], sign * 1e7))
+    expected = np.tile(OBSERVATIONS.mean(0) + sign * 1000 * OBSERVATIONS.std(0), [K, M, 1])
+    np.testing.assert_allclose(predictions(ensemble), expected, rtol=1e-5)
+    np.testing.assert_allclose(ensemble((OBSERVATIONS, ACTIONS)).mean(), expected, rtol=1e-5)
 
 
 def test_a_margin_keeps_predictions_near_the_data():
@@ -169,9 +180,52 @@ def test_constant_observations_stay_constant():
   following = np.column_stack([NEXT[:, 0], np.full(M, 0.3, np.float32)])
   ensemble = moved(make())
   ensemble.fit_normalizers(constant, ACTIONS, following)
-  predicted = ensemble.next_observation(ensemble.unpack(ensemble.parameters), tiled(constant), tiled(ACTIONS))
+  units = ensemble.observation_normalizer
+  predicted = units.denormalize(ensemble.next_state(
+      ensemble.unpack(ensemble.parameters), tiled(units.normalize(constant)), tiled(ACTIONS)))
   np.testing.assert_allclose(predicted[..., 1], np.full([K, M], 0.3), rtol=1e-6)
   assert np.ptp(predicted[..., 0]) > 0.1
+  # One that differs from the data, which say nothing of how it would change.
+  constant[:, 1] = 7
+  np.testing.assert_array_equal(ensemble((constant, ACTIONS)).mean()[..., 1], np.full([K, M], 7))
+
+
+def data_in_units(scale, shift, dtype):
+  """The data of this file as `[3]` of observations, actions, next observations in other units."""
+  changed = lambda data: (data.astype(np.float64) * scale + shift).astype(dtype)
+  return changed(OBSERVATIONS), ACTIONS, changed(NEXT)
+
+
+@pytest.mark.parametrize('dtype, shift', [
+    ('f4', 0), ('f4', 300), ('f8', 0), ('f8', 1e6), ('f8', -1e6)])
+@pytest.mark.parametrize('margin', [0.0, 0.2])
+def test_the_units_of_observations_matter_to_nothing_that_is_learned(dtype, shift, margin):
+  """Entries times 10^k, and shifted by so many of these units."""
+  settings = {'rounding': np.finfo(dtype).eps, 'probabilistic': True, 'observation_margin': margin}
+  expected = moved(make(**settings))
+  distribution = expected((OBSERVATIONS, ACTIONS))
+  mean, std = distribution.mean().numpy(), distribution.stddev().numpy()
+  # What the type leaves of a change, in deviations of changes: these are 0.2, entries up to 10.
+  error = 4 * np.finfo(dtype).eps * (abs(shift) + 20) / 0.2
+  for power in range(-6, 7):
+    scale = np.array([10.0**power, 10.0**-power])
+    data = data_in_units(scale, shift * scale, dtype)
+    ensemble = moved(make(**settings))
+    ensemble.fit_normalizers(*data)
+    states, unchanged = (of.observation_normalizer.normalize(given) for of, given in (
+        (ensemble, data[0]), (expected, OBSERVATIONS)))
+    np.testing.assert_allclose(states, unchanged, atol=error + 1e-6)
+    np.testing.assert_allclose(
+        ensemble.targets(data[0], data[2]), expected.targets(OBSERVATIONS, NEXT),
+        atol=2 * error + 2e-5)
+    np.testing.assert_allclose(ensemble.lower_limit, expected.lower_limit, rtol=1e-4)
+    np.testing.assert_allclose(ensemble.upper_limit, expected.upper_limit, rtol=1e-4)
+    predicted = ensemble((data[0], ACTIONS))
+    assert predicted.dtype.as_numpy_dtype == np.dtype(dtype).type
+    np.testing.assert_allclose(
+        predicted.mean().numpy().astype(np.float64) / scale - shift, mean, rtol=1e-5,
+        atol=2 * error + 1e-5)
+    np.testing.assert_allclose(predicted.stddev() / scale, std, rtol=1e-4 + error)
 
 
 @pytest.mark.parametrize('settings', [{}, {'weight_normalization': True}, {'probabilistic': True, 'weight_normalization': True}])
@@ -191,8 +245,8 @@ def test_members_see_sines_and_cosines_of_angles():
   ensemble.fit_normalizers(OBSERVATIONS, ACTIONS, OBSERVATIONS + 1)
   plain = make()
   plain.fit_normalizers(OBSERVATIONS, ACTIONS, OBSERVATIONS + 1)
-  inputs, angle = ensemble.normalize_inputs(OBSERVATIONS, ACTIONS).numpy(), np.asarray(OBSERVATIONS)[:, 1]
+  inputs, angle = inputs_of(ensemble).numpy(), np.asarray(OBSERVATIONS)[:, 1]
   assert inputs.shape[-1] == ensemble.input_size == ensemble.kernels[0].shape[1]
-  np.testing.assert_array_equal(inputs[:, :O + A], plain.normalize_inputs(OBSERVATIONS, ACTIONS))
+  np.testing.assert_array_equal(inputs[:, :O + A], inputs_of(plain))
   expected = np.stack([np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)], -1)
   np.testing.assert_allclose(inputs[:, O + A:], expected, rtol=1e-5, atol=1e-6)

@@ -26,6 +26,19 @@ def test_images_and_vectors_are_told_apart():
       tested.specs) == set(SPEC)
 
 
+def test_what_is_joined_is_float64_where_a_part_is():
+  spec = {'coarse': types.ArraySpec((2,), 'float32'), 'fine': types.ArraySpec((1,), 'float64'),
+          'memory': types.ArraySpec((1,), 'uint8')}
+  tested = observations.Observations(spec)
+  value = {'coarse': np.array([1, 2], 'f'), 'fine': np.array([1e6 + 1e-7]), 'memory': np.uint8([9])}
+  joined = tested.joined({key: tf.constant(array) for key, array in value.items()})
+  np.testing.assert_array_equal(joined, [1, 2, 1e6 + 1e-7, 9])
+  np.testing.assert_allclose(tested.rounding[:3], [2.0**-23, 2.0**-23, 2.0**-52])
+  # One that was stored before, when all were float32.
+  older = {key: tf.constant(array.astype('f')) for key, array in value.items()}
+  assert tested.joined(older).dtype == tf.float64
+
+
 def test_all_but_images_is_joined_in_the_order_of_the_keys_and_split_again():
   tested = observations.Observations(SPEC)
   for lead in ((), (5,), (2, 3)):

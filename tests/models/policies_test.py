@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mbrl_tf.models import policies
+from mbrl_tf.models import normalizer, policies
 
 OBSERVATIONS = np.random.default_rng(0).normal(size=[2, 5, 3]).astype(np.float32)
 
@@ -90,38 +90,45 @@ def test_the_first_gaussian_policy_acts_around_0_where_asked():
   assert np.abs(scaled(OBSERVATIONS).mean()).max() < 0.05 < np.abs(plain(OBSERVATIONS).mean()).max()
 
 
-def test_renormalizing_keeps_what_the_policy_does_where_asked():
-  policy = policies.GaussianPolicy(3, 2, (4,), [1, 2], normalize_observations=True)
-  observations = tf.random.stateless_normal([5, 3], [3, 4]) * 3 + 1
-  policy.renormalize(tf.constant([1., 2., 3.]), tf.constant([.5, 2., 0.]), keep_function=False)
-  before = policy(observations).mean()
-  np.testing.assert_allclose(
-      before, policy.distribution([tf.convert_to_tensor(p) for p in policy.parameters], observations).mean())
-  policy.renormalize(tf.constant([-1., 0., 2.9]), tf.constant([1.5, 1., .1]), keep_function=True)
-  np.testing.assert_allclose(policy(observations).mean(), before, rtol=2e-3, atol=2e-3)
-  policy.renormalize(tf.constant([0., 0., 0.]), tf.constant([1., 1., 1.]), keep_function=False)
-  assert np.abs(policy(observations).mean() - before).max() > .01
+def normalizer_of(mean, std):
+  """Fitted to data of this mean and deviation."""
+  result = normalizer.Normalizer(len(mean), rounding=1e-15)
+  result.fit(np.array(mean) + np.outer([-1, 1], std))
+  return result
+
+
+def refitted(policy, mean, std):
+  """Fits a policy's normalizer anew and returns what it was."""
+  before = tf.convert_to_tensor(policy.normalizer.mean), policy.normalizer.std
+  policy.normalizer.fit(np.array(mean) + np.outer([-1, 1], std))
+  return before
 
 
 @pytest.mark.parametrize('make', [
-    lambda: policies.GaussianPolicy(3, 2, (4,), [1, 2], normalize_observations=True),
-    lambda: policies.CategoricalPolicy(3, 4, (4,), [1, 2], normalize_observations=True)])
-def test_a_moved_normalizer_leaves_what_was_learned(make):
-  policy = make()
-  policy.renormalize(tf.constant([1., -2., 0.]), tf.constant([2., 0.5, 1.]), keep_function=False)
+    lambda units: policies.GaussianPolicy(3, 2, (4,), [1, 2], normalizer=units),
+    lambda units: policies.CategoricalPolicy(3, 4, (4,), [1, 2], normalizer=units)])
+def test_a_normalizer_that_moves_leaves_what_was_learned(make):
+  policy = make(normalizer_of([1., -2e6, 0.], [2., 5e-4, 0.]))
   policy.kernels[-1].assign(tf.random.stateless_normal(policy.kernels[-1].shape, [1, 1]))
-  output = lambda: policy._network([tf.convert_to_tensor(p) for p in policy.parameters], OBSERVATIONS[0]).numpy()
+  observations = np.float64(OBSERVATIONS[0]) * [1, 1e-3, 1] + [0, -2e6, 0]
+  output = lambda: policy._network(
+      [tf.convert_to_tensor(p) for p in policy.parameters], policy.read(observations)).numpy()
   before = output()
-  policy.renormalize(tf.constant([0., 1., 0.3]), tf.constant([1., 3., 0.]), keep_function=True)
+  policy.keep_function(*refitted(policy, [0., -2e6 + 1e-3, 0.3], [1., 3e-3, 0.7]))
   np.testing.assert_allclose(output(), before, rtol=1e-3, atol=1e-4)
-  policy.renormalize(tf.constant([5., 5., 5.]), tf.constant([1., 1., 1.]), keep_function=False)
+  refitted(policy, [5., 5., 5.], [1., 1., 1.])
   assert not np.allclose(output(), before, atol=1e-2)
 
 
 def test_a_normalized_policy_sees_observations_in_deviations():
-  policy = policies.GaussianPolicy(3, 2, (4,), [1, 2], normalize_observations=True)
-  mean, std = np.array([1., -2., 0.], np.float32), np.array([2., 0.5, 1.], np.float32)
-  policy.renormalize(tf.constant(mean), tf.constant(std), keep_function=False)
+  mean, std = np.array([1., -2., 0.]), np.array([2., 0.5, 1.])
+  policy = policies.GaussianPolicy(3, 2, (4,), [1, 2], normalizer=normalizer_of(mean, std))
   expected = network(policy.parameters, (OBSERVATIONS[0] - mean) / std)
   np.testing.assert_allclose(policy(OBSERVATIONS[0]).mean(), expected, rtol=1e-4, atol=1e-5)
   assert {id(v) for v in policy.trainable_variables} == {id(p) for p in policy.parameters}
+
+
+def test_other_policies_see_them_as_they_are():
+  expected = network(gaussian().parameters, OBSERVATIONS[0])
+  seen = OBSERVATIONS[0].astype(np.float64)
+  np.testing.assert_allclose(gaussian()(seen).mean(), expected, rtol=1e-4, atol=1e-5)

@@ -76,7 +76,8 @@ def build(config, spec, driver, store, seed, strategy=None):
   Raises:
     UserError: images that the convolutions cannot take.
   """
-  view = sequences_lib.SequenceView(store, config.replay.capacity, config.replay.cache_mib * _MIB)
+  view = sequences_lib.SequenceView(
+      store, config.replay.capacity, config.replay.cache_mib * _MIB, spec.observation)
   parts = Parts(config, spec, seed, strategy)
   # No part of the checkpoint: it is set anew from the exploring policy in each iteration, and has no generator of its own.
   snapshot = policy.DreamerPolicy(*_acting_models(config, spec), spec, parts.exploring_policy.generator,

@@ -143,7 +143,8 @@ class WorldModel(tf.Module):
     if self.vector_encoder is None:
       return images, None
     joined = self._observations.joined(observation)
-    return images, distributions.symlog(joined) if self._config.vector_symlog else joined
+    joined = distributions.symlog(joined) if self._config.vector_symlog else joined
+    return images, tf.cast(joined, tf.float32)
 
   def _embedding(self, images, vector):
     parts = [tf.cast(self.image_encoders[key](images[key]), tf.float32) for key in self.images]

@@ -1,5 +1,6 @@
 """Puts the parts of MB-MPO together."""
 
+import numpy as np
 import tensorflow as tf
 
 from mbrl_tf import errors, types
@@ -39,7 +40,8 @@ class Parts(tf.Module):
     first_seeds = [seeds.next_seed(self.generator) for _ in range(2)]
     with (strategy or tf.distribute.get_strategy()).scope():
       self.ensemble = _make_ensemble(config, spec, first_seeds[0])
-      self.policy = _make_policy(config.policy, spec, first_seeds[1])
+      self.policy = _make_policy(
+          config.policy, spec, first_seeds[1], self.ensemble.observation_normalizer)
       self.imagination = imagination.Imagination(self.ensemble, self.policy, spec, config.imagination)
       self.fit = ensemble_fit.EnsembleFit(self.ensemble, config.ensemble, config.collect.capacity)
       self.meta_learner = meta_learner.MetaLearner(self.policy, self.imagination, members, config.meta)
@@ -71,7 +73,7 @@ def build(config, spec, driver, store, seed, strategy=None):
     UserError: where the task has no reward function or one that cannot be imagined with, or observations that are not one vector.
   """
   is_vector = isinstance(spec.observation, types.ArraySpec) and len(spec.observation.shape) == 1
-  if not is_vector or spec.observation.dtype != 'float32':
+  if not is_vector or spec.observation.dtype not in ('float32', 'float64'):
     raise errors.UserError(
         'MB-MPO needs observations that are one vector of floats; gymnasium.wrappers.FlattenObservation makes one of a dict. '
         f'Received: {spec.name} with observation={spec.observation!r}')
@@ -87,7 +89,7 @@ def build(config, spec, driver, store, seed, strategy=None):
 
 def _require_batched(spec):
   """Raises `UserError` unless the task's functions compile on a batch `[2, 3, ...]`, and return a number or a truth for each row."""
-  observation = tf.TensorSpec([2, 3, *spec.observation.shape], tf.float32)
+  observation = tf.TensorSpec([2, 3, *spec.observation.shape], tf.as_dtype(spec.observation.dtype))
   action = tf.TensorSpec([2, 3, *spec.action.shape], tf.float32 if spec.action.num_values is None else tf.int32)
   for name, function, arguments, dtype in (
       ('reward_function', spec.reward, (observation, action, observation), tf.float32),
@@ -115,13 +117,14 @@ def _make_ensemble(config, spec, seed):
   return dynamics_ensemble.DynamicsEnsemble(
       size, spec.action.num_values or spec.action.shape[0], settings.members, settings.hidden_sizes, seed,
       settings.activation, settings.probabilistic, settings.weight_normalization, settings.observation_margin,
-      settings.angles)
+      settings.angles, np.finfo(spec.observation.dtype).eps)
 
 
-def _make_policy(config, spec, seed):
+def _make_policy(config, spec, seed, normalizer):
+  normalizer = normalizer if config.normalize_observations else None
   if spec.action.num_values is not None:
-    return policies.CategoricalPolicy(spec.observation.shape[0], spec.action.num_values, config.hidden_sizes, seed,
-                                      config.normalize_observations)
+    return policies.CategoricalPolicy(
+        spec.observation.shape[0], spec.action.num_values, config.hidden_sizes, seed, normalizer)
   return policies.GaussianPolicy(
       spec.observation.shape[0], spec.action.shape[0], config.hidden_sizes, seed, config.initial_std, config.min_std,
-      config.normalize_observations, config.output_scale)
+      normalizer, config.output_scale)

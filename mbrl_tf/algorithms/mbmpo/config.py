@@ -42,7 +42,8 @@ class EnsembleConfig:
     probabilistic: predict a variance and train on the Gaussian likelihood; otherwise on the squared error.
     weight_normalization: kernels as direction and length.
     observation_margin: predictions are kept inside the range of the data, widened at each side by this share of it, so
-      that a rollout that leaves what the members know cannot run away; 0 for no such limit, as published.
+      that a rollout that leaves what the members know cannot run away; 0 for a thousand
+      deviations, as published for observations of deviations around 1.
     angles: entries of the observation that are angles in radians, of which members see sines and cosines as well; not
       published.
     learning_rate: of Adam.
@@ -85,14 +86,15 @@ class PolicyConfig:
     initial_std: of the actions, whose range is [-1, 1].
     min_std: lower bound of the standard deviation, at most the initial one. As in the authors' code, one that has sunk below it
       has no gradient and stays there.
-    normalize_observations: by mean and deviation of the real data, not published.
+    normalize_observations: by mean and deviation of the real data, so that their units do not
+      matter; in the published configs policy and baseline of advantages read them as they are.
     output_scale: of a Gaussian policy's first mean actions, in units of those of the authors' code, whose layers are alike; RLlib
       begins with about a hundredth.
   """
   hidden_sizes: Tuple[int, ...] = (32, 32)
   initial_std: float = 1.0
   min_std: float = 1e-6
-  normalize_observations: bool = False
+  normalize_observations: bool = True
   output_scale: float = 1.0
 
 

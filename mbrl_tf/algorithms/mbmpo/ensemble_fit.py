@@ -232,8 +232,9 @@ class EnsembleFit(tf.Module):
     """Fits the normalizers to all the data, and returns padded inputs and targets."""
     ensemble = self._ensemble
     ensemble.fit_normalizers(transitions.observation, action_features, transitions.next_observation)
-    inputs = ensemble.normalize_inputs(transitions.observation, action_features).numpy()
-    targets = ensemble.normalize_changes(transitions.observation, transitions.next_observation).numpy()
+    states = ensemble.observation_normalizer.normalize(transitions.observation)
+    inputs = ensemble.network_inputs(states, action_features).numpy()
+    targets = ensemble.targets(transitions.observation, transitions.next_observation).numpy()
     room = ((0, self._capacity - len(inputs)), (0, 0))
     return tf.constant(np.pad(inputs, room)), tf.constant(np.pad(targets, room))
 

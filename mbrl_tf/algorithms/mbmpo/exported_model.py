@@ -16,16 +16,16 @@ class ExportedModel(tf.Module):
     """
     super().__init__(name='dynamics_model')
     self.ensemble, self._imagination, self._spec = ensemble, imagination, spec
-    discrete = spec.action.num_values is not None
+    discrete, observed = spec.action.num_values is not None, spec.observation
     self.predict = tf.function(self._predict, input_signature=[
-        tf.TensorSpec([None, *spec.observation.shape], tf.float32, 'observation'),
+        tf.TensorSpec([None, *observed.shape], tf.as_dtype(observed.dtype), 'observation'),
         tf.TensorSpec([None, *spec.action.shape], tf.int64 if discrete else tf.float32, 'action')])
 
   def _predict(self, observation, action):
     """One step under each member.
 
     Args:
-      observation: `[B, O]`.
+      observation: `[B, O]`, in the task's units and type.
       action: `[B, A]` in [-1, 1], or int64 `[B]`.
 
     Returns:

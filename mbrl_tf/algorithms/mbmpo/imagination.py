@@ -17,7 +17,7 @@ class Imagination:
 
     Args:
       ensemble: `DynamicsEnsemble` of K members.
-      policy: a model with `distribution(parameters, observations)`.
+      policy: a `ParametricPolicy`; its normalizer, where it has one, is the ensemble's.
       spec: `types.EnvironmentSpec`, with a reward function.
       config: `ImaginationConfig`.
     """
@@ -33,7 +33,7 @@ class Imagination:
 
     Args:
       parameters: of K policies, a list of `[K, ...]`.
-      starts: `[K, B, O]`.
+      starts: observations `[K, B, O]`.
       seed: int32 `[2]`.
 
     Returns:
@@ -46,38 +46,51 @@ class Imagination:
     horizon = self._config.horizon
     unpacked = self._ensemble.unpack([replicas.rows(p) for p in self._ensemble.parameters])
     seeds = tf.random.experimental.stateless_split(seed, 2 * horizon)
-    alive = tf.ones(tf.shape(starts)[:2], starts.dtype)
+    alive = tf.ones(tf.shape(starts)[:2])
 
-    def step(t, observations, alive, arrays):
-      noise = self._policy.noise(observations.shape[:2], seeds[2 * t])
-      actions = self._policy.sample(self._policy.distribution(parameters, observations), noise)
+    def step(t, states, alive, arrays):
+      inputs = self._policy_inputs(states)
+      noise = self._policy.noise(states.shape[:2], seeds[2 * t])
+      actions = self._policy.sample(self._policy.distribution(parameters, inputs), noise)
       actions = tf.ensure_shape(actions, starts.shape[:2] + self._spec.action.shape)
-      following, rewards, terminated = self._transition(unpacked, observations, actions, seeds[2 * t + 1])
-      row = (observations, actions, tf.where(alive > 0, rewards, tf.zeros_like(rewards)), alive)
+      following, rewards, terminated = self._transition(unpacked, states, actions, seeds[2 * t + 1])
+      row = (inputs, actions, tf.where(alive > 0, rewards, tf.zeros_like(rewards)), alive)
       arrays = [array.write(t, value) for array, value in zip(arrays, row)]
-      # A rollout that ended keeps its last observation: whatever the model predicts from there must not overflow.
+      # A rollout that ended keeps its last state: whatever the model predicts from there must
+      # not overflow.
       going = alive[..., None] * tf.ones_like(following) > 0
       alive = tf.where(terminated, tf.zeros_like(alive), alive)
-      return t + 1, tf.where(going, following, observations), alive, arrays
+      return t + 1, tf.where(going, following, states), alive, arrays
 
-    action_dtype = tf.int32 if self._spec.action.num_values is not None else starts.dtype
+    action_dtype = tf.int32 if self._spec.action.num_values is not None else tf.float32
     arrays = [tf.TensorArray(dtype, horizon, element_shape=shape) for dtype, shape in (
-        (starts.dtype, starts.shape), (action_dtype, starts.shape[:2] + self._spec.action.shape),
-        (starts.dtype, starts.shape[:2]), (starts.dtype, starts.shape[:2]))]
-    arrays = tf.while_loop(lambda t, *_: t < horizon, step, (tf.constant(0), starts, alive, arrays),
+        (tf.float32, starts.shape), (action_dtype, starts.shape[:2] + self._spec.action.shape),
+        (tf.float32, starts.shape[:2]), (tf.float32, starts.shape[:2]))]
+    states = self._ensemble.observation_normalizer.normalize(starts)
+    arrays = tf.while_loop(lambda t, *_: t < horizon, step, (tf.constant(0), states, alive, arrays),
                            maximum_iterations=horizon)[-1]
     return types.Rollouts(*(array.stack() for array in arrays))
 
-  def _transition(self, unpacked, observations, actions, seed):
-    noise = None
-    if self._config.member_noise:
-      noise = replicas.normal(observations.shape, seed, dtype=observations.dtype)
-    following = self._ensemble.next_observation(unpacked, observations, self.action_features(actions), noise)
+  def _policy_inputs(self, states):
+    """What the policy reads of imagined states, which a normalizer has made already."""
+    if self._policy.normalizer is not None:
+      return states
+    return self._policy.read(self._observations(states))
+
+  def _observations(self, states):
+    """What the simulator would show, in its own units and type."""
+    observations = self._ensemble.observation_normalizer.denormalize(states)
+    return tf.cast(observations, self._spec.observation.dtype)
+
+  def _transition(self, unpacked, states, actions, seed):
+    noise = replicas.normal(states.shape, seed) if self._config.member_noise else None
+    following = self._ensemble.next_state(unpacked, states, self.action_features(actions), noise)
     seen = actions if self._spec.action.num_values is not None else self.action_features(actions)
-    rewards = self._spec.reward(observations, seen, following)
+    shown = self._observations(following)
+    rewards = self._spec.reward(self._observations(states), seen, shown)
     if self._spec.terminated is None:
       return following, rewards, tf.zeros(tf.shape(rewards), tf.bool)
-    return following, rewards, self._spec.terminated(following)
+    return following, rewards, self._spec.terminated(shown)
 
   def advantages(self, rollouts):
     """Advantages from a linear baseline that is fitted to these rollouts, standardised in each task.

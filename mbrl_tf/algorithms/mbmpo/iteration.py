@@ -44,12 +44,12 @@ class MBMPO:
       yield types.Report({**collected.metrics, **told, **clock.read()}, summaries.histograms(parts))
 
   def _fit(self):
-    """Fits the ensemble, and the normalizer of a policy that has one, to all real data."""
-    parts = self.state
+    """Fits the ensemble, and with it the normalizer that a policy may share, to all real data."""
+    parts, normalizer = self.state, self.state.policy.normalizer
+    before = normalizer and (tf.convert_to_tensor(normalizer.mean), normalizer.std)
     fit = parts.fit.fit(self._transitions.transitions(), self._action_features(), seeds.next_integer(parts.generator))
-    if parts.policy.normalizer is not None:
-      observed = parts.ensemble.observation_normalizer
-      parts.policy.renormalize(observed.mean, observed.std, keep_function=bool(parts.iteration > 0))
+    if before and parts.iteration > 0:  # before, it has learned nothing
+      parts.policy.keep_function(*before)
     return fit
 
   def _adapt(self):

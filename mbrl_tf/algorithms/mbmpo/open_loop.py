@@ -38,14 +38,15 @@ class OpenLoop:
     """
     shape = (self._episodes, self._horizon)
     actions = np.zeros(shape + np.shape(episodes[0].action)[1:], episodes[0].action.dtype)
-    observations = np.zeros((shape[0], shape[1] + 1) + np.shape(episodes[0].observation)[1:], np.float32)
+    states = np.zeros((shape[0], shape[1] + 1) + np.shape(episodes[0].observation)[1:], np.float32)
     mask = np.zeros(shape, np.float32)
     for row, episode in enumerate(_evenly(episodes, self._episodes)):
       steps = min(len(episode.reward), self._horizon)
       actions[row, :steps] = episode.action[:steps]
-      observations[row, :steps + 1] = episode.observation[:steps + 1]
+      states[row, :steps + 1] = self._ensemble.observation_normalizer.normalize(
+          episode.observation[:steps + 1])
       mask[row, :steps] = 1
-    error, disagreement = (value.numpy() for value in self._compiled(observations, actions, mask))
+    error, disagreement = (value.numpy() for value in self._compiled(states, actions, mask))
     metrics = {}
     for horizon in HORIZONS:
       if horizon <= self._horizon and mask[:, horizon - 1].any():
@@ -53,20 +54,21 @@ class OpenLoop:
         metrics[f'model/disagreement_horizon_{horizon}'] = float(disagreement[horizon - 1])
     return metrics
 
-  def _drift(self, observations, actions, mask):
-    """Error and disagreement `[H]` from observations `[B, H + 1, O]`, actions `[B, H, ...]` and mask `[B, H]`."""
+  def _drift(self, states, actions, mask):
+    """Error and disagreement `[H]` from states `[B, H + 1, O]`, actions `[B, H, ...]` and mask
+    `[B, H]`."""
     ensemble = self._ensemble
     unpacked = ensemble.unpack([tf.convert_to_tensor(p) for p in ensemble.parameters])
     features = tf.transpose(self._action_features(actions), [1, 0, 2])
     lead = [ensemble.members, 1, 1]
-    start = tf.tile(observations[None, :, 0], lead)
-    predicted = tf.scan(
-        lambda state, action: ensemble.next_observation(unpacked, state, tf.tile(action[None], lead)), features, start)
-    scale = ensemble.observation_normalizer.std + 1e-6
-    # predicted [H, K, B, O] against the real observations [H, B, O], both in standard deviations.
-    real = tf.transpose(observations[:, 1:], [1, 0, 2])
-    squared = tf.reduce_mean(tf.square((predicted - real[:, None]) / scale), [1, 3])
-    variance = tf.reduce_mean(tf.math.reduce_variance(predicted / scale, axis=1), -1)
+    start = tf.tile(states[None, :, 0], lead)
+    following = lambda state, action: ensemble.next_state(
+        unpacked, state, tf.tile(action[None], lead))
+    predicted = tf.scan(following, features, start)
+    # predicted [H, K, B, O] against the real states [H, B, O].
+    real = tf.transpose(states[:, 1:], [1, 0, 2])
+    squared = tf.reduce_mean(tf.square(predicted - real[:, None]), [1, 3])
+    variance = tf.reduce_mean(tf.math.reduce_variance(predicted, axis=1), -1)
     weights = tf.transpose(mask)
     weights /= tf.maximum(tf.reduce_sum(weights, -1, keepdims=True), 1)
     return tf.sqrt(tf.reduce_sum(squared * weights, -1)), tf.sqrt(tf.reduce_sum(variance * weights, -1))

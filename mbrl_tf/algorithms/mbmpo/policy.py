@@ -79,4 +79,5 @@ class AdaptedPolicies(tf_policy.TFPolicy):
   def _row_distribution(self, observation):
     """The distribution of each row under its own policy, batch shape `[N]`."""
     rows = tf.range(tf.shape(observation)[0]) % self._members
-    return self._model.distribution([tf.gather(p, rows) for p in self.parameters], observation[:, None])[:, 0]
+    inputs = self._model.read(observation)[:, None]
+    return self._model.distribution([tf.gather(p, rows) for p in self.parameters], inputs)[:, 0]

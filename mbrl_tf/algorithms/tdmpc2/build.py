@@ -89,7 +89,8 @@ def build(config, spec, driver, store, seed, strategy=None):
   Raises:
     UserError: images that the convolutions cannot take.
   """
-  view = sequences_lib.SequenceView(store, config.replay.capacity, config.replay.cache_mib * _MIB)
+  view = sequences_lib.SequenceView(
+      store, config.replay.capacity, config.replay.cache_mib * _MIB, spec.observation)
   return iteration.TDMPC2(Parts(config, spec, seed, strategy), config, driver, store, view)
 
 

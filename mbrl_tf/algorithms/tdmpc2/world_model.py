@@ -21,7 +21,7 @@ class WorldModel(tf.Module):
     images: keys of the images.
     action_size, latent_size: A (or the number of choices), L.
     frames: images that are seen at once.
-    normalizer: `RunningNormalizer` of the joined vector; None where there is none.
+    normalizer: `Normalizer` of the joined vector; None where there is none.
     reward_unit: `RewardUnit`.
     members: K, of the value models.
     convolutions: the encoder of each image, by key.
@@ -51,7 +51,8 @@ class WorldModel(tf.Module):
     bins = np.linspace(-limit, limit, settings.bins)
     self._bins = np.sign(bins) * np.expm1(np.abs(bins))
     vector_size = self._observations.vector_size
-    self.normalizer = normalizer.RunningNormalizer(vector_size) if vector_size else None
+    self.normalizer = normalizer.Normalizer(
+        vector_size, self._observations.rounding) if vector_size else None
     self.reward_unit = normalizer.RewardUnit()
     self.convolutions = {
         key: small_vision.StackedConvEncoder(self._stacked_shape(key), settings.image_channels)

@@ -72,7 +72,9 @@ def test_the_config_reaches_the_parts():
   ensemble, data = small.ensemble, np.random.default_rng(0).normal(size=[2, 9, 3]).astype(np.float32)
   assert not ensemble.lengths and [k.shape for k in ensemble.kernels] == [(2, 3 + 1 + 4, 4), (2, 4, 3)]
   ensemble.fit_normalizers(data[0], np.zeros([9, 1], np.float32), data[1])
-  np.testing.assert_allclose(ensemble.upper_limit, data[1].max(0) + 0.5 * np.ptp(data[1], 0), rtol=1e-5)
+  highest = data[1].max(0) + 0.5 * np.ptp(data[1], 0)
+  in_deviations = (highest - data[0].mean(0)) / data[0].std(0)
+  np.testing.assert_allclose(ensemble.upper_limit, in_deviations, rtol=1e-5)
 
   random, going_on = small.random_policy, ts.transition(tf.zeros([1, 3]), tf.zeros([1]))
   act, actions = tf.function(random.action, autograph=False), set()

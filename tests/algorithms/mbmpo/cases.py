@@ -41,6 +41,14 @@ def make_ensemble(members, action_size=A, seed=(1, 2), **settings):
   return ensemble
 
 
+def next_observation(ensemble, observations, features, noise=None):
+  """One step of all members in the units of the observations, `[K, M, O]`."""
+  units = ensemble.observation_normalizer
+  following = ensemble.next_state(
+      ensemble.unpack(ensemble.parameters), units.normalize(observations), features, noise)
+  return units.denormalize(following)
+
+
 def make_policy(num_values=None, seed=(3, 4), **settings):
   if num_values is not None:
     policy = policies.CategoricalPolicy(O, num_values, (4,), list(seed))

@@ -250,8 +250,9 @@ def test_the_validation_loss_is_the_mean_over_the_held_out_transitions():
   result = fit(fitter, data)
   held_out = fitter._splits(100, generators())[1][0]
   assert len(held_out) == 23
-  inputs = ensemble.normalize_inputs(data.observation, data.action).numpy()[held_out]
-  targets = ensemble.normalize_changes(data.observation, data.next_observation).numpy()[held_out]
+  states = ensemble.observation_normalizer.normalize(data.observation)
+  inputs = ensemble.network_inputs(states, data.action).numpy()[held_out]
+  targets = ensemble.targets(data.observation, data.next_observation).numpy()[held_out]
   losses = ensemble.losses_per_example(ensemble.unpack(ensemble.parameters), inputs[None], targets[None])
   np.testing.assert_allclose(result.validation_loss[0], np.mean(losses), rtol=1e-5)
 

@@ -24,7 +24,7 @@ def test_predictions_are_those_of_imagination(num_values, probabilistic):
   result = exported_model.ExportedModel(ensemble, imagination, spec).predict(OBSERVATIONS, action)
   features = seen if num_values is None else np.eye(3, dtype=np.float32)[action]
   tiled = lambda x: tf.tile(tf.constant(x)[None], [K, 1, 1])
-  expected = ensemble.next_observation(ensemble.unpack(ensemble.parameters), tiled(OBSERVATIONS), tiled(features)).numpy()
+  expected = cases.next_observation(ensemble, tiled(OBSERVATIONS), tiled(features)).numpy()
   np.testing.assert_allclose(result['mean'], expected, rtol=1e-4, atol=1e-5)
   np.testing.assert_allclose(result['next_observation'], expected.mean(0), rtol=1e-4, atol=1e-5)
   np.testing.assert_allclose(result['reward'], cases.reward_in_numpy(OBSERVATIONS, seen, expected.mean(0)), rtol=1e-3, atol=1e-4)

@@ -35,7 +35,8 @@ def member_in_numpy(ensemble, k, observation, features):
       moments, (ensemble.observation_normalizer, ensemble.action_normalizer, ensemble.change_normalizer))
   inputs = np.concatenate([(observation - om) / os, (features - am) / as_])
   hidden = np.tanh(inputs @ ensemble.kernels[0].numpy()[k] + ensemble.biases[0].numpy()[k])
-  return observation + (hidden @ ensemble.kernels[1].numpy()[k] + ensemble.biases[1].numpy()[k]) * cs + cm
+  change = (hidden @ ensemble.kernels[1].numpy()[k] + ensemble.biases[1].numpy()[k]) * cs + cm
+  return observation + change * os
 
 
 @pytest.mark.parametrize('terminated', [None, far_out])
@@ -73,7 +74,8 @@ def test_shapes_and_types():
 
 
 def test_each_rollout_begins_at_its_start():
-  np.testing.assert_array_equal(imagine()[0].observation[:, :, 0], cases.starts(K, B))
+  np.testing.assert_allclose(
+      imagine()[0].observation[:, :, 0], cases.starts(K, B), rtol=1e-5, atol=1e-6)
 
 
 def test_actions_are_sampled_from_the_task_s_own_policy():
@@ -105,11 +107,12 @@ def test_member_noise_is_drawn_with_the_member_s_deviation(probabilistic):
   start = tf.repeat(cases.starts(K, 1), 2000, 1)
   rollouts, _, ensemble, _ = imagine(start=start, horizon=2, probabilistic=probabilistic, member_noise=True)
   features = np.clip(rollouts.action[:, :, 0], -1, 1)
-  unpacked = ensemble.unpack(ensemble.parameters)
-  mean = ensemble.next_observation(unpacked, start, features)
-  one = ensemble.next_observation(unpacked, start, features, tf.ones_like(start)) - mean
+  mean = cases.next_observation(ensemble, start, features)
+  one = cases.next_observation(ensemble, start, features, tf.ones_like(start)) - mean
   if not probabilistic:
-    expected = (ensemble.error_std * ensemble.change_normalizer.std)[:, None, :] * tf.ones_like(one)
+    # A member errs by so many deviations of changes, which are so many of observations.
+    scale = ensemble.change_normalizer.std * ensemble.observation_normalizer.std
+    expected = (ensemble.error_std.numpy() * scale)[:, None, :] * tf.ones_like(one)
     np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-6)
   noise = (rollouts.observation[:, :, 1] - mean) / one
   np.testing.assert_allclose(noise.numpy().mean(1), np.zeros([K, cases.O]), atol=0.1)

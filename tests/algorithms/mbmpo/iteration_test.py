@@ -295,6 +295,7 @@ def test_the_normalizer_of_a_policy_follows_the_data_and_what_it_has_learned_sta
   np.testing.assert_allclose(policy.normalizer.mean, observed.mean(0), rtol=1e-4, atol=1e-6)
   assert np.abs(policy.normalizer.mean.numpy() - before[1]).max() > 1e-3
   np.testing.assert_allclose(policy(observed).mean(), before[0], atol=1e-5)
+  assert policy.normalizer is run.algorithm.state.ensemble.observation_normalizer
 
 
 def make_with_known_states(folder, seed=1, **changes):
@@ -312,7 +313,7 @@ def make_with_known_states(folder, seed=1, **changes):
 def test_the_share_of_rollouts_that_start_anywhere(share, anywhere, tmp_path):
   algorithm = make_with_known_states(tmp_path, imagination__buffer_starts=share)
   draws = np.concatenate([algorithm._starts(2) for _ in range(20)])
-  assert draws.shape == (40, K, 10, cases.O) and draws.dtype == np.float32
+  assert draws.shape == (40, K, 10, cases.O) and draws.dtype == np.float64
   from_reset = draws[..., 1] == 0  # which the view no longer holds
   np.testing.assert_array_equal(from_reset.sum(-1), np.full([40, K], 10 - anywhere))
   # Every reset state there was, and every state of the view from which an action was taken, and no other.

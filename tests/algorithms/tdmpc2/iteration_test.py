@@ -126,7 +126,7 @@ def test_each_episode_is_looked_at_once_and_its_statistics_are_those_of_all(tmp_
   observations = np.concatenate([each['observation'] for each in data]).astype(np.float64)
   np.testing.assert_allclose(algorithm.state.world_model.normalizer.mean, observations.mean(0),
                              rtol=1e-4, atol=1e-5)
-  np.testing.assert_allclose(algorithm.state.world_model.normalizer.scale, 1 / observations.std(0),
+  np.testing.assert_allclose(algorithm.state.world_model.normalizer.std, observations.std(0),
                              rtol=1e-4)
   rewards = np.concatenate([each['reward'] for each in data])
   np.testing.assert_allclose(algorithm.state.survey.reward_range,

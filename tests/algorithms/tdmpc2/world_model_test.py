@@ -107,6 +107,20 @@ def test_images_are_stacked_on_those_before_them():
   assert stacked['observation'].shape == (2, 39, 39, 6) and single.normalizer is None
 
 
+def test_vectors_in_other_units_and_far_from_zero_are_encoded_alike():
+  def encoded(scale, shift):
+    spec = types.EnvironmentSpec('x', types.ArraySpec((4,), 'float64'), small.spec().action, 5)
+    world = make(spec)
+    seen = np.random.default_rng(0).normal(size=(40, 4)) * scale + shift
+    world.survey(types.Episode(seen, np.zeros([39, 2], 'f'), np.zeros(39, 'f'), np.zeros(39, bool)))
+    return world.encode(tf.constant(seen)).numpy()
+
+  expected = encoded(1.0, 0.0)
+  assert expected.std(0).max() > 1e-3
+  for scale, shift in ((1e-3, 1e6), (1e6, -1e6), (1e-6, 1.0)):
+    np.testing.assert_allclose(encoded(scale, shift), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize('spec, changes', [(small.spec(), {}),
                                            (small.spec('both'), {'model__frame_stack': 1})])
 def test_without_images_or_with_one_at_a_time_nothing_is_remembered(spec, changes):
