@@ -21,7 +21,7 @@ class ArraySpec:
 
   Attributes:
     shape: of one element, without batch axes.
-    dtype: numpy name of the type: `float32`, `uint8`, `int64`.
+    dtype: numpy name of the type: `float32`, `float64`, `uint8`, `int64`.
     minimum: lower bound for each entry, or None where unbounded (images: but by their type).
     maximum: upper bound for each entry, or None where unbounded (images: but by their type).
     num_values: the number of choices of a discrete action; None for a continuous quantity.
@@ -44,13 +44,15 @@ class EnvironmentSpec:
 
   Attributes:
     name: as given to the catalog, for example `gym:HalfCheetah-v5`.
-    observation: one `ArraySpec`, or a mapping from key to `ArraySpec`.
+    observation: one `ArraySpec`, or a mapping from key to `ArraySpec`. Vectors are float64 where
+      the simulator declares what float32 does not hold, and normalised before a model reads them.
     action: continuous actions are float32 `[A]` in [-1, 1], whatever the simulator's own bounds are (the adapter
       scales, and clips what lies outside); discrete actions are int64 `[]` in [0, num_values).
     time_limit: length of an episode in env steps (simulator steps, action repeat multiplied in).
     action_repeat: env steps per decision.
-    reward: batched TensorFlow function `(observation [..., O], action [..., A], next_observation [..., O]) -> [...]`
-      with actions as the policy gives them (scaled to [-1, 1]), or None where the task has none.
+    reward: batched TensorFlow function `(observation [..., O], action [..., A], next_observation
+      [..., O]) -> float32 [...]` with actions as the policy gives them (scaled to [-1, 1]), or None
+      where the task has none.
     terminated: batched TensorFlow function `next_observation [..., O] -> bool [...]`; None where the task has none.
   """
   name: str
@@ -77,10 +79,10 @@ class Episode(NamedTuple):
 
 class Transitions(NamedTuple):
   """Real transitions in no order."""
-  observation: Any         # [M, O]
-  action: Any              # [M, A] or [M]
-  reward: Any              # [M]
-  next_observation: Any    # [M, O]
+  observation: Any         # float64 [M, O]
+  action: Any              # float32 [M, A] or int64 [M]
+  reward: Any              # float32 [M]
+  next_observation: Any    # float64 [M, O]
   terminated: Any          # bool [M]
 
 
@@ -94,7 +96,7 @@ class Sequences(NamedTuple):
   because a sequence runs on into another episode where one ends. The row after one with `terminated` is always a
   first row; a first row without it follows a truncation.
   """
-  observation: Any         # [B, T, O], or a mapping from key to [B, T, ...]; uint8 as stored, all else float32
+  observation: Any         # [B, T, O], or a mapping from key to [B, T, ...]; typed as the spec
   action: Any              # float32 [B, T, A] or int64 [B, T]
   reward: Any              # float32 [B, T]
   terminated: Any          # bool [B, T]
@@ -103,7 +105,7 @@ class Sequences(NamedTuple):
 
 class Rollouts(NamedTuple):
   """Imagined rollouts. `mask` is 1 for a step that was taken and 0 for all steps after a termination."""
-  observation: Any         # [K, B, H, O]
+  observation: Any         # [K, B, H, O], as the policy reads it: normalised, or as it is
   action: Any              # [K, B, H, A] or [K, B, H], as the policy sampled it
   reward: Any              # [K, B, H], 0 where masked
   mask: Any                # [K, B, H]

@@ -19,7 +19,8 @@ def read_spec(env, recipe):
   of the simulator, the same attributes of the factory, the table of known tasks. Each is a callable, or a string
   `'module:function'` that is imported here, in the process that has TensorFlow. They describe one env step and take
   actions in the simulator's own units; the spec's functions take the agent's. Where images are observed there are none,
-  because all of them read the simulator's own observation.
+  because all of them read the simulator's own observation. They compute in float64 where that is
+  what is observed, but in float32 where they take nothing else; rewards are float32.
 
   Args:
     env: the simulator as its recipe built it.
@@ -74,27 +75,55 @@ def _agent_reward(reward, env, action_repeat):
   """
   if isinstance(env.action_space, spaces.Discrete):
     start = env.get_wrapper_attr('action_start')
-    to_native = lambda action: action + start
+    to_native = lambda action, dtype: action + start
   else:
     to_native = functools.partial(_native_action, env.get_wrapper_attr('action_range'))
 
   def agent_reward(observation, action, next_observation):
     observation, action, next_observation = _tensors((observation, action, next_observation))
-    return action_repeat * reward(observation, to_native(action), next_observation)
+    action = to_native(action, _widest(observation))
+    result = _precise(reward)(observation, action, next_observation)
+    is_wide = isinstance(result, tf.Tensor) and result.dtype == _widest(observation)
+    return action_repeat * (tf.cast(result, tf.float32) if is_wide else result)
 
   return agent_reward
 
 
-def _native_action(action_range, action):
-  """What `wrappers.ScaleActions` gives the simulator, for any leading axes; whole numbers as floats."""
+def _precise(function):
+  """Returns the function, given float32 where it does not take float64, as tensors in it may be
+  float32.
+  """
+
+  def computed(*arguments):
+    if _widest(arguments) == tf.float64:
+      try:
+        return function(*arguments)
+      except Exception:  # whatever a user's function raises; below it raises its own faults again
+        narrow = lambda value: tf.cast(value, tf.float32) if value.dtype == tf.float64 else value
+        arguments = tf.nest.map_structure(narrow, arguments)
+    return function(*arguments)
+
+  return computed
+
+
+def _widest(nest):
+  """float64 where a tensor is, otherwise float32."""
+  return max((value.dtype for value in tf.nest.flatten(nest) if value.dtype.is_floating),
+             key=lambda dtype: dtype.size, default=tf.float32)
+
+
+def _native_action(action_range, action, dtype):
+  """What `wrappers.ScaleActions` gives the simulator, for any leading axes, but whole numbers as
+  floats.
+  """
   offset, scale, low, high, is_whole = action_range
   native = offset + scale * tf.clip_by_value(tf.cast(action, tf.float64), -1.0, 1.0)
   native = tf.clip_by_value(tf.floor(native) if is_whole else native, low, high)
-  return tf.cast(native, action.dtype)
+  return tf.cast(native, dtype)
 
 
 def _agent_terminated(terminated):
-  return lambda next_observation: terminated(_tensors(next_observation))
+  return lambda next_observation: _precise(terminated)(_tensors(next_observation))
 
 
 def _tensors(nest):

@@ -67,8 +67,8 @@ class CheckAnswers(gymnasium.Wrapper):
 
 
 class ActionRange(NamedTuple):
-  """How actions in [-1, 1] become those of a simulator: `offset + scale * action`, rounded down where
-  they are whole numbers, and clipped.
+  """How actions in [-1, 1] become those of a simulator: `offset + scale * action`, rounded down
+  where they are whole numbers, and clipped.
 
   Of whole numbers each is met by an equally wide part of [-1, 1].
   """
@@ -102,15 +102,15 @@ class ScaleActions(gymnasium.Wrapper):
           f'Received: action_space={space}')
     low, high = space.low.astype(np.float64), space.high.astype(np.float64)
     is_whole = space.dtype.kind in 'biu'
-    center, width = (high + low) / 2, high - low
-    self.action_range = ActionRange(
-        center + 0.5 if is_whole else center, (width + 1 if is_whole else width) / 2, low, high, is_whole)
+    first, last = (low, high + 1) if is_whole else (low, high)
+    self.action_range = ActionRange((last + first) / 2, (last - first) / 2, low, high, is_whole)
     self._dtype = space.dtype
-    self._is_identity = not is_whole and bool((center == 0).all() and (width == 2).all())
+    self._is_identity = not is_whole and bool((low == -1).all() and (high == 1).all())
     self.action_space = spaces.Box(-1.0, 1.0, space.shape, np.float32)
 
   def step(self, action):
-    return self.env.step(np.array(action, self._dtype) if self._is_identity else self._scaled(action))
+    own = np.array(action, self._dtype) if self._is_identity else self._scaled(action)
+    return self.env.step(own)
 
   def _scaled(self, action):
     offset, scale, low, high, is_whole = self.action_range
@@ -175,7 +175,9 @@ class RepeatActions(gymnasium.Wrapper):
 
 
 class CheckObservations(gymnasium.Wrapper):
-  """Converts observations to float32 (images stay uint8) and stops at what does not fit or is not finite."""
+  """Converts observations to the type of `_converted_box`, and stops at what does not fit or is not
+  finite.
+  """
 
   def __init__(self, env, name):
     """Wraps `env`, whose observations are a Box, or a Dict of Boxes; a UserError otherwise."""
@@ -214,7 +216,7 @@ class CheckObservations(gymnasium.Wrapper):
     if array.shape != shape or not np.can_cast(array.dtype, dtype, 'same_kind'):
       raise self._error(f'shape {shape} and a type that fits {dtype}', key, f'{array.dtype}{list(array.shape)}')
     array = array.astype(dtype)
-    if dtype == np.float32 and not _is_finite(array):
+    if dtype != np.uint8 and not _is_finite(array):
       raise self._error('finite numbers', key, array)
     return array
 
@@ -313,7 +315,7 @@ def _is_finite(array):
 
 
 def _converted_space(space, name):
-  """Returns `space` as it is after conversion: float32, images uint8."""
+  """Returns `space` as it is after conversion."""
   parts = space.spaces if isinstance(space, spaces.Dict) else {'observation': space}
   if parts and all(isinstance(part, spaces.Box) for part in parts.values()):
     for key, part in parts.items():
@@ -321,8 +323,8 @@ def _converted_space(space, name):
     converted = {key: _converted_box(part) for key, part in parts.items()}
     return spaces.Dict(converted) if isinstance(space, spaces.Dict) else converted['observation']
   raise errors.UserError(
-      f'Observations of {name} must be a Box, or a Dict of Boxes, because models read float32 '
-      'vectors and uint8 images; a Dict needs an entry. '
+      f'Observations of {name} must be a Box, or a Dict of Boxes, because models read '
+      'vectors of floats and uint8 images; a Dict needs an entry. '
       f'Received: observation_space={space}')
 
 
@@ -336,6 +338,13 @@ def _check_part(key, box, name):
 
 
 def _converted_box(box):
+  """Returns the box in the type that is handed over.
+
+  Bytes stay as they are. All else is float32 where that holds what the simulator declares, and
+  float64 where it does not: a small motion upon a large offset must survive until it is normalised.
+  """
   if box.dtype == np.uint8:
     return box
-  return spaces.Box(box.low.astype(np.float32), box.high.astype(np.float32), box.shape, np.float32)
+  dtype = np.result_type(box.dtype, np.float32)
+  dtype = dtype if dtype == np.float32 else np.dtype(np.float64)
+  return spaces.Box(box.low.astype(dtype), box.high.astype(dtype), box.shape, dtype)

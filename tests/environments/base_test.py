@@ -38,6 +38,48 @@ def test_functions_of_a_class_take_native_actions_beyond_the_bounds_clipped():
   np.testing.assert_allclose(rewards, [2 - 2, 2 - 4, 2 - 4])
 
 
+class Precise(OnTheClass):
+  """Observes in float64."""
+  observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float64)
+
+  @staticmethod
+  def reward_function(observation, action, next_observation):
+    return tf.reduce_sum(next_observation - observation, -1) - action[..., 0]
+
+  @staticmethod
+  def terminated_function(next_observation):
+    return next_observation[..., 0] > 1e6
+
+
+class TakesFloat32(Precise):
+  """Has tensors of its own."""
+
+  @staticmethod
+  def reward_function(observation, action, next_observation):
+    return tf.constant(2.0) * observation[..., 0] + action[..., 0]
+
+
+def test_functions_compute_in_the_precision_that_is_observed():
+  spec = catalog.make(__name__ + ':Precise').spec
+  assert spec.observation.dtype == 'float64'
+  before, after = np.full((3, 2), 1e6), np.full((3, 2), 1e6 + 1e-4)
+  actions = np.array([[0.5], [0.0], [7.0]], np.float32)
+  for compiled in (lambda function: function, tf.function):
+    reward, terminated = compiled(spec.reward), compiled(spec.terminated)
+    rewards = reward(tf.constant(before), actions, tf.constant(after))
+    assert rewards.dtype == tf.float32
+    np.testing.assert_allclose(rewards, [2e-4 - 2, 2e-4, 2e-4 - 4], rtol=1e-5)
+    np.testing.assert_array_equal(terminated(tf.constant(after)), [True] * 3)
+    np.testing.assert_array_equal(terminated(tf.constant(before)), [False] * 3)
+
+
+def test_functions_that_take_float32_alone_get_it():
+  spec = catalog.make(__name__ + ':TakesFloat32').spec
+  observation, action = tf.constant(np.full((3, 2), 1.5)), np.zeros((3, 1), np.float32)
+  for reward in (spec.reward, tf.function(spec.reward)):
+    np.testing.assert_allclose(reward(observation, action, observation), [3, 3, 3])
+
+
 class WholeNumbers(OnTheClass):
   """Two valves, one of 4 positions and one of 3."""
   action_space = gymnasium.spaces.Box(np.array([0, -1]), np.array([3, 1]), dtype=np.int64)

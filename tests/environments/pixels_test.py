@@ -96,8 +96,10 @@ def test_bad_input_is_told_with_what_was_received(kwargs, said):
 
 
 @pytest.mark.usefixtures('gl')
-@pytest.mark.parametrize('name, vector', [('dmc:walker_walk', 24), ('gym:HalfCheetah-v5', 17), ('gym:CartPole-v1', 4)])
-def test_image_and_vector_of_a_task_come_from_workers(name, vector):
+@pytest.mark.parametrize('name, vector, dtype', [
+    ('dmc:walker_walk', 24, 'float32'), ('gym:HalfCheetah-v5', 17, 'float64'),
+    ('gym:CartPole-v1', 4, 'float32')])
+def test_image_and_vector_of_a_task_come_from_workers(name, vector, dtype):
   with catalog.make(name, 2, observation='both', action_repeat=2, time_limit=9) as environment:
     assert isinstance(environment.simulators, parallel.Processes)
     seen = images(environment)
@@ -106,7 +108,7 @@ def test_image_and_vector_of_a_task_come_from_workers(name, vector):
   assert spec['image'].shape == (64, 64, 3) and spec['vector'].shape == (vector,)
   for observation in seen:
     assert observation['image'].shape == (2, 64, 64, 3) and observation['image'].dtype == np.uint8
-    assert observation['vector'].shape == (2, vector) and observation['vector'].dtype == np.float32
+    assert observation['vector'].shape == (2, vector) and observation['vector'].dtype == dtype
     assert all(image.std() > 10 for image in observation['image'])
   assert (seen[0]['image'] != seen[-1]['image']).any()
 

@@ -40,7 +40,8 @@ def test_bounds_that_stand_for_none_are_refused(dtype, low, high):
 
 
 @pytest.mark.parametrize('dtype, low, high', [
-    ('u1', 0, 255), ('i1', -128, 127), ('i2', -2**15, 2**15 - 1), ('f2', -6e4, 6e4), ('f8', 0, 1e12)])
+    ('u1', 0, 255), ('i1', -128, 127), ('i2', -2**15, 2**15 - 1), ('f2', -6e4, 6e4),
+    ('f8', 0, 1e12)])
 def test_large_bounds_that_somebody_means_are_kept_to(dtype, low, high):
   env = user_environments.Scripted()
   env.action_space, given = spaces.Box(low, high, [2], np.dtype(dtype)), []
@@ -76,11 +77,21 @@ def test_action_repeat_sums_rewards_and_stops_at_the_end():
   assert (observation[0], reward, truncated, info) == (5, 3.0, True, {'env_steps': 2})
 
 
-def test_observations_become_float32_and_images_stay_bytes():
-  env = checked(dict_observation=True)
+@pytest.mark.parametrize('declared, handed_over', [
+    ('float16', 'float32'), ('float32', 'float32'), ('float64', 'float64'),
+    ('longdouble', 'float64'), ('int8', 'float32'), ('int16', 'float32'), ('int32', 'float64'),
+    ('int64', 'float64')])
+def test_vectors_are_handed_over_in_a_float_that_holds_them_and_images_as_bytes(
+    declared, handed_over):
+  env = user_environments.Scripted(dict_observation=True)
+  env.observation_space['vector'] = spaces.Box(0, 100, (2,), np.dtype(declared).type)
+  shown = {'vector': np.array([1, 100], declared), 'image': np.zeros((4, 4, 3), np.uint8)}
+  env.reset = lambda seed, options: (shown, {})
+  env = wrappers.CheckObservations(wrappers.RepeatActions(env, 1), 'scripted')
   observation, _ = env.reset(seed=0)
-  assert observation['vector'].dtype == np.float32 and observation['image'].dtype == np.uint8
-  assert env.observation_space['vector'].dtype == np.float32 and env.observation_space['image'].dtype == np.uint8
+  assert observation['vector'].dtype == env.observation_space['vector'].dtype == handed_over
+  assert observation['image'].dtype == env.observation_space['image'].dtype == np.uint8
+  assert observation['vector'].tolist() == [1, 100]
 
 
 @pytest.mark.parametrize('failure, key', [
