@@ -18,6 +18,7 @@ class Parts(tf.Module):
 
   Attributes:
     env_steps, decisions, updates, iterations: so far, variables.
+    waiting_updates: those for random actions that later iterations make up for, a variable.
     survey: what is known of all real episodes.
     generator: the run's random generator.
     world_model, prior: the models.
@@ -41,6 +42,7 @@ class Parts(tf.Module):
     counter = lambda name: tf.Variable(0, trainable=False, dtype=tf.int64, name=name)
     self.env_steps, self.decisions = counter('env_steps'), counter('decisions')
     self.updates, self.iterations = counter('updates'), counter('iterations')
+    self.waiting_updates = counter('waiting_updates')
     self.survey = survey.Survey()
     self.generator = tf.random.Generator.from_seed(seed)
     # Keras draws the first weights of convolutions from global random state.

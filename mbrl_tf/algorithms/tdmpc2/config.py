@@ -185,7 +185,8 @@ class LearnerConfig:
 
   Attributes:
     updates_per_decision: updates for each decision that was collected, the random ones included.
-      More of them learn more from the same data, and take as much longer.
+      Those for random actions beyond `collect.random_env_steps` follow over some iterations. More
+      of them learn more from the same data, and take as much longer.
     learning_rate: of Adam.
     gradient_clip: global norm to which gradients of the model and of the policy are clipped.
   """

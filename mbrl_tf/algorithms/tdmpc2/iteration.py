@@ -1,5 +1,7 @@
 """TD-MPC2 on one screen (Hansen et al. 2023, arXiv:2310.16828)."""
 
+import math
+
 from mbrl_tf import types
 from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.tdmpc2 import summaries
@@ -64,11 +66,26 @@ class TDMPC2:
     """Random sequences of real data for all updates that are due, drawn while the update before is
     computed."""
     parts, replay, driver = self.state, self._config.replay, self._driver
-    due = int(self._config.learner.updates_per_decision * int(parts.decisions)) - int(parts.updates)
     seed = seeds.of_host(seeds.next_integer(parts.generator), driver.host)
     length = parts.world_model.frames - 1 + replay.horizon + 1
-    batches = self._sequences.batches(max(due, 0), replay.batch_size // driver.hosts, length, seed)
+    batches = self._sequences.batches(self._due(), replay.batch_size // driver.hosts, length, seed)
     return (replicas.share(parts.learner.strategy, batch) for batch in batches)
+
+  def _due(self):
+    """How many updates come now.
+
+    Where random actions went on for longer than at first, what they brought is caught up over some
+    iterations, in which the policy collects as well: nobody waits long for it.
+    """
+    parts, collect, repeat = self.state, self._config.collect, self._config.environment.action_repeat
+    at_once = self._updates_for(math.ceil(collect.random_env_steps / repeat))
+    missing = self._updates_for(int(parts.decisions)) - int(parts.updates)
+    waiting = missing if int(parts.updates) == 0 else int(parts.waiting_updates)
+    parts.waiting_updates.assign(max(waiting - at_once, 0))
+    return max(missing - int(parts.waiting_updates), 0)
+
+  def _updates_for(self, decisions):
+    return math.floor(self._config.learner.updates_per_decision * decisions)
 
   def _collect(self, policy, env_steps, clock):
     """Collects real episodes, which the driver stores as they end, and counts what they say, on all

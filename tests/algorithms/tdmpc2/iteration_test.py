@@ -50,6 +50,17 @@ def test_there_are_as_many_updates_for_a_decision_as_asked_however_much_is_colle
   assert reports[1].histograms
 
 
+def test_after_long_random_actions_the_updates_are_caught_up_over_some_iterations(tmp_path):
+  """120 random decisions, then 20 in each iteration; the first 40 bring two updates: so many are
+  caught up in each iteration."""
+  algorithm = make(tmp_path, 'tests.environments.user_environments:Unpaid',
+                   collect__random_env_steps_max=120, learner__updates_per_decision=0.05)
+  reports = itertools.islice(algorithm.iterations(), 11)  # the first 5 of random actions
+  updates = [int(report.metrics.get('learn/updates', 0)) for report in reports]
+  # Of 120 to 220 decisions 6 to 11 are due; at first four of them wait, then two.
+  assert updates == [0] * 5 + [6 - 4, 7 - 2, 8, 9, 10, 11]
+
+
 def test_an_iteration_without_an_update_that_is_due_only_collects(tmp_path):
   algorithm = make(tmp_path, learner__updates_per_decision=0.001)
   reports = list(itertools.islice(algorithm.iterations(), 3))

@@ -34,7 +34,7 @@ def config(**changes):
       'replay__batch_size': B, 'replay__horizon': H, **changes
   }
   result = tdmpc2_config.TDMPC2Config()
-  result.environment.name = 'toy:point_mass'
+  result.environment.name, result.environment.action_repeat = 'toy:point_mass', 1
   for path, value in values.items():
     part, name = path.split('__')
     assert hasattr(getattr(result, part), name)
