@@ -30,6 +30,12 @@ is_made() {  # Whether the environment is there, and made by the Python that was
     { [ -z "${PYTHON:-}" ] || [ "$(version "$PYTHON")" = "$(version "$venv/bin/python")" ]; }
 }
 
+of_uv() {  # Prints the path of a Python of uv's own, which is downloaded where there is none yet.
+  local range='>=3.10,<3.14' find=(uv python find --python-preference only-managed)
+  "${find[@]}" "$range" 2>/dev/null ||
+    { uv python install --quiet "$range" && "${find[@]}" "$range"; }
+}
+
 make() {
   local candidate said
   for candidate in "${candidates[@]}"; do
@@ -42,8 +48,8 @@ make() {
   if [ -n "${PYTHON:-}" ] || ! type -P uv >/dev/null; then
     refuse "$(version "${PYTHON:-python3}")"
   fi
-  said=$(uv venv --quiet --clear --seed --python '>=3.10,<3.14' "$venv" 2>&1) ||
-    refuse "$(version python3), and from uv: $(head -n 1 <<< "$said")"
+  said=$(of_uv 2>&1) || refuse "$(version python3), and from uv: $(head -n 1 <<< "$said")"
+  "${said##*$'\n'}" -m venv --clear "$venv"
 }
 
 is_made || make

@@ -17,11 +17,13 @@ case $1 in
   *) exit 7 ;;
 esac
 '''
-# A uv that makes an environment of that Python.
+# A uv that has that Python once it was asked to install one.
 _UV = '''#!/usr/bin/env bash
-echo "$@" > asked
-mkdir -p .venv/bin
-cp {interpreter} .venv/bin/python
+echo "$@" >> asked
+case $2 in
+  find) [ -e has_one ] && echo {interpreter} ;;
+  install) echo 'warning: something' >&2; cat /dev/null > has_one ;;
+esac
 '''
 _UV_WITHOUT_NETWORK = '''#!/usr/bin/env bash
 printf 'error: Request failed after 3 retries\\n  cause: dns error\\n' >&2
@@ -41,7 +43,7 @@ def folder(tmp_path):
   for name in ('install.sh', 'requirements.txt', 'setup.py', 'pyproject.toml'):
     shutil.copy(_ROOT / name, tmp_path)
   (tmp_path / 'bin').mkdir()
-  for name in ('bash', 'cat', 'cksum', 'cp', 'dirname', 'env', 'head', 'mkdir'):
+  for name in ('bash', 'cat', 'cksum', 'dirname', 'env', 'head'):
     (tmp_path / 'bin' / name).symlink_to(shutil.which(name))
   return tmp_path
 
@@ -83,11 +85,12 @@ def test_a_python_that_fits_is_taken_whatever_the_first_one_is(folder, version):
 def test_uv_gets_a_python_where_none_fits(folder):
   path = interpreter(folder / 'bin' / 'python3', '3.14.0')
   program(folder / 'bin' / 'uv', _UV.format(interpreter=interpreter(folder / 'of_uv', '3.13.5')))
-  status, said = install(folder)
-  asked = (folder / 'asked').read_text()
-  assert asked == 'venv --quiet --clear --seed --python >=3.10,<3.14 .venv\n'
-  assert status == 7
-  assert said == 'Installing into .venv with Python 3.13.5; this takes some minutes.\n'
+  assert install(folder) == (7, '')  # of making the environment
+  find = 'python find --python-preference only-managed >=3.10,<3.14\n'
+  download = 'python install --quiet >=3.10,<3.14\n'
+  assert (folder / 'asked').read_text() == find + download + find
+  assert install(folder) == (7, '')
+  assert (folder / 'asked').read_text() == find + download + find + find  # it has one now
   assert install(folder, PYTHON=str(path))[0] == 2  # what is named is not replaced
 
 
