@@ -34,7 +34,8 @@ def collect(run, config, policy) -> Benchmark:
   taken = driver.collect(policy, steps).env_steps  # whole episodes: it may be more than was asked for
   return Benchmark(lambda: driver.collect(policy, steps), taken, 'env steps', None, {
       'environment': config.environment.name, 'observation': config.environment.observation,
-      'num_envs': config.environment.num_envs, 'action_repeat': config.environment.action_repeat, 'env_steps': taken})
+      'num_envs': config.environment.num_envs,
+      'action_repeat': config.environment.env_steps_per_decision, 'env_steps': taken})
 
 
 def sequences(run, config, policy, length) -> Benchmark:

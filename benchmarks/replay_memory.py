@@ -67,7 +67,7 @@ def measure(folder, config, episodes, decisions, batches, learn=0):
     told.update(_learned(view, config, learn))
   return {
       'what': 'replay_memory', 'rows': len(view),
-      'env_steps': sum(store.decisions().values()) * config.environment.action_repeat,
+      'env_steps': sum(store.decisions().values()) * config.environment.env_steps_per_decision,
       'images_mib': len(view) * 3 * size**2 / _MIB,
       'store_mib': sum(path.stat().st_size for path in store.folder.iterdir()) / _MIB,
       'cache_mib': replay.cache_mib, 'batch_size': replay.batch_size, 'batch_length': replay.batch_length, 'batches': batches,

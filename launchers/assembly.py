@@ -30,7 +30,8 @@ def make_environment(config, num_envs, seed, render_mode=None, first_index=0):
   """Returns environments of a config's task; `num_envs`, seed and rendering as given."""
   settings = config.environment
   return environments.make(
-      settings.name, num_envs, seed, settings.kwargs, settings.time_limit, settings.action_repeat,
+      settings.name, num_envs, seed, settings.kwargs, settings.time_limit,
+      settings.env_steps_per_decision,
       'auto' if render_mode else settings.parallel, render_mode, settings.observation, settings.image_size, settings.camera,
       settings.worker_timeout_seconds, first_index)
 

@@ -13,7 +13,7 @@ def get_config():
   """Returns the config."""
   return tdmpc2.TDMPC2Config(
       environment=base.EnvironmentConfig(
-          name='dmc:walker_walk', action_repeat=2, observation='pixels'),
+          name='dmc:walker_walk', action_repeat=0, observation='pixels'),
       run=base.RunConfig(
           env_steps=100_000, evaluate_every_env_steps=20_000, checkpoint_every_env_steps=5000),
       replay=tdmpc2.ReplayConfig(batch_size=64),

@@ -11,6 +11,6 @@ from mbrl_tf.algorithms.tdmpc2 import config as tdmpc2
 def get_config():
   """Returns the config."""
   return tdmpc2.TDMPC2Config(
-      environment=base.EnvironmentConfig(name='dmc:walker_walk', action_repeat=2),
+      environment=base.EnvironmentConfig(name='dmc:walker_walk', action_repeat=0),
       run=base.RunConfig(
           env_steps=100_000, evaluate_every_env_steps=10_000, checkpoint_every_env_steps=5000))

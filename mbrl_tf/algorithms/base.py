@@ -17,7 +17,9 @@ class EnvironmentConfig:
     name: `gym:<id>`, `dmc:<domain>_<task>`, `toy:<name>`, or `my.module:factory`.
     kwargs: keyword arguments of the simulator.
     time_limit: env steps per episode; 0 keeps the simulator's own limit.
-    action_repeat: env steps per decision.
+    action_repeat: env steps per decision; 0 for what the kind of task is used to: 2 in the DM Control
+      suite, as all that is published of it since arXiv:2107.09645, and 1 elsewhere, where a
+      simulator's own step is the length of a decision.
     num_envs: simulators that run in parallel.
     parallel: `processes`, `in_process`, or `auto` (what is faster for the task; `processes` where frames may be drawn).
     observation: `vectors` (what the simulator observes by itself), `pixels` (an image alone), or `both`.
@@ -37,6 +39,11 @@ class EnvironmentConfig:
   image_size: int = 64
   camera: int = -1
   worker_timeout_seconds: float = 300.0
+
+  @property
+  def env_steps_per_decision(self):
+    """`action_repeat`, or what it is by the kind of task."""
+    return self.action_repeat or (2 if self.name.startswith('dmc:') else 1)
 
 
 @dataclasses.dataclass
@@ -134,9 +141,9 @@ def validate_common(config):
           "must be 'vectors', 'pixels' or 'both'")
   require(config, {'run': ['devices']}, lambda value: re.match(r'^(auto|(cpu|gpu):[1-9][0-9]{0,3})$', value),
           "must be 'auto', 'cpu:N' or 'gpu:N', with a number N of devices above 0")
-  require_at_least(config, 1, {'environment': ['num_envs', 'action_repeat', 'image_size'],
+  require_at_least(config, 1, {'environment': ['num_envs', 'image_size'],
                                'run': ['env_steps', 'evaluate_episodes', 'keep_checkpoints']})
-  require_at_least(config, 0, {'environment': ['time_limit'],
+  require_at_least(config, 0, {'environment': ['time_limit', 'action_repeat'],
                                'run': ['seed', 'evaluate_every_env_steps', 'checkpoint_every_env_steps']})
   require(config, {'run': ['seed']}, lambda value: value < 2**32, 'must be below 4294967296, as numpy asks')
   require_at_least(config, -1, {'environment': ['camera']})

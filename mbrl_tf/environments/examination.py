@@ -23,8 +23,8 @@ def examine(task: Task) -> report.Report:
 def recipe(settings, seed):
   """Returns the `simulators.Recipe` of a config's environment."""
   return simulators.Recipe(
-      settings.name, dict(settings.kwargs), settings.time_limit, settings.action_repeat, seed, 0,
-      None, settings.observation, settings.image_size, settings.camera)
+      settings.name, dict(settings.kwargs), settings.time_limit, settings.env_steps_per_decision,
+      seed, 0, None, settings.observation, settings.image_size, settings.camera)
 
 
 class Examination(bare_examination.BareExamination):

@@ -80,3 +80,10 @@ def test_what_comes_to_the_same_is_taken(path, value):
   part, name = path.split('.')
   setattr(getattr(tried, part), name, value)
   base.require_types(tried)
+
+
+@pytest.mark.parametrize('name, repeat, expected', [
+    ('dmc:walker_walk', 0, 2), ('gym:Hopper-v5', 0, 1), ('my.module:factory', 0, 1),
+    ('dmc:walker_walk', 4, 4), ('gym:Hopper-v5', 4, 4)])
+def test_a_decision_takes_what_is_asked_or_what_the_kind_of_task_is_used_to(name, repeat, expected):
+  assert base.EnvironmentConfig(name, action_repeat=repeat).env_steps_per_decision == expected

@@ -81,7 +81,8 @@ def build(name, variant, folder, seed):
   config.validate()
   settings = config.environment
   environment = environments.make(
-      settings.name, settings.num_envs, 3, settings.kwargs, settings.time_limit, settings.action_repeat,
+      settings.name, settings.num_envs, 3, settings.kwargs, settings.time_limit,
+      settings.env_steps_per_decision,
       observation=settings.observation, image_size=settings.image_size)
   store = episodes.EpisodeStore(folder)
   driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))

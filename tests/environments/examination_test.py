@@ -4,11 +4,10 @@ Simulators live in this process here, which is quicker; that they are survived w
 die is tested through the launcher.
 """
 
-import dataclasses
-
 import pytest
 
 from mbrl_tf import errors
+from mbrl_tf.algorithms import base
 from mbrl_tf.data import agreement
 from mbrl_tf.environments import bare_examination, examination, examiner, hosts, simulators
 
@@ -160,16 +159,8 @@ def test_what_nobody_foresaw_costs_a_row(monkeypatch):
 
 
 def test_the_recipe_is_that_of_the_config():
-  @dataclasses.dataclass
-  class Settings:
-    name: str = 'toy:point_mass'
-    kwargs: dict = dataclasses.field(default_factory=dict)
-    time_limit: int = 5
-    action_repeat: int = 2
-    observation: str = 'both'
-    image_size: int = 16
-    camera: int = -1
-
-  recipe = examination.recipe(Settings(), 3)
+  settings = base.EnvironmentConfig(
+      'toy:point_mass', time_limit=5, action_repeat=2, observation='both', image_size=16)
+  recipe = examination.recipe(settings, 3)
   assert (recipe.seed, recipe.time_limit, recipe.action_repeat) == (3, 5, 2)
   assert (recipe.observation, recipe.image_size, recipe.camera) == ('both', 16, -1)

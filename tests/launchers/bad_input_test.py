@@ -90,7 +90,7 @@ FIELDS = [
     field('environment.observation=sound', "environment.observation='sound'"), field('environment.image_size=0', 'environment.image_size=0'),
     field('environment.camera=-2', 'environment.camera=-2'), field('environment.camera=1', 'camera=1'),
     field('environment.num_envs=0', 'environment.num_envs=0'), field('environment.num_envs=3', 'multiple of ensemble.members=2', 'num_envs=3'),
-    field('environment.time_limit=-1', 'environment.time_limit=-1'), field('environment.action_repeat=0', 'environment.action_repeat=0'),
+    field('environment.time_limit=-1', 'environment.time_limit=-1'), field('environment.action_repeat=-1', 'environment.action_repeat=-1'),
     field('environment.observation=pixels', 'one vector'), field('ensemble.members=0', 'ensemble.members=0'),
     field('ensemble.hidden_sizes=(0,)', 'ensemble.hidden_sizes=(0,)'), field('ensemble.activation=sigmoid', "ensemble.activation='sigmoid'"),
     field('ensemble.validation_fraction=1', 'ensemble.validation_fraction=1'), field('ensemble.learning_rate=nan', 'ensemble.learning_rate=nan'),

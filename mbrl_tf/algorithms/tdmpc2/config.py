@@ -200,7 +200,7 @@ class TDMPC2Config:
   """Everything that a run of TD-MPC2 is made of."""
   algorithm: str = 'tdmpc2'
   environment: base.EnvironmentConfig = dataclasses.field(
-      default_factory=lambda: base.EnvironmentConfig(action_repeat=2))
+      default_factory=lambda: base.EnvironmentConfig(action_repeat=0))
   run: base.RunConfig = dataclasses.field(default_factory=base.RunConfig)
   collect: CollectConfig = dataclasses.field(default_factory=CollectConfig)
   replay: ReplayConfig = dataclasses.field(default_factory=ReplayConfig)

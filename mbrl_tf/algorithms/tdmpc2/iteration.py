@@ -77,8 +77,9 @@ class TDMPC2:
     Where random actions went on for longer than at first, what they brought is caught up over some
     iterations, in which the policy collects as well: nobody waits long for it.
     """
-    parts, collect, repeat = self.state, self._config.collect, self._config.environment.action_repeat
-    at_once = self._updates_for(math.ceil(collect.random_env_steps / repeat))
+    parts, collect, environment = self.state, self._config.collect, self._config.environment
+    at_once = self._updates_for(
+        math.ceil(collect.random_env_steps / environment.env_steps_per_decision))
     missing = self._updates_for(int(parts.decisions)) - int(parts.updates)
     waiting = missing if int(parts.updates) == 0 else int(parts.waiting_updates)
     parts.waiting_updates.assign(max(waiting - at_once, 0))

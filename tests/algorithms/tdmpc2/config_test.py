@@ -104,7 +104,7 @@ def test_numbers_of_the_paper_are_kept_where_nothing_is_said():
           'scale_rate': 0.01
       }, 'planner': {'policy_samples': 24, 'min_std': 0.05, 'max_std': 2.0,
                      'temperature': 0.5}, 'learner': {'learning_rate': 3e-4, 'gradient_clip': 20.0},
-      'environment': {'action_repeat': 2}
+      'environment': {'action_repeat': 0}
   }
   for part, fields in published.items():
     for name, value in fields.items():
