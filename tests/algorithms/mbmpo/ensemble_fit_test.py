@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
 from mbrl_tf import types
 from mbrl_tf.algorithms.mbmpo import config as config_lib
@@ -79,7 +80,7 @@ def test_members_that_stop_one_after_the_other_are_no_reason_to_warn_of_retracin
   prepared = fitter._normalized(data, data.action)
   own = [np.random.default_rng(member) for member in range(members)]
   train, validation = fitter._splits(100, own)
-  with mock.patch('tensorflow.python.eager.polymorphic_function.polymorphic_function.logging.warning') as warning:
+  with mock.patch.object(polymorphic_function.logging, 'warning') as warning:
     for going in range(members, 0, -1):
       orders, num_batches = fitter._batches(train[:going], own[:going])
       fitter.compiled_epoch(fitter._current_state(np.arange(going)), *prepared, orders, num_batches,
