@@ -67,10 +67,13 @@ class Normalizer(tf.Module):
     self._count.assign(total)
 
   def normalize(self, values):
-    """`[..., size]` to mean 0 and deviation 1, float32."""
-    shifted = tf.cast(values, tf.float64) - self._mean
-    normalized = tf.math.divide_no_nan(shifted, self.std)
-    return tf.cast(tf.clip_by_value(normalized, -_MOST_DEVIATIONS, _MOST_DEVIATIONS), tf.float32)
+    """`[..., size]` to mean 0 and deviation 1, float32; NaN where a value is infinite or NaN, so that
+    a loss of it is noticed."""
+    values = tf.cast(values, tf.float64)
+    normalized = tf.math.divide_no_nan(values - self._mean, self.std)
+    normalized = tf.clip_by_value(normalized, -_MOST_DEVIATIONS, _MOST_DEVIATIONS)
+    nan = tf.constant(np.nan, tf.float64)
+    return tf.cast(tf.where(tf.math.is_finite(values), normalized, nan), tf.float32)
 
   def denormalize(self, values):
     """The inverse of `normalize`, float64; the mean where nothing has varied."""

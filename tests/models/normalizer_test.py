@@ -120,3 +120,11 @@ def test_it_stays_until_rewards_have_grown_more_than_hundredfold_whatever_their_
   assert unit(first, [290 * scale]) == pytest.approx(scale)  # nearest to a hundred
   assert unit(first, [1000 * scale]) == pytest.approx(1000 * scale)
   assert unit(first, [1000 * scale], first) == pytest.approx(1000 * scale)
+
+
+@pytest.mark.parametrize('value', [np.inf, -np.inf, np.nan])
+def test_what_is_no_number_stays_none_also_where_nothing_has_varied(value):
+  tested = normalizer.Normalizer(2)
+  tested.update(np.array([[0.0, 5.0], [2.0, 5.0]]))
+  assert np.isnan(tested.normalize(np.array([value, value]))).all()
+  np.testing.assert_allclose(tested.normalize(np.array([2.0, 7.0])), [1, 0])

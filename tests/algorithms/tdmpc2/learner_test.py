@@ -385,7 +385,7 @@ def test_observations_that_are_no_numbers_leave_everything():
     slow.assign(fast)
   modules, batch = (world, prior, tested), small.batch(spec)
   before = [snapshot(module.variables) for module in modules]
-  told = tested.step(batch._replace(observation=tf.fill(batch.observation.shape, np.nan)), SEED)
+  told = tested.step(batch._replace(observation=tf.fill(batch.observation.shape, np.inf)), SEED)
   for module, old in zip(modules, before):
     changed = [v.name for v, m in zip(module.variables, moved(old, module.variables)) if m]
     assert changed == []
