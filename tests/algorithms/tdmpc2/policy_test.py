@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
+from tf_agents.policies import policy_saver
 from tf_agents.trajectories import time_step as ts
 
 from mbrl_tf.algorithms.tdmpc2 import planner as planner_lib
@@ -177,3 +178,22 @@ def test_with_a_real_planner_actions_are_of_their_kind_and_nothing_is_random_in_
   assert all(
       tested.action_spec.is_compatible_with(tf.constant(action)) for action in one.action.numpy())
   assert one.state['plan'].shape == (N, H, prior.action_size)
+
+
+@pytest.mark.parametrize('choices', [None, 3])
+def test_an_exported_planner_that_selects_acts_as_the_live_one(choices, tmp_path):
+  """Its models are moved away from their first weights, so that no rounding decides who is elite."""
+  spec, config = small.spec(choices=choices), small.config(
+      planner__samples=16, planner__rounds=2, planner__elites=4, planner__policy_samples=4)
+  world, prior = small.models(spec, config)
+  planner = planner_lib.Planner(world, prior, 0.9, config, choices is not None)
+  tested = policy.TDMPC2Policy(world, prior, spec, tf.random.Generator.from_seed(1), planner,
+                               tf.Variable(True))
+  policy_saver.PolicySaver(tested, batch_size=None).save(str(tmp_path / 'policy'))
+  loaded = tf.saved_model.load(str(tmp_path / 'policy'))
+  for seed in range(3):
+    time_step = ts.restart(observations(spec, seed), N)
+    live = tested.action(time_step, tested.get_initial_state(N))
+    told = loaded.action(time_step, loaded.get_initial_state(N))
+    np.testing.assert_allclose(told.action, live.action, atol=1e-5)
+    np.testing.assert_allclose(told.state['plan'], live.state['plan'], atol=1e-5)
