@@ -75,6 +75,17 @@ def test_learned_to_the_full_it_tells_any_value_exactly():
                                atol=1e-5)
 
 
+def test_far_bins_of_either_sign_cancel_exactly_where_they_are_equally_likely():
+  symlog = np.linspace(-10, 10, 101)
+  bins = np.sign(symlog) * np.expm1(np.abs(symlog))
+  logits = np.zeros([1, 101], 'f')
+  assert distributions.TwoHot(tf.constant(logits), bins).mean()[0] == 0
+  logits[0, 50 + 5] = 1e-3  # of the bin at e - 1, among bins of up to 22,025
+  expected = (np.e - 1) * (np.exp(1e-3) - 1) / (100 + np.exp(1e-3))
+  np.testing.assert_allclose(
+      distributions.TwoHot(tf.constant(logits), bins).mean()[0], expected, rtol=0.02)
+
+
 def test_the_gradient_is_the_probabilities_less_the_weights():
   logits = tf.constant(np.random.default_rng(1).normal(size=(3, 21)), tf.float32)
   values = tf.constant([-7.3, 0.0, 40.0])
