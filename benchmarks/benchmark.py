@@ -56,8 +56,6 @@ def noise(spec, rows, length):
 
   def draw(array):
     shape = (rows, length, *array.shape)
-    if array.num_values is not None:
-      return generator.integers(0, array.num_values, shape)
     return (generator.integers(0, 256, shape).astype(np.uint8) if array.dtype == 'uint8'
             else generator.uniform(-1, 1, shape).astype(np.float32))
 
@@ -66,7 +64,8 @@ def noise(spec, rows, length):
     observation = {key: draw(array) for key, array in observation.items()}
   else:
     observation = draw(observation)
-  action, reward = draw(spec.action), generator.uniform(size=shape).astype(np.float32)
+  action = spec.action.sample(generator, shape)
+  reward = generator.uniform(size=shape).astype(np.float32)
   batch = types.Sequences(
       observation, action, reward, np.zeros(shape, bool), np.zeros(shape, bool))
   return tf.nest.map_structure(tf.constant, batch)

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from benchmarks import benchmark
 from mbrl_tf import types
+from mbrl_tf.ops import actions
 
 _FIT_EPOCHS = 3
 # Passes over the policy in one outer step, in units of a forward pass: the data before adaptation forward (1) and back
@@ -103,11 +104,7 @@ def _noise_transitions(spec, count):
   """As many transitions of noise, and their action features."""
   rng = np.random.default_rng(0)
   observation, following = rng.standard_normal((2, count, *spec.observation.shape), np.float32)
-  if spec.action.num_values is None:
-    action = rng.uniform(-1, 1, (count, *spec.action.shape)).astype(np.float32)
-    features = action
-  else:
-    action = rng.integers(spec.action.num_values, size=count)
-    features = np.eye(spec.action.num_values, dtype=np.float32)[action]
+  action = spec.action.sample(rng, (count,))
+  features = actions.features(spec.action, tf.constant(action)).numpy()
   nothing = np.zeros(count, np.float32)
   return types.Transitions(observation, action, nothing, following, nothing > 0), features

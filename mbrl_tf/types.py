@@ -17,25 +17,75 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class ArraySpec:
-  """Shape, type and bounds of one observation or action.
+  """Shape, type and bounds of one observation.
 
   Attributes:
     shape: of one element, without batch axes.
     dtype: numpy name of the type: `float32`, `float64`, `uint8`, `int64`.
     minimum: lower bound for each entry, or None where unbounded (images: but by their type).
     maximum: upper bound for each entry, or None where unbounded (images: but by their type).
-    num_values: the number of choices of a discrete action; None for a continuous quantity.
   """
   shape: Tuple[int, ...]
   dtype: str
   minimum: Optional[np.ndarray] = None
   maximum: Optional[np.ndarray] = None
-  num_values: Optional[int] = None
 
   @property
   def is_image(self):
     """Whether bytes in rows and columns are taken for an image; models ask for `uint8 [height, width, channels]` then."""
     return self.dtype == 'uint8' and len(self.shape) >= 2
+
+
+@dataclasses.dataclass(frozen=True)
+class ActionSpec:
+  """What a policy decides: C numbers in [-1, 1], and D choices, all independent of each other.
+
+  An action is one array, whatever structure the simulator's own has. Numbers alone are float32
+  `[C]`, one choice alone is int64 `[]`, several choices alone are int64 `[D]`. Where there are
+  both, the numbers come first and the choices after them, as whole numbers, in float32 `[C + D]`. A
+  choice among n is a number from 0 to n - 1.
+
+  Attributes:
+    numbers: C.
+    choices: for each choice the count of its values; D of them.
+  """
+  numbers: int = 0
+  choices: Tuple[int, ...] = ()
+
+  @property
+  def shape(self):
+    """Of one action."""
+    size = self.numbers + len(self.choices)
+    return () if size == len(self.choices) == 1 else (size,)
+
+  @property
+  def dtype(self):
+    """Name of the numpy type of an action."""
+    return 'float32' if self.numbers else 'int64'
+
+  @property
+  def bounds(self):
+    """Least and largest value: of each entry, or one of each where there are numbers alone."""
+    if not self.choices:
+      return -1.0, 1.0
+    low = [-1] * self.numbers + [0] * len(self.choices)
+    high = [1] * self.numbers + [count - 1 for count in self.choices]
+    return tuple(np.array(bound, self.dtype).reshape(self.shape) for bound in (low, high))
+
+  @property
+  def features_size(self):
+    """How many numbers models read of an action: its numbers, and each choice one-hot."""
+    return self.numbers + sum(self.choices)
+
+  def sample(self, generator, lead=()):
+    """Returns uniformly random actions `[*lead, ...]`, drawn by a `np.random.Generator`."""
+    numbers = generator.uniform(-1, 1, (*lead, self.numbers)).astype(np.float32)
+    if not self.choices:
+      return numbers
+    if not self.shape:
+      return generator.integers(0, self.choices[0], lead)
+    choices = generator.integers(0, self.choices, (*lead, len(self.choices)))
+    return np.concatenate([numbers, choices], -1).astype(self.dtype)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,18 +96,18 @@ class EnvironmentSpec:
     name: as given to the catalog, for example `gym:HalfCheetah-v5`.
     observation: one `ArraySpec`, or a mapping from key to `ArraySpec`. Vectors are float64 where
       the simulator declares what float32 does not hold, and normalised before a model reads them.
-    action: continuous actions are float32 `[A]` in [-1, 1], whatever the simulator's own bounds are (the adapter
-      scales, and clips what lies outside); discrete actions are int64 `[]` in [0, num_values).
+    action: an `ActionSpec`, whatever the bounds and the structure of the simulator's own actions
+      are: the adapter clips what lies outside, scales, and puts together what the simulator takes.
     time_limit: length of an episode in env steps (simulator steps, action repeat multiplied in).
     action_repeat: env steps per decision.
     reward: batched TensorFlow function `(observation [..., O], action [..., A], next_observation
-      [..., O]) -> float32 [...]` with actions as the policy gives them (scaled to [-1, 1]), or None
+      [..., O]) -> float32 [...]` with actions as the policy gives them (`ActionSpec`), or None
       where the task has none.
     terminated: batched TensorFlow function `next_observation [..., O] -> bool [...]`; None where the task has none.
   """
   name: str
   observation: Union[ArraySpec, Mapping[str, ArraySpec]]
-  action: ArraySpec
+  action: ActionSpec
   time_limit: int
   action_repeat: int = 1
   reward: Optional[Callable[..., Any]] = None
@@ -71,7 +121,7 @@ class Episode(NamedTuple):
   most; an episode that ends without it was truncated.
   """
   observation: Any         # [T + 1, O], or a mapping from key to [T + 1, ...]
-  action: Any              # [T, A] or [T]
+  action: Any              # [T, A] or [T], typed as the spec
   reward: Any              # [T]
   terminated: Any          # bool [T]
   member: int = -1         # which adapted policy collected it; -1: random or unadapted
@@ -80,7 +130,7 @@ class Episode(NamedTuple):
 class Transitions(NamedTuple):
   """Real transitions in no order."""
   observation: Any         # float64 [M, O]
-  action: Any              # float32 [M, A] or int64 [M]
+  action: Any              # float32 [M, A], int64 [M, A] or int64 [M]
   reward: Any              # float32 [M]
   next_observation: Any    # float64 [M, O]
   terminated: Any          # bool [M]
@@ -97,7 +147,7 @@ class Sequences(NamedTuple):
   first row; a first row without it follows a truncation.
   """
   observation: Any         # [B, T, O], or a mapping from key to [B, T, ...]; typed as the spec
-  action: Any              # float32 [B, T, A] or int64 [B, T]
+  action: Any              # float32 [B, T, A], int64 [B, T, A] or int64 [B, T]
   reward: Any              # float32 [B, T]
   terminated: Any          # bool [B, T]
   is_first: Any            # bool [B, T]

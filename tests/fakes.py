@@ -18,7 +18,7 @@ from mbrl_tf.drivers import policies
 def vector_spec(time_limit=5, action_repeat=1, size=3):
   """Returns the spec of a task with `size` observed numbers and two continuous actions."""
   return types.EnvironmentSpec(
-      'toy:counting', types.ArraySpec((size,), 'float32'), types.ArraySpec((2,), 'float32'), time_limit, action_repeat)
+      'toy:counting', types.ArraySpec((size,), 'float32'), types.ActionSpec(2), time_limit, action_repeat)
 
 
 class CountingEnvironment(py_environment.PyEnvironment):

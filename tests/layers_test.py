@@ -40,6 +40,7 @@ OUTSIDE = {
 # What simulator processes and launchers read before they know whether they need TensorFlow.
 FREE_OF_TENSORFLOW = [
     'mbrl_tf/__init__.py', 'mbrl_tf/environments/toy.py', 'mbrl_tf/environments/wrappers.py',
+    'mbrl_tf/environments/actions.py',
     'mbrl_tf/environments/rendering.py', 'mbrl_tf/environments/simulators.py', 'mbrl_tf/environments/parallel.py',
     'mbrl_tf/environments/hosts.py', 'mbrl_tf/environments/guests.py',
     'mbrl_tf/environments/worker.py', 'mbrl_tf/environments/dm_control.py',

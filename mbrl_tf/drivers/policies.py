@@ -25,15 +25,15 @@ def time_step_spec(spec: types.EnvironmentSpec) -> ts.TimeStep:
 
 
 def action_spec(spec: types.EnvironmentSpec) -> tensor_spec.BoundedTensorSpec:
-  """Returns the tf-agents spec of an action: float32 `[A]` in [-1, 1], or int64 `[]` in [0, num_values)."""
+  """Returns the tf-agents spec of an action, which is as `types.ActionSpec` says."""
   action = spec.action
-  if action.num_values is not None:
-    return tensor_spec.BoundedTensorSpec(action.shape, tf.as_dtype(action.dtype), 0, action.num_values - 1, name='action')
-  return tensor_spec.BoundedTensorSpec(action.shape, tf.as_dtype(action.dtype), -1., 1., name='action')
+  return tensor_spec.BoundedTensorSpec(
+      action.shape, tf.as_dtype(action.dtype), *action.bounds, name='action')
 
 
 class UniformRandomPolicy(tf_policy.TFPolicy):
-  """Actions drawn uniformly between their bounds, or at them, each held for a random number of decisions.
+  """Actions drawn uniformly, numbers between their bounds or at them, each action held for a random
+  number of decisions.
 
   An action held for a while moves a body much further than white noise does, so the same number of steps shows more of
   what it can do, its falls included.
@@ -51,13 +51,13 @@ class UniformRandomPolicy(tf_policy.TFPolicy):
       seed: of the generator.
       mean_holds: decisions for which an action is held, on average: after each one it is drawn anew
         with probability `1 / hold`. Of several, each episode draws one.
-      at_bounds: the share of the episodes that draw each number of a continuous action from its two
-        bounds alone. The policy's state is what an episode goes on with: the action that is held
+      at_bounds: the share of the episodes that draw each number of an action from its two bounds
+        alone. The policy's state is what an episode goes on with: the action that is held
         and the episode's hold where one is above 1, and whether it draws at bounds where some do.
     """
-    continuous = spec.action.num_values is None
+    self._acts = spec.action
     self._mean_holds, self._at_bounds = np.asarray(mean_holds, np.float32), float(at_bounds)
-    self._mixes = continuous and 0 < self._at_bounds < 1
+    self._mixes = self._acts.numbers > 0 and 0 < self._at_bounds < 1
     state = {'at_bounds': tf.TensorSpec([], tf.bool)} if self._mixes else {}
     if max(mean_holds) > 1:
       state.update(action=action_spec(spec), hold=tf.TensorSpec([], tf.float32))
@@ -87,15 +87,27 @@ class UniformRandomPolicy(tf_policy.TFPolicy):
 
   def _drawn(self, batch_shape, at_bounds, seed):
     """Actions drawn anew, `[N, ...]`; `at_bounds` tells of each row how, bool `[N]`."""
-    action = self.action_spec
-    low = tf.constant(action.minimum, action.dtype)
-    # Integers are drawn from a range that excludes its end.
-    high = tf.constant(action.maximum + (1 if action.dtype.is_integer else 0), action.dtype)
-    shape = tf.concat([batch_shape, action.shape.as_list()], axis=0)
-    drawn = tf.random.stateless_uniform(shape, seed, low, high, action.dtype)
-    if action.dtype.is_integer or self._at_bounds == 0:
+    if not self._acts.choices:
+      return self._drawn_numbers(batch_shape, at_bounds, seed)
+    if not self._acts.shape:
+      return tf.random.stateless_uniform(batch_shape, seed, 0, self._acts.choices[0], tf.int64)
+    counts = np.array(self._acts.choices, np.float32)
+    # Folded in with a number that `_action` has no use for.
+    shares = tf.random.stateless_uniform(
+        tf.concat([batch_shape, counts.shape], 0),
+        tf.random.experimental.stateless_fold_in(seed, 4))
+    choices = tf.cast(tf.floor(shares * counts), self.action_spec.dtype)
+    if not self._acts.numbers:
+      return choices
+    return tf.concat([self._drawn_numbers(batch_shape, at_bounds, seed), choices], -1)
+
+  def _drawn_numbers(self, batch_shape, at_bounds, seed):
+    low, high = tf.constant(-1.0), tf.constant(1.0)
+    shape = tf.concat([batch_shape, [self._acts.numbers]], axis=0)
+    drawn = tf.random.stateless_uniform(shape, seed, low, high)
+    if self._at_bounds == 0:
       return drawn
-    return tf.where(self._as_rows(at_bounds), tf.where(drawn < (low + high) / 2, low, high), drawn)
+    return tf.where(at_bounds[:, None], tf.where(drawn < (low + high) / 2, low, high), drawn)
 
   def _as_rows(self, flags):
     """bool `[N]` with an axis of one for each axis of an action."""

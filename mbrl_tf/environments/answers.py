@@ -26,6 +26,9 @@ NOTES = {
               'truncated, info) from step()'),
     'info': ('interface', 'warning', 'The info is no dict', 'Return {} where there is nothing to '
              'tell'),
+    'mask': ('interface', 'warning', 'The info has an action_mask, and policies here choose among '
+             'all', 'Where a forbidden choice is no harmless one, have a gymnasium.Wrapper take '
+             'another for it'),
     'flag': ('interface', 'error', 'terminated or truncated is neither true nor false',
              'Return bool(...) of them'),
     'flag type': ('interface', 'warning', 'terminated or truncated is no bool, and is taken for '
@@ -135,7 +138,9 @@ def _of_box(value, box, name):
 
 
 def _of_info(info):
-  return [] if isinstance(info, dict) else [Note('info', f'info={described(info)}')]
+  if not isinstance(info, dict):
+    return [Note('info', f'info={described(info)}')]
+  return [Note('mask', f'action_mask={shown(info["action_mask"])}')] if 'action_mask' in info else []
 
 
 def _one(value):

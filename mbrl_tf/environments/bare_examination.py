@@ -1,5 +1,6 @@
 """Examines a simulator as it is, without the wrappers that mend or refuse; free of TensorFlow."""
 
+import collections
 import contextlib
 import dataclasses
 import re
@@ -47,13 +48,7 @@ class BareExamination(examiner.Examiner):
                'Change the environment as the sentence says, or wrap it')
       return
     self.add('observations', f'{report.parts(told.observed)}, from {told.observation_space}')
-    if told.action_bounds is None:
-      self.add('actions', f'one of {told.acts.n} choices, from {told.action_space}')
-    else:
-      low, high = told.action_bounds
-      count = told.acts.shape[0]
-      self.add('actions', f'{count} number{"s" * (count > 1)} in [-1, 1], scaled to the '
-               f"simulator's own bounds ({low:g} to {high:g}), from {told.action_space}")
+    self.add('actions', f'{_described_actions(told)}, from {told.action_space}')
     self._choose_back_end()
     own = f'{told.own_time_limit:,}' if told.own_time_limit else 'none'
     repeat = self.recipe.action_repeat
@@ -177,3 +172,15 @@ class BareExamination(examiner.Examiner):
   def limit(self):
     """Returns the time limit in env steps; more than are taken, where there is none."""
     return self.described.time_limit or self.task.env_steps + 1
+
+
+def _described_actions(told):
+  """Says what a policy decides."""
+  parts, acts = [], told.acts
+  if acts.numbers:
+    low, high = told.action_bounds
+    parts.append(f'{acts.numbers} number{"s" * (acts.numbers > 1)} in [-1, 1], scaled to the '
+                 f"simulator's own bounds ({low:g} to {high:g})")
+  for count, times in collections.Counter(acts.choices).items():
+    parts.append(f'{"one" if times == 1 else f"{times} times one"} of {count} choices')
+  return ', and '.join(parts)

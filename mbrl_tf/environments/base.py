@@ -1,6 +1,5 @@
 """The environment contract: how a Gymnasium environment becomes an `EnvironmentSpec`."""
 
-import functools
 import importlib
 
 import numpy as np
@@ -8,7 +7,7 @@ import tensorflow as tf
 from gymnasium import spaces
 
 from mbrl_tf import errors, types
-from mbrl_tf.environments import mujoco_tasks, simulators
+from mbrl_tf.environments import actions, mujoco_tasks, simulators
 
 
 
@@ -18,8 +17,9 @@ def read_spec(env, recipe):
   Reward and termination come from the first place that has them: attributes `reward_function` and `terminated_function`
   of the simulator, the same attributes of the factory, the table of known tasks. Each is a callable, or a string
   `'module:function'` that is imported here, in the process that has TensorFlow. They describe one env step and take
-  actions in the simulator's own units; the spec's functions take the agent's. Where images are observed there are none,
-  because all of them read the simulator's own observation. They compute in float64 where that is
+  actions in the simulator's own units and structure, with leading axes; the spec's functions take
+  the agent's. Where images are observed there are none, because all of them read the simulator's own
+  observation. They compute in float64 where that is
   what is observed, but in float32 where they take nothing else; rewards are float32.
 
   Args:
@@ -33,7 +33,7 @@ def read_spec(env, recipe):
   return types.EnvironmentSpec(
       name=recipe.name,
       observation=_observation_spec(env.observation_space),
-      action=_action_spec(env.action_space),
+      action=env.get_wrapper_attr('action_spec'),
       time_limit=env.get_wrapper_attr('time_limit'),
       action_repeat=recipe.action_repeat,
       reward=None if reward is None else _agent_reward(reward, env, recipe.action_repeat),
@@ -73,16 +73,15 @@ def _agent_reward(reward, env, action_repeat):
   With action repeat the rewards within one decision are taken as equal, because a model sees only its first and last
   observation.
   """
-  if isinstance(env.action_space, spaces.Discrete):
-    start = env.get_wrapper_attr('action_start')
-    to_native = lambda action, dtype: action + start
-  else:
-    to_native = functools.partial(_native_action, env.get_wrapper_attr('action_range'))
+  spec, tree = (env.get_wrapper_attr(name) for name in ('action_spec', 'action_tree'))
+
+  def native_reward(observation, action, next_observation):
+    action = _native_action(spec, tree, action, _widest(observation))
+    return reward(observation, action, next_observation)
 
   def agent_reward(observation, action, next_observation):
     observation, action, next_observation = _tensors((observation, action, next_observation))
-    action = to_native(action, _widest(observation))
-    result = _precise(reward)(observation, action, next_observation)
+    result = _precise(native_reward)(observation, action, next_observation)
     is_wide = isinstance(result, tf.Tensor) and result.dtype == _widest(observation)
     return action_repeat * (tf.cast(result, tf.float32) if is_wide else result)
 
@@ -112,14 +111,27 @@ def _widest(nest):
              key=lambda dtype: dtype.size, default=tf.float32)
 
 
-def _native_action(action_range, action, dtype):
-  """What `wrappers.ScaleActions` gives the simulator, for any leading axes, but whole numbers as
-  floats.
+def _native_action(spec, tree, action, dtype):
+  """What `actions.ConvertActions` gives the simulator, for any leading axes, but whole numbers of a
+  Box as floats.
   """
-  offset, scale, low, high, is_whole = action_range
-  native = offset + scale * tf.clip_by_value(tf.cast(action, tf.float64), -1.0, 1.0)
-  native = tf.clip_by_value(tf.floor(native) if is_whole else native, low, high)
-  return tf.cast(native, dtype)
+  lead = action.shape.rank - len(spec.shape)
+
+  def of(leaf):
+    own = action if leaf.at == () else action[..., leaf.at]
+    if isinstance(leaf, actions.Choices):
+      own = tf.cast(own, tf.int32) if own.dtype.is_floating else own
+      own += tf.cast(leaf.start, own.dtype)
+    else:
+      own = leaf.offset + leaf.scale * tf.clip_by_value(tf.cast(own, tf.float64), -1.0, 1.0)
+      own = tf.clip_by_value(tf.floor(own) if leaf.is_whole else own, leaf.low, leaf.high)
+      own = tf.cast(own, dtype)
+    shape = leaf.shape or ()
+    if own.shape[lead:] == shape:
+      return own
+    return tf.reshape(own, tf.concat([tf.shape(action)[:lead], np.array(shape, np.int32)], 0))
+
+  return actions.map_leaves(of, tree)
 
 
 def _agent_terminated(terminated):
@@ -142,9 +154,3 @@ def _box_spec(space):
   low, high = (None if bound.dtype == np.uint8 or not np.isfinite(bound).any() else bound.copy()
                for bound in (space.low, space.high))
   return types.ArraySpec(shape=tuple(space.shape), dtype=space.dtype.name, minimum=low, maximum=high)
-
-
-def _action_spec(space):
-  if isinstance(space, spaces.Discrete):
-    return types.ArraySpec(shape=(), dtype='int64', num_values=int(space.n))
-  return _box_spec(space)

@@ -5,6 +5,7 @@ Free of TensorFlow and of the user's code in this process.
 
 import dataclasses
 import functools
+import math
 
 from mbrl_tf.environments import bare_examination, comparison_row, parallel, probe
 from mbrl_tf.environments import report, simulators
@@ -134,7 +135,7 @@ class Examination(bare_examination.BareExamination):
       return
     told, task, repeat = self.described, self.task, self.recipe.action_repeat
     bytes_each = report.bytes_of(told.observed) + 4 + 1
-    bytes_each += 8 if told.action_bounds is None else 4 * told.acts.shape[0]
+    bytes_each += math.prod(told.acts.shape) * (4 if told.acts.numbers else 8)
     decisions = -(-told.time_limit // repeat)
     of_run = -(-task.run_env_steps // repeat)
     learned = min(of_run, task.kept_decisions or of_run)

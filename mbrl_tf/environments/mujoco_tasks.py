@@ -21,11 +21,11 @@ import gymnasium
 import tensorflow as tf
 from gymnasium import wrappers as gym_wrappers
 
-from mbrl_tf.environments import wrappers
+from mbrl_tf.environments import actions, wrappers
 
 RK4 = 1  # mujoco.mjtIntegrator.mjINT_RK4
 TRANSPARENT_WRAPPERS = (
-    wrappers.CheckAnswers, wrappers.ScaleActions, wrappers.ShiftActions, wrappers.LimitTime,
+    wrappers.CheckAnswers, actions.ConvertActions, wrappers.LimitTime,
     wrappers.RepeatActions, wrappers.CheckObservations, wrappers.SeedEpisodes,
     gym_wrappers.OrderEnforcing, gym_wrappers.PassiveEnvChecker, gym_wrappers.TimeLimit)
 

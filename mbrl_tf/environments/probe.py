@@ -15,7 +15,7 @@ from gymnasium.utils import env_checker
 import numpy as np
 
 from mbrl_tf import errors, types
-from mbrl_tf.environments import answers, guests, hosts, parallel, simulators
+from mbrl_tf.environments import actions, answers, guests, hosts, parallel, simulators
 
 _AT_BOUNDS = 4       # each fourth action is at its bounds
 _KEPT_ANSWERS = 3    # of which is seen whether they change
@@ -53,8 +53,9 @@ class Description(NamedTuple):
     type_name: of its class.
     observation_space, action_space: as text.
     observed: key to `types.ArraySpec` of what a policy observes ('' where it is one array).
-    acts: the `gymnasium.spaces` Box or Discrete in which a policy acts.
-    action_bounds: least and largest number of the simulator's own bounds; None for choices.
+    acts: the `types.ActionSpec` of a policy's actions.
+    action_bounds: least and largest of the simulator's own bounds; None where there are choices
+      alone.
     own_time_limit: env steps, 0 for none.
     time_limit: env steps that the toolkit allows.
     has_spaces: whether both spaces are `gymnasium.spaces`.
@@ -119,10 +120,13 @@ class Probe(hosts.Local):
       wrapped = self.recipe.wrap(env)
     except errors.UserError as error:
       return told._replace(refusal=str(error))
-    box = env.action_space if isinstance(env.action_space, spaces.Box) else None
+    boxes = [leaf for leaf in actions.leaves(wrapped.get_wrapper_attr('action_tree'))
+             if isinstance(leaf, actions.Numbers)]
+    bounds = (min(float(box.low.min()) for box in boxes),
+              max(float(box.high.max()) for box in boxes)) if boxes else None
     return told._replace(
-        observed=_observed(wrapped.observation_space), acts=wrapped.action_space,
-        action_bounds=None if box is None else (float(box.low.min()), float(box.high.max())),
+        observed=_observed(wrapped.observation_space),
+        acts=wrapped.get_wrapper_attr('action_spec'), action_bounds=bounds,
         own_time_limit=own, time_limit=wrapped.get_wrapper_attr('time_limit'),
         uses_mujoco='mujoco' in sys.modules)
 
@@ -172,12 +176,21 @@ class Probe(hosts.Local):
     return Answer(answers.plain(observation), before, reward, terminated, truncated, tuple(notes))
 
   def _random_action(self):
-    space = self.env.action_space
-    if isinstance(space, spaces.Box) and self._steps % _AT_BOUNDS == 0:
+    action = self.env.action_space.sample()
+    if self._steps % _AT_BOUNDS == 0:
+      return self._at_bounds(self.env.action_space, action)
+    return action
+
+  def _at_bounds(self, space, action):
+    """Returns an action with the numbers of its Boxes at their bounds, where these are finite."""
+    if isinstance(space, spaces.Dict):
+      return {key: self._at_bounds(part, action[key]) for key, part in space.spaces.items()}
+    if isinstance(space, spaces.Tuple):
+      return tuple(map(self._at_bounds, space.spaces, action))
+    if isinstance(space, spaces.Box):
       bounds = np.where(self._generator.random(space.shape) < 0.5, space.low, space.high)
-      if np.isfinite(bounds).all():
-        return bounds.astype(space.dtype)
-    return space.sample()
+      return bounds.astype(space.dtype) if np.isfinite(bounds).all() else action
+    return action
 
   def _changes(self, observation):
     """Notes what became of the answers before, and keeps this one."""
@@ -255,7 +268,7 @@ def play(simulated, acts, seed, env_steps, seconds) -> Played:
 
   Args:
     simulated: `parallel.Simulators`, which are closed afterwards.
-    acts: the space of one simulator's actions.
+    acts: the `types.ActionSpec` of one simulator's actions.
     seed: of the actions.
     env_steps: of all simulators together.
     seconds: of wall time, at most, besides what reset() takes at first.
@@ -264,15 +277,15 @@ def play(simulated, acts, seed, env_steps, seconds) -> Played:
     with warnings.catch_warnings(record=True) as caught:
       warnings.simplefilter('always')
       observation = simulated.reset()
-      size, acts = len(simulated.restarts), _seeded(acts, seed)
+      size, generator = len(simulated.restarts), np.random.default_rng(seed)
       rows, episodes, taken, begin = [[] for _ in range(size)], [], 0, time.monotonic()
       while taken < env_steps and time.monotonic() - begin < seconds:
-        actions = np.stack([acts.sample() for _ in range(size)])
-        step = simulated.step(actions)
+        chosen = acts.sample(generator, (size,))
+        step = simulated.step(chosen)
         taken += int(step.env_steps.sum())
         for index in range(size):
           if not step.begins[index]:
-            rows[index].append((_row(observation, index), actions[index], step.reward[index],
+            rows[index].append((_row(observation, index), chosen[index], step.reward[index],
                                 step.terminated[index]))
           last = step.terminated[index] or step.truncated[index]
           if rows[index] and (last or step.begins[index]):
@@ -287,11 +300,6 @@ def play(simulated, acts, seed, env_steps, seconds) -> Played:
     simulated.close()
   faults = tuple(str(each.message) for each in caught if each.category is RuntimeWarning)
   return Played(tuple(episodes), taken, passed, faults)
-
-
-def _seeded(space, seed):
-  space.seed(seed)
-  return space
 
 
 def _row(observation, index):

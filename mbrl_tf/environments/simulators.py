@@ -19,7 +19,8 @@ from gymnasium import spaces, wrappers as gym_wrappers
 import numpy as np
 
 from mbrl_tf import errors
-from mbrl_tf.environments import dm_control, guests, mujoco_setup, pixels, rendering, toy, wrappers
+from mbrl_tf.environments import (
+    actions, dm_control, guests, mujoco_setup, pixels, rendering, toy, wrappers)
 
 _KINDS = ('gym', 'dmc', 'toy')  # before the colon of a name; anything else is a user's module
 
@@ -126,19 +127,11 @@ class Recipe:
       raise errors.UserError(
           f'{self.name} has no time limit of its own, and episodes must end: give one in env steps, as environment.time_limit. '
           f'Received: time_limit={self.time_limit}')
-    space, observed = getattr(env, 'action_space', None), getattr(env, 'observation_space', None)
+    observed = getattr(env, 'observation_space', None)
     if not isinstance(observed, spaces.Space):
       raise errors.UserError(f'{self.name} must tell what it observes, as a '
                              f'gymnasium.spaces.Space. Received: observation_space={observed!r}')
-    env = wrappers.CheckAnswers(env, self.name)
-    if isinstance(space, spaces.Box):
-      env = wrappers.ScaleActions(env, self.name)
-    elif isinstance(space, spaces.Discrete):
-      env = wrappers.ShiftActions(env)
-    else:
-      raise errors.UserError(
-          f'Actions of {self.name} must be a Box or Discrete, because policies are Gaussian or categorical. '
-          f'Received: action_space={space}')
+    env = actions.ConvertActions(wrappers.CheckAnswers(env, self.name), self.name)
     env = wrappers.LimitTime(env, time_limit)
     env = wrappers.RepeatActions(env, self.action_repeat)
     if self.observation != 'vectors':

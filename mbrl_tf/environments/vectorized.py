@@ -142,20 +142,25 @@ class VectorizedEnvironment(py_environment.PyEnvironment):
         observation=step.observation)
 
   def _checked_action(self, action):
-    """Returns `action` as `[N, A]` float32 clipped to [-1, 1], or as `[N]` int64."""
+    """Returns `action` as `types.ActionSpec` says, `[N, ...]`, with its numbers clipped."""
     action = np.asarray(action)
     expected = (self._num_envs,) + self.spec.action.shape
     if action.shape != expected:
       raise errors.UserError(f'Actions for {self.spec.name} must have the shape {list(expected)}. Received: action={action}')
     if not np.isfinite(action).all():  # no mistake of the user's: learning diverged
       raise FloatingPointError(f'The policy acts with numbers that are not finite. Received: action={action}')
-    if self.spec.action.num_values is None:
-      return np.clip(action, -1.0, 1.0).astype(np.float32)
-    if action.dtype.kind not in 'iu' or (action < 0).any() or (action >= self.spec.action.num_values).any():
-      raise errors.UserError(
-          f'Actions for {self.spec.name} must be integers from 0 to {self.spec.action.num_values - 1}. '
-          f'Received: action={action}')
-    return action.astype(np.int64)
+    spec = self.spec.action
+    if spec.choices:
+      choices = action[:, spec.numbers:] if spec.shape else action[:, None]
+      is_whole = (choices == np.floor(choices)).all() if spec.numbers else action.dtype.kind in 'iu'
+      if not is_whole or (choices < 0).any() or (choices >= spec.choices).any():
+        most = ', '.join(str(count - 1) for count in spec.choices)
+        raise errors.UserError(
+            f'Choices in actions for {self.spec.name} must be integers from 0 to {most}. '
+            f'Received: action={action}')
+    if spec.numbers:
+      action = np.clip(action, *spec.bounds)
+    return action.astype(spec.dtype)
 
   def _require_open(self):
     if not self._finalizer.alive:
@@ -169,6 +174,4 @@ def _observation_specs(spec):
 
 
 def _action_spec(spec):
-  if spec.num_values is not None:
-    return array_spec.BoundedArraySpec((), np.int64, 0, spec.num_values - 1, 'action')
-  return array_spec.BoundedArraySpec(spec.shape, np.float32, -1.0, 1.0, 'action')
+  return array_spec.BoundedArraySpec(spec.shape, np.dtype(spec.dtype), *spec.bounds, 'action')

@@ -1,6 +1,6 @@
 """Wrappers that every simulator gets, from the inside out, free of TensorFlow.
 
-`CheckAnswers` -> `ScaleActions` (or `ShiftActions`) -> `LimitTime` -> `RepeatActions` ->
+`CheckAnswers` -> `actions.ConvertActions` -> `LimitTime` -> `RepeatActions` ->
 `CheckObservations` -> `SeedEpisodes`.
 
 Each `step` is on the path of every simulated step, so they hold plain numbers and do no more than they must.
@@ -8,7 +8,6 @@ Each `step` is on the path of every simulated step, so they hold plain numbers a
 
 import math
 import re
-from typing import NamedTuple
 
 import gymnasium
 import numpy as np
@@ -16,8 +15,6 @@ from gymnasium import spaces
 
 from mbrl_tf import errors
 from mbrl_tf.environments import guests
-
-_LARGEST_BOUND = 1e15  # of an action; its square is still far from the largest float32
 
 
 class CheckAnswers(gymnasium.Wrapper):
@@ -64,73 +61,6 @@ class CheckAnswers(gymnasium.Wrapper):
   def _error(self, where, expected, received):
     return errors.SimulatorError(f'{self._name} does not answer as a gymnasium.Env does. Expected '
                                  f'of {where}: {expected}. Received: {received}')
-
-
-class ActionRange(NamedTuple):
-  """How actions in [-1, 1] become those of a simulator: `offset + scale * action`, rounded down
-  where they are whole numbers, and clipped.
-
-  Of whole numbers each is met by an equally wide part of [-1, 1].
-  """
-  offset: np.ndarray       # float64 [A]
-  scale: np.ndarray        # float64 [A]
-  low: np.ndarray          # float64 [A]
-  high: np.ndarray         # float64 [A]
-  is_whole: bool
-
-
-class ScaleActions(gymnasium.Wrapper):
-  """Maps continuous actions from [-1, 1] to the simulator's own bounds and type, never beyond them.
-
-  What lies outside is clipped beforehand, for all simulators at once (in `vectorized`). At each
-  step the simulator gets an array of its own, for it may change it, and a repeated action is to be
-  what was chosen.
-
-  Attributes:
-    action_range: the `ActionRange`.
-  """
-
-  def __init__(self, env, name):
-    """Wraps `env`, whose actions are a one-dimensional Box with finite bounds; a UserError otherwise."""
-    super().__init__(env)
-    space = env.action_space
-    if space.low.ndim != 1 or not space.low.size or not _has_bounds(space):
-      raise errors.UserError(
-          f'Continuous actions of {name} must be one Box of shape (A,) with finite bounds, because '
-          'policies act in [-1, 1] and the adapter scales to the bounds. A bound beyond '
-          f'{_LARGEST_BOUND:g}, or at the end of what its type holds, is taken for none. '
-          f'Received: action_space={space}')
-    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
-    is_whole = space.dtype.kind in 'biu'
-    first, last = (low, high + 1) if is_whole else (low, high)
-    self.action_range = ActionRange((last + first) / 2, (last - first) / 2, low, high, is_whole)
-    self._dtype = space.dtype
-    self._is_identity = not is_whole and bool((low == -1).all() and (high == 1).all())
-    self.action_space = spaces.Box(-1.0, 1.0, space.shape, np.float32)
-
-  def step(self, action):
-    own = np.array(action, self._dtype) if self._is_identity else self._scaled(action)
-    return self.env.step(own)
-
-  def _scaled(self, action):
-    offset, scale, low, high, is_whole = self.action_range
-    scaled = offset + scale * action
-    if is_whole:
-      scaled = np.floor(scaled)
-    # In float64, in which bounds are exact, so that no rounding leads beyond them.
-    return np.minimum(np.maximum(scaled, low), high).astype(self._dtype)
-
-
-class ShiftActions(gymnasium.Wrapper):
-  """Maps discrete actions from [0, n) to the simulator's own first choice upwards."""
-
-  def __init__(self, env):
-    super().__init__(env)
-    self.action_start = int(env.action_space.start)
-    self.action_space = spaces.Discrete(int(env.action_space.n))
-
-  def step(self, action):
-    return self.env.step(int(action) + self.action_start)
 
 
 class LimitTime(gymnasium.Wrapper):
@@ -285,19 +215,6 @@ def missing_package(name, error):
 def episode_seed(seed, index, episode):
   """Returns the seed (uint32 as int) of one episode of one simulator."""
   return int(np.random.SeedSequence((seed, index, episode)).generate_state(1)[0])
-
-
-def _has_bounds(space):
-  """Whether all bounds of a Box are numbers that somebody means: neither infinite nor what stands
-  for it.
-  """
-  low, high, dtype = space.low.astype(np.float64), space.high.astype(np.float64), space.dtype
-  most = _LARGEST_BOUND
-  if dtype.kind == 'f':
-    most = min(most, float(np.finfo(dtype).max))
-  elif dtype.itemsize > 2:  # smaller ones are used to their ends: bytes are
-    most = min(most, np.iinfo(dtype).max - 2)  # Gymnasium writes 2 less for infinity
-  return bool(space.is_bounded() and (np.abs(low) < most).all() and (np.abs(high) < most).all())
 
 
 def _described(value):

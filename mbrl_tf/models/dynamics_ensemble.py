@@ -32,7 +32,7 @@ class DynamicsEnsemble(tf.keras.Model):
 
     Args:
       observation_size: `O`.
-      action_size: `A`, or the number of choices of a discrete action, which is given one-hot.
+      action_size: `A`, of the features of an action, see `ops.actions`.
       members: `K`.
       hidden_sizes: widths of the hidden layers.
       seed: int32 `[2]`.
@@ -176,7 +176,7 @@ class DynamicsEnsemble(tf.keras.Model):
     Args:
       unpacked: what `unpack` returned.
       states: `[K, M, O]`.
-      actions: `[K, M, A]`: continuous actions in [-1, 1], discrete ones one-hot.
+      actions: `[K, M, A]`: features of actions, see `ops.actions`.
       noise: standard normal `[K, M, O]` to sample: with the predicted variance of probabilistic members, with that of their
         errors on held-out data of deterministic ones; None for their means.
 

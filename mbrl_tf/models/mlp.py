@@ -18,7 +18,7 @@ def initial_layers(sizes, seed, members=None, output_scale=1.0, dtype=tf.float32
     sizes: widths of input, hidden layers, and output.
     seed: int32 `[2]`.
     members: length of the leading axis; None for no such axis. Each member draws its own kernel.
-    output_scale: factor on the last kernel.
+    output_scale: factor on the last kernel, one for all outputs or one for each.
     dtype: of the parameters.
 
   Returns:

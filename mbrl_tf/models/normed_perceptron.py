@@ -28,7 +28,8 @@ class NormedPerceptron(tf.keras.Model):
         axis.
       simnorm: the last layer is normalised too, and becomes simplices of `SIMNORM_GROUP` entries;
         without it the last layer is linear.
-      output_scale: factor on the first kernel of the last layer; with 0 it begins at 0.
+      output_scale: factor on the first kernel of the last layer, one for all outputs or one for
+        each; with 0 it begins at 0.
       name: of the model.
     """
     super().__init__(name=name)

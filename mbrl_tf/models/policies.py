@@ -1,12 +1,16 @@
-"""Stochastic policies with explicit parameters: the same function serves the meta-policy and K adapted ones."""
+"""A stochastic policy with explicit parameters: the same function serves the meta-policy and K
+adapted ones."""
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from mbrl_tf.models import mlp
-from mbrl_tf.ops import replicas
+from mbrl_tf.ops import actions, distributions
 
 tfd = tfp.distributions
+
+_LOGITS_SCALE = 0.01  # of the first kernel of logits: the first policy chooses nearly uniformly
 
 
 class ParametricPolicy(tf.keras.Model):
@@ -16,25 +20,48 @@ class ParametricPolicy(tf.keras.Model):
   with or without a leading `[K]` axis. What the network reads, its inputs, are observations, or
   what a normalizer makes of them.
 
+  The numbers of an action are Gaussian, not squashed, with standard deviations that do not depend
+  on the observation; its choices are categorical. All are independent given the observation.
+
   Attributes:
+    action: `types.ActionSpec`.
     normalizer: a `Normalizer` of the observations, which others may share; None where the network
       reads them as they are.
   """
 
-  def __init__(self, observation_size, output_size, hidden_sizes, seed, output_scale, normalizer,
-               name):
+  def __init__(self, observation_size, action, hidden_sizes, seed, initial_std=1.0, min_std=1e-6,
+               normalizer=None, output_scale=1.0):
+    """Makes the variables of the meta-policy.
+
+    Args:
+      observation_size: `O`.
+      action: `types.ActionSpec`.
+      hidden_sizes: widths of the tanh layers.
+      seed: int32 `[2]`, for the kernels.
+      initial_std: of an action's numbers, in units of their range [-1, 1].
+      min_std: lower bound of the standard deviation.
+      normalizer: see above.
+      output_scale: of the last layer's first kernel, for the means of numbers, in units of the
+        usual one. A small one begins with actions around 0 instead of a random feedback controller.
+    """
     # Keras would make float32 of observations before they are normalised.
-    super().__init__(name=name, autocast=False)
-    self.normalizer = normalizer
-    sizes = [observation_size, *hidden_sizes, output_size]
-    layers = mlp.initial_layers(sizes, seed, output_scale=output_scale)
+    super().__init__(name='policy', autocast=False)
+    self.action, self.normalizer = action, normalizer
+    outputs = action.numbers, sum(action.choices)
+    layers = mlp.initial_layers(
+        [observation_size, *hidden_sizes, sum(outputs)], seed,
+        output_scale=np.repeat([output_scale, _LOGITS_SCALE], outputs))
     self.kernels = [tf.Variable(layer.kernel, name=f'kernel_{i}') for i, layer in enumerate(layers)]
     self.biases = [tf.Variable(layer.bias, name=f'bias_{i}') for i, layer in enumerate(layers)]
+    self.log_std = tf.Variable(
+        tf.fill([action.numbers], tf.math.log(float(initial_std))), name='log_std'
+    ) if action.numbers else None
+    self._min_log_std = tf.math.log(float(min_std)).numpy()
 
   @property
   def parameters(self):
     """The meta-policy: a flat list of variables, in the order that `distribution` expects."""
-    return [*self.kernels, *self.biases]
+    return [*self.kernels, *self.biases, *([] if self.log_std is None else [self.log_std])]
 
   def keep_function(self, mean, std):
     """Rescales the first layer after the normalizer was fitted anew, so that the meta-policy
@@ -68,79 +95,45 @@ class ParametricPolicy(tf.keras.Model):
     own = [tf.convert_to_tensor(p) for p in self.parameters]
     return self.distribution(own, self.read(observations))
 
-
-class GaussianPolicy(ParametricPolicy):
-  """Diagonal Gaussian with a standard deviation that does not depend on the observation; not squashed."""
-
-  def __init__(self, observation_size, action_size, hidden_sizes, seed, initial_std=1.0, min_std=1e-6,
-               normalizer=None, output_scale=1.0):
-    """Makes the variables of the meta-policy.
-
-    Args:
-      observation_size: `O`.
-      action_size: `A`.
-      hidden_sizes: widths of the tanh layers.
-      seed: int32 `[2]`, for the kernels.
-      initial_std: of the actions, in units of the action's range [-1, 1].
-      min_std: lower bound of the standard deviation.
-      normalizer: see `ParametricPolicy`.
-      output_scale: of the last layer's first kernel, in units of the usual one. A small one begins with actions around 0
-        instead of a random feedback controller.
-    """
-    super().__init__(observation_size, action_size, hidden_sizes, seed, output_scale, normalizer,
-                     'gaussian_policy')
-    self.log_std = tf.Variable(tf.fill([action_size], tf.math.log(float(initial_std))), name='log_std')
-    self._min_log_std = tf.math.log(float(min_std)).numpy()
-
-  @property
-  def parameters(self):
-    return super().parameters + [self.log_std]
-
   def distribution(self, parameters, inputs):
-    """The distribution of the unclipped action.
+    """The distribution of the unclipped action, as `types.ActionSpec` says, choices alone in int32.
 
     Args:
       parameters: list of tensors as in `parameters`, or each with a leading `[K]`.
       inputs: `[..., O]`, or `[K, M, O]` where the parameters have a leading axis.
 
     Returns:
-      A `tfd.Independent` normal with event shape `[A]`.
+      An independent normal with event shape `[C]`; a `tfd.Categorical` of event shape `[]`; of
+      others a `distributions.Joint`.
     """
-    mean = self._network(parameters[:-1], inputs)
+    means, logits = actions.split(self.action, self._network(parameters, inputs))
+    parts = [] if means is None else [self._normal(parameters, means)]
+    for each in [] if logits is None else actions.runs(self.action, logits):
+      choice = tfd.Categorical(logits=each)
+      parts.append(choice if len(each.shape) == len(logits.shape) else tfd.Independent(choice, 1))
+    return distributions.joint(parts)
+
+  def noise(self, shape, seed):
+    """What `sample` needs for this replica's tasks and rows, `[k, M, F]` for the shape `[k, M]`."""
+    return actions.noise(self.action, shape, seed)
+
+  def sample(self, parameters, inputs, noise):
+    """The actions that noise picks from the distribution of these parameters and inputs."""
+    means, logits = actions.split(self.action, self._network(parameters, inputs))
+    numbers_noise, choices_noise = actions.split(self.action, noise)
+    numbers = None
+    if means is not None:
+      normal = self._normal(parameters, means)
+      numbers = normal.mean() + normal.stddev() * numbers_noise
+    perturbed = None if logits is None else logits + choices_noise
+    return actions.from_features(self.action, actions.join(numbers, perturbed), tf.int32)
+
+  def deviation(self, parameters):
+    """Standard deviation of an action's numbers, `[C]` or `[K, C]`."""
+    return tf.exp(tf.maximum(parameters[-1], self._min_log_std))
+
+  def _normal(self, parameters, means):
     log_std = tf.maximum(parameters[-1], self._min_log_std)
     if log_std.shape.rank == 2:
       log_std = log_std[:, None, :]
-    return tfd.Independent(tfd.Normal(mean, tf.exp(log_std) * tf.ones_like(mean)), 1)
-
-  def noise(self, shape, seed):
-    """What `sample` needs for this replica's tasks and rows, `[k, M, A]` for the shape `[k, M]`."""
-    return replicas.normal([*shape, self.log_std.shape[0]], seed)
-
-  def sample(self, distribution, noise):
-    """The actions `[..., A]` that noise picks from what `distribution` returned."""
-    return distribution.mean() + distribution.stddev() * noise
-
-  def deviation(self, parameters):
-    """Standard deviation of the action, `[A]` or `[K, A]`."""
-    return tf.exp(tf.maximum(parameters[-1], self._min_log_std))
-
-
-class CategoricalPolicy(ParametricPolicy):
-  """A choice among `num_values` discrete actions."""
-
-  def __init__(self, observation_size, num_values, hidden_sizes, seed, normalizer=None):
-    # Small logits: the first policy chooses nearly uniformly.
-    super().__init__(observation_size, num_values, hidden_sizes, seed, 0.01, normalizer,
-                     'categorical_policy')
-
-  def distribution(self, parameters, inputs):
-    """A `tfd.Categorical` over int32 actions; arguments as for `GaussianPolicy.distribution`."""
-    return tfd.Categorical(logits=self._network(parameters, inputs))
-
-  def noise(self, shape, seed):
-    """What `sample` needs for this replica's tasks and rows, `[k, M, num_values]` for the shape `[k, M]`."""
-    return replicas.gumbel([*shape, self.biases[-1].shape[-1]], seed)
-
-  def sample(self, distribution, noise):
-    """The actions `[...]`, int32, that noise picks from what `distribution` returned."""
-    return tf.argmax(distribution.logits + noise, -1, tf.int32)
+    return tfd.Independent(tfd.Normal(means, tf.exp(log_std) * tf.ones_like(means)), 1)

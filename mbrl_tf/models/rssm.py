@@ -36,7 +36,7 @@ class RSSM(tf.keras.Model):
     """Makes the variables.
 
     Args:
-      action_size: `A`, or the number of choices of a discrete action, which is given one-hot.
+      action_size: `A`, of the features of an action, see `ops.actions`.
       embedding_size: `E`, of what the encoder makes of an observation.
       deterministic: `D`, size of the GRU.
       stochastic: `S`.

@@ -1,88 +1,87 @@
-"""Policies of latent states whose samples and entropies need one draw each: squashed normals, or
-choices."""
+"""The policy of latent states whose samples and entropies need one draw each: squashed normals and
+choices, side by side."""
+
+import functools
 
 import numpy as np
 import tensorflow as tf
 
 from mbrl_tf.models import normed_perceptron
-from mbrl_tf.ops import distributions, replicas
+from mbrl_tf.ops import actions, distributions
 
 
-class SquashedNormalPolicy(normed_perceptron.NormedPerceptron):
-  """Continuous actions `tanh(x)` with normal `x` (Haarnoja et al. 2018, arXiv:1801.01290, appendix
-  C).
+class SquashedPolicy(normed_perceptron.NormedPerceptron):
+  """Numbers `tanh(x)` with normal `x` (Haarnoja et al. 2018, arXiv:1801.01290, appendix C), and
+  choices, one-hot, with straight-through gradients. All are independent given the state.
 
   Attributes:
-    action_size: A.
-    least_entropy: in nats, what a target of `target` nats for each number makes.
+    action: `types.ActionSpec`.
+    action_size: F, of an action's features.
+    least_entropy: in nats, what the targets of all numbers and choices add up to.
   """
 
-  def __init__(self, latent_size, action_size, hidden, seed, log_std_bounds, target):
+  def __init__(self, latent_size, action, hidden, seed, log_std_bounds=(-10.0, 2.0),
+               target=-1.0, target_share=0.1):
     """Makes the variables.
 
     Args:
       latent_size: L.
-      action_size: A.
+      action: `types.ActionSpec`.
       hidden: widths of the hidden layers.
       seed: int32 `[2]`.
       log_std_bounds: least and largest logarithm of the deviation of `x`.
       target: entropy for each number of an action, in nats.
+      target_share: entropy for each choice, as a share of its largest.
     """
-    super().__init__([latent_size, *hidden, 2 * action_size], seed, name='policy')
-    self.action_size, self._bounds = action_size, log_std_bounds
-    self.least_entropy = target * action_size
+    outputs = 2 * action.numbers, sum(action.choices)
+    super().__init__([latent_size, *hidden, sum(outputs)], seed,
+                     output_scale=np.repeat([1.0, 0.0], outputs), name='policy')
+    self.action, self.action_size = action, action.features_size
+    self._bounds = log_std_bounds
+    entropies = np.log(action.choices)
+    self.least_entropy = target * action.numbers + target_share * float(np.sum(entropies))
 
   def sample(self, latent, noise):
-    """Action `[..., A]` and the entropy that this sample tells `[...]`, through which gradients
-    flow.
+    """Action features `[..., F]`, and an entropy `[...]`, through which gradients flow: of the
+    numbers that which this sample tells, of the choices that of their distributions.
 
     Args:
       latent: `[..., L]`.
-      noise: standard normal, `[..., A]`.
+      noise: as `noise` gives it, `[..., F]`.
     """
-    mean, log_std = self._parameters(latent)
-    before = mean + tf.exp(log_std) * noise
-    return tf.tanh(before), -distributions.tanh_log_prob(before, log_std, noise)
+    raw, logits = self._parameters(latent)
+    numbers_noise, choices_noise = actions.split(self.action, noise)
+    numbers, choices, entropies = None, None, []
+    if raw is not None:
+      mean, log_std = raw
+      before = mean + tf.exp(log_std) * numbers_noise
+      numbers = tf.tanh(before)
+      entropies.append(-distributions.tanh_log_prob(before, log_std, numbers_noise))
+    if logits is not None:
+      each = functools.partial(actions.by_choice, self.action)
+      probabilities, logs = each(tf.nn.softmax, logits), each(tf.nn.log_softmax, logits)
+      hard = each(distributions.likeliest, logits + choices_noise)
+      choices = distributions.with_gradient_of(hard, probabilities)
+      entropies.append(-tf.reduce_sum(probabilities * logs, -1))
+    return actions.join(numbers, choices), sum(entropies[1:], entropies[0])
 
   def mode(self, latent):
-    """The action at the mean of `x`, `[..., A]`."""
-    return tf.tanh(self._parameters(latent)[0])
+    """Features of the numbers at the means of `x` and of the likeliest choices, `[..., F]`."""
+    raw, logits = self._parameters(latent)
+    return actions.join(
+        None if raw is None else tf.tanh(raw[0]),
+        None if logits is None else actions.by_choice(self.action, distributions.likeliest, logits))
 
   def noise(self, shape, seed, axis=0):
     """What `sample` needs for latents `[*shape, L]`, of which `axis` is shared by replicas."""
-    return replicas.normal([*shape, self.action_size], seed, axis=axis)
+    return actions.noise(self.action, shape, seed, axis)
 
   def _parameters(self, latent):
-    mean, raw = tf.split(self(latent), 2, -1)
+    """Means and logarithms of deviations of numbers, and logits of choices; None for what there is
+    none of."""
+    raw, logits = actions.split(self.action, self(latent), 2)
+    if raw is None:
+      return None, logits
+    mean, raw_std = tf.split(raw, 2, -1)
     low, high = self._bounds
-    return mean, low + 0.5 * (high - low) * (tf.tanh(raw) + 1)
-
-
-class ChoicePolicy(normed_perceptron.NormedPerceptron):
-  """Discrete actions, one-hot, with straight-through gradients.
-
-  Attributes:
-    action_size: the number of choices.
-    least_entropy: in nats, the share `target` of the largest entropy.
-  """
-
-  def __init__(self, latent_size, action_size, hidden, seed, target):
-    """Makes the variables; arguments as for `SquashedNormalPolicy`, and `target` a share."""
-    super().__init__([latent_size, *hidden, action_size], seed, output_scale=0.0, name='policy')
-    self.action_size, self.least_entropy = action_size, target * float(np.log(action_size))
-
-  def sample(self, latent, noise):
-    """One-hot action `[..., A]`, and the entropy of the distribution `[...]`."""
-    logits = self(latent)
-    probabilities, logs = tf.nn.softmax(logits), tf.nn.log_softmax(logits)
-    hard = tf.one_hot(tf.argmax(logits + noise, -1), self.action_size)
-    entropy = -tf.reduce_sum(probabilities * logs, -1)
-    return distributions.with_gradient_of(hard, probabilities), entropy
-
-  def mode(self, latent):
-    """The most likely choice, one-hot `[..., A]`."""
-    return tf.one_hot(tf.argmax(self(latent), -1), self.action_size)
-
-  def noise(self, shape, seed, axis=0):
-    """What `sample` needs, of the Gumbel distribution."""
-    return replicas.gumbel([*shape, self.action_size], seed, axis=axis)
+    return (mean, low + 0.5 * (high - low) * (tf.tanh(raw_std) + 1)), logits

@@ -1,5 +1,7 @@
 """Distributions that TensorFlow Probability lacks, and transforms of what they describe."""
 
+import math
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -66,6 +68,78 @@ def _expected_magnitude(mean, variance):
   """E|y| of normal y."""
   scale = tf.sqrt(2 * tf.convert_to_tensor(variance, mean.dtype))
   return scale / np.sqrt(np.pi) * tf.exp(-tf.square(mean / scale)) + mean * tf.math.erf(mean / scale)
+
+
+class Joint(tfd.Distribution):
+  """Independent parts, whose events are flattened and joined to one vector: log-probabilities,
+  entropies and divergences add up.
+  """
+
+  def __init__(self, parts):
+    """Takes distributions of one batch shape, whose events are numbers or arrays of any type."""
+    self._parts = list(parts)
+    self._sizes = [math.prod(part.event_shape) for part in parts]
+    super().__init__(
+        parts[0].dtype, tfd.NOT_REPARAMETERIZED, False, True, {'parts': parts}, name='Joint')
+
+  @property
+  def parts(self):
+    """The distributions, in order."""
+    return self._parts
+
+  def __getitem__(self, slices):
+    """The same of some of the batch."""
+    return Joint([part[slices] for part in self._parts])
+
+  def _batch_shape(self):
+    return self._parts[0].batch_shape
+
+  def _batch_shape_tensor(self):
+    return self._parts[0].batch_shape_tensor()
+
+  def _event_shape(self):
+    return tf.TensorShape([sum(self._sizes)])
+
+  def _event_shape_tensor(self):
+    return tf.constant([sum(self._sizes)])
+
+  def _log_prob(self, value):
+    values = tf.split(value, self._sizes, -1)
+    return sum(part.log_prob(self._unflattened(part, each))
+               for part, each in zip(self._parts, values))
+
+  def _entropy(self):
+    return sum(part.entropy() for part in self._parts)
+
+  def _mode(self):
+    return self._flattened([part.mode() for part in self._parts])
+
+  def _sample_n(self, n, seed=None):
+    seeds = tfp.random.split_seed(seed, len(self._parts))
+    return self._flattened(
+        [part.sample(n, each) for part, each in zip(self._parts, tf.unstack(seeds))])
+
+  def _flattened(self, values):
+    lead = lambda part, value: tf.shape(value)[:value.shape.rank - len(part.event_shape)]
+    return tf.concat([
+        tf.reshape(tf.cast(value, self.dtype), tf.concat([lead(part, value), [size]], 0))
+        for part, value, size in zip(self._parts, values, self._sizes)], -1)
+
+  @staticmethod
+  def _unflattened(part, value):
+    shape = tf.concat([tf.shape(value)[:-1], np.array(part.event_shape, np.int32)], 0)
+    return tf.cast(tf.reshape(value, shape), part.dtype)
+
+
+@tfd.RegisterKL(Joint, Joint)
+def _kl_of_joints(one, other, name=None):
+  del name
+  return sum(tfd.kl_divergence(*pair) for pair in zip(one.parts, other.parts))
+
+
+def joint(parts):
+  """The `Joint` of some distributions; one alone, of a number or a vector, stays as it is."""
+  return parts[0] if len(parts) == 1 and len(parts[0].event_shape) < 2 else Joint(parts)
 
 
 class TwoHot(tfd.Distribution):
@@ -143,16 +217,19 @@ def tanh_log_prob(before, log_std, noise):
   return tf.reduce_sum(normal - change, -1)
 
 
-def straight_through(distribution, noise):
+def straight_through(logits, noise):
   """A one-hot sample whose gradient is that of the probabilities (Bengio et al. 2013, arXiv:1308.3432).
 
   Args:
-    distribution: `tfd.OneHotCategorical`.
+    logits: `[..., n]`.
     noise: of the Gumbel distribution, shaped as the logits; the largest of logits and noise is the choice.
   """
-  logits = distribution.logits
-  sample = tf.one_hot(tf.argmax(logits + noise, -1), logits.shape[-1], dtype=logits.dtype)
-  return with_gradient_of(sample, tf.nn.softmax(logits))
+  return with_gradient_of(likeliest(logits + noise), tf.nn.softmax(logits))
+
+
+def likeliest(values):
+  """The largest of values `[..., n]`, one-hot."""
+  return tf.one_hot(tf.argmax(values, -1), values.shape[-1], dtype=values.dtype)
 
 
 def with_gradient_of(sample, probabilities):

@@ -142,7 +142,7 @@ def _metadata(algorithm, spec, config):
       'environment': {
           'name': spec.name,
           'observation': _describe(spec.observation),
-          'action': _describe(spec.action),
+          'action': _describe_action(spec.action),
           'time_limit': spec.time_limit,
           'action_repeat': spec.action_repeat,
       },
@@ -155,8 +155,17 @@ def _describe(array):
   """Returns an `ArraySpec`, or a mapping of them, as JSON holds it; bounds are left out."""
   if not isinstance(array, types.ArraySpec):
     return {key: _describe(value) for key, value in array.items()}
-  described = {'shape': list(array.shape), 'dtype': array.dtype}
-  return described if array.num_values is None else {**described, 'num_values': int(array.num_values)}
+  return {'shape': list(array.shape), 'dtype': array.dtype}
+
+
+def _describe_action(action):
+  """Returns an `ActionSpec` as JSON holds it."""
+  described = {'shape': list(action.shape), 'dtype': action.dtype}
+  if not action.choices:
+    return described
+  if not action.shape:
+    return {**described, 'num_values': action.choices[0]}
+  return {**described, 'numbers': action.numbers, 'choices': list(action.choices)}
 
 
 class _ActionPolicy(tf_policy.TFPolicy):

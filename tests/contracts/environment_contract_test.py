@@ -59,13 +59,13 @@ NAMES = sorted({task.name for task in TASKS} | {f'toy:{name}' for name in toy.TO
 def actions_of(spec, generator, count, num_envs):
   """Yields white noise, then full actions held for 8 steps, which reach higher speeds."""
   for step in range(count):
-    if spec.action.num_values is not None:
-      action = generator.integers(0, spec.action.num_values, num_envs)
+    if spec.action.choices:
+      action = spec.action.sample(generator, (num_envs,))
     elif step < count // 2:
       action = generator.uniform(-1, 1, (num_envs,) + spec.action.shape)
     elif step % 8 == 0:
       action = generator.choice([-1.0, 1.0], (num_envs,) + spec.action.shape)
-    yield action if spec.action.num_values is not None else action.astype(np.float32)
+    yield action.astype(spec.action.dtype)
 
 
 @functools.lru_cache(maxsize=None)
@@ -232,8 +232,8 @@ def test_spec_and_steps_agree(name):
     for part, observed in zip(tf.nest.flatten(spec.observation), tf.nest.flatten(step.observation), strict=True):
       assert observed.shape == (2,) + part.shape and observed.dtype == part.dtype
     assert step.reward.dtype == np.float32 and step.discount.dtype == np.float32 and step.step_type.dtype == np.int32
-  if spec.action.num_values is None:
-    assert (spec.action.minimum == -1).all() and (spec.action.maximum == 1).all() and spec.action.dtype == 'float32'
+  if not spec.action.choices:
+    assert spec.action.bounds == (-1, 1) and spec.action.dtype == 'float32'
   environment.close()
 
 

@@ -7,7 +7,7 @@ from mbrl_tf import types
 from mbrl_tf.data import agreement
 
 _SPEC = types.EnvironmentSpec('a:task', types.ArraySpec((1,), 'float32'),
-                              types.ArraySpec((1,), 'float32'), 10)
+                              types.ActionSpec(1), 10)
 _PAID = lambda observation, action, following: following[..., 0] + 10 * action[..., 0]
 
 

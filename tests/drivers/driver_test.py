@@ -162,8 +162,13 @@ def test_bookkeeping_and_policy_cost_little():
   assert time.monotonic() - begin < 2  # measured below 0.3 s; generous for a machine that is busy
 
 
+def choice_spec(*counts):
+  return types.EnvironmentSpec(
+      'x', types.ArraySpec((3,), 'float32'), types.ActionSpec(choices=counts), 5)
+
+
 def test_uniform_policy_covers_its_bounds():
-  spec = types.EnvironmentSpec('x', types.ArraySpec((3,), 'float32'), types.ArraySpec((), 'int64', num_values=3), 5)
+  spec = choice_spec(3)
   policy = policies.UniformRandomPolicy(spec)
   step = fakes.ts.restart(tf.zeros([3000, 3]), 3000)
   counts = np.bincount(policy.action(step).action.numpy(), minlength=3)
@@ -176,12 +181,24 @@ def test_uniform_policy_covers_its_bounds():
   assert abs(action.mean()) < 0.03
 
 
+def test_uniform_policy_draws_several_choices_and_holds_them_together():
+  policy = policies.UniformRandomPolicy(choice_spec(2, 3), mean_holds=(4,))
+  first = policy.action(fakes.ts.restart(tf.zeros([3000, 3]), 3000), policy.get_initial_state(3000))
+  action = first.action.numpy()
+  assert action.dtype == np.int64 and action.shape == (3000, 2)
+  assert np.bincount(action @ [3, 1], minlength=6).min() > 420
+  going = fakes.ts.transition(tf.zeros([3000, 3]), tf.zeros([3000]))
+  changed = policy.action(going, first.state).action.numpy() != action
+  # Both are drawn anew with a probability of 1 / 4, and then differ in 5 of 6 draws.
+  assert abs(changed.any(-1).mean() - 0.25 * 5 / 6) < 0.03
+
+
 @pytest.mark.parametrize('num_values', [None, 5])
 def test_uniform_policy_holds_its_actions(num_values):
   """Held for 4 decisions on average (a geometric law), each row for itself, and never across the start of an episode."""
   spec = fakes.vector_spec()
   if num_values:
-    spec = types.EnvironmentSpec('x', types.ArraySpec((3,), 'float32'), types.ArraySpec((), 'int64', num_values=5), 5)
+    spec = choice_spec(5)
   policy = policies.UniformRandomPolicy(spec, mean_holds=(4,))
   state = policy.get_initial_state(2000)
   first = policy.action(fakes.ts.restart(tf.zeros([2000, 3]), 2000), state)
@@ -248,7 +265,16 @@ def test_uniform_policy_at_bounds_takes_nothing_between(mean_hold):
     assert abs((action[:, 0] == action[:, 1]).mean() - 0.5) < 0.05  # each number for itself
   # One in `mean_hold` is drawn anew, and half of these are what they were.
   assert abs((first.action.numpy() != second.action.numpy()).mean() - 0.5 / mean_hold) < 0.03
-  choice = types.EnvironmentSpec('x', types.ArraySpec((3,), 'float32'), types.ArraySpec((), 'int64', num_values=5), 5)
+  mixed = types.EnvironmentSpec(
+      'x', types.ArraySpec((3,), 'float32'), types.ActionSpec(1, (5, 2)), 5)
+  policy = policies.UniformRandomPolicy(mixed, mean_holds=(mean_hold,), at_bounds=True)
+  step = fakes.ts.restart(tf.zeros([3000, 3]), 3000)
+  action = policy.action(step, policy.get_initial_state(3000)).action.numpy()
+  for column, values in enumerate(([-1, 1], range(5), range(2))):
+    found, counts = np.unique(action[:, column], return_counts=True)
+    assert found.tolist() == list(values) and counts.min() > 0.85 * 3000 / len(values)
+  assert np.abs(np.corrcoef(action.T) - np.eye(3)).max() < 0.06
+  choice = choice_spec(5)
   policy = policies.UniformRandomPolicy(choice, at_bounds=True)  # choices have no bounds
   assert set(np.unique(policy.action(fakes.ts.restart(tf.zeros([100, 3]), 100)).action)) == set(range(5))
 

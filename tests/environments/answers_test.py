@@ -54,7 +54,8 @@ def test_parts_of_an_observation(observation, code, received):
 
 
 @pytest.mark.parametrize('answer, code', [
-    (_GOOD, 'tuple'), ((_GOOD,), 'tuple'), (None, 'tuple'), ((_GOOD, None), 'info')])
+    (_GOOD, 'tuple'), ((_GOOD,), 'tuple'), (None, 'tuple'), ((_GOOD, None), 'info'),
+    ((_GOOD, {'action_mask': np.ones(3, np.int8)}), 'mask')])
 def test_answers_of_reset(answer, code):
   assert codes(answers.of_reset(answer, _BOX)[1]) == [code]
 

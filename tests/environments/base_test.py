@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mbrl_tf import errors
+from mbrl_tf import errors, types
 from mbrl_tf.environments import base, catalog, mujoco_tasks
 
 USER = 'tests.environments.user_environments:'
@@ -104,7 +104,8 @@ def test_rewards_count_each_repeat_of_an_action():
 
 def test_discrete_actions_reach_the_function_in_native_numbers():
   spec = catalog.make(USER + 'scripted', kwargs={'discrete_start': 4}).spec
-  assert spec.action.num_values == 3 and spec.action.shape == () and spec.action.dtype == 'int64'
+  assert spec.action == types.ActionSpec(choices=(3,))
+  assert spec.action.shape == () and spec.action.dtype == 'int64'
   zeros = np.zeros((1, 2), np.float32)
   np.testing.assert_array_equal(spec.reward(zeros, np.array([[2]]), zeros), [6])
 

@@ -5,7 +5,8 @@ from gymnasium import spaces
 from hypothesis import given, settings, strategies
 import numpy as np
 
-from mbrl_tf.environments import wrappers
+from mbrl_tf import types
+from mbrl_tf.environments import actions, wrappers
 
 often = settings(max_examples=60, derandomize=True, deadline=None)
 numbers = strategies.floats(-50, 50, width=32)
@@ -39,8 +40,8 @@ def test_scaled_actions_lie_as_far_between_the_bounds_and_never_beyond(
   low = (np.array(low) * unit).astype(dtype)
   space = spaces.Box(low, (low + width * unit).astype(dtype), dtype=np.dtype(dtype))
   recorder = Recorder(space)
-  env = wrappers.ScaleActions(recorder, 'toy')
-  assert env.action_space == spaces.Box(-1., 1., low.shape, np.float32)
+  env = actions.ConvertActions(recorder, 'toy')
+  assert env.action_spec == types.ActionSpec(low.size)
   for chosen in (2 * share - 1, -1, 1):
     env.step(np.full(low.shape, chosen, np.float32))
   between, first, last = recorder.actions
@@ -57,7 +58,7 @@ def test_scaled_actions_lie_as_far_between_the_bounds_and_never_beyond(
 def test_each_whole_number_is_met_by_an_equal_part_of_the_actions(low, count, dtype):
   space = spaces.Box(low, low + count - 1, [1], np.dtype(dtype))
   recorder = Recorder(space)
-  env = wrappers.ScaleActions(recorder, 'toy')
+  env = actions.ConvertActions(recorder, 'toy')
   for chosen in (np.arange(20 * count) + 0.5) / (10 * count) - 1:
     env.step(np.array([chosen], np.float32))
   for chosen in (-1, 1):
@@ -72,9 +73,10 @@ def test_each_whole_number_is_met_by_an_equal_part_of_the_actions(low, count, dt
 @given(start=strategies.integers(-5, 5), count=strategies.integers(1, 9), choice=strategies.integers(0, 8))
 def test_shifted_actions_begin_at_zero(start, count, choice):
   recorder = Recorder(spaces.Discrete(count, start=start))
-  env = wrappers.ShiftActions(recorder)
+  env = actions.ConvertActions(recorder, 'toy')
   env.step(np.int64(choice % count))
-  assert env.action_space == spaces.Discrete(count) and recorder.actions == [start + choice % count]
+  assert env.action_spec == types.ActionSpec(choices=(count,))
+  assert recorder.actions == [start + choice % count]
 
 
 @often

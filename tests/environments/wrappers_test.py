@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from mbrl_tf import errors
-from mbrl_tf.environments import wrappers
+from mbrl_tf import errors, types
+from mbrl_tf.environments import actions, wrappers
 from tests.environments import user_environments
 
 
@@ -15,17 +15,17 @@ def checked(**kwargs):
 
 
 def test_actions_are_scaled_to_the_bounds_of_the_simulator():
-  env = wrappers.ScaleActions(user_environments.Scripted(), 'scripted')
+  env = actions.ConvertActions(user_environments.Scripted(), 'scripted')
   env.reset(seed=0)
   assert env.step(np.array([-1.0, -1.0]))[1] == pytest.approx(0.0 - 2.0)
   assert env.step(np.array([1.0, 1.0]))[1] == pytest.approx(10.0 + 2.0)
   assert env.step(np.array([0.0, 0.5]))[1] == pytest.approx(5.0 + 1.0)
-  assert env.action_space.low.tolist() == [-1, -1] and env.action_space.high.tolist() == [1, 1]
+  assert env.action_spec == types.ActionSpec(2)
 
 
 def test_actions_without_bounds_are_refused():
   with pytest.raises(errors.UserError, match='finite bounds.*Received: action_space='):
-    wrappers.ScaleActions(user_environments.Unbounded(), 'unbounded')
+    actions.ConvertActions(user_environments.Unbounded(), 'unbounded')
 
 
 @pytest.mark.parametrize('dtype, low, high', [
@@ -36,7 +36,7 @@ def test_bounds_that_stand_for_none_are_refused(dtype, low, high):
   env = user_environments.Scripted()
   env.action_space = spaces.Box(low, high, [2], np.dtype(dtype))
   with pytest.raises(errors.UserError, match='finite bounds.*Received: action_space='):
-    wrappers.ScaleActions(env, 'scripted')
+    actions.ConvertActions(env, 'scripted')
 
 
 @pytest.mark.parametrize('dtype, low, high', [
@@ -47,17 +47,17 @@ def test_large_bounds_that_somebody_means_are_kept_to(dtype, low, high):
   env.action_space, given = spaces.Box(low, high, [2], np.dtype(dtype)), []
   env.step = lambda action: given.append(action)
   for chosen in (-1.0, 1.0):
-    wrappers.ScaleActions(env, 'scripted').step(np.full(2, chosen, np.float32))
+    actions.ConvertActions(env, 'scripted').step(np.full(2, chosen, np.float32))
   np.testing.assert_array_equal(given, [env.action_space.low, env.action_space.high])
   assert given[0].dtype == env.action_space.dtype
 
 
 def test_discrete_actions_begin_at_the_first_choice():
-  env = wrappers.ShiftActions(user_environments.Scripted(discrete_start=4))
+  env = actions.ConvertActions(user_environments.Scripted(discrete_start=4), 'toy')
   env.reset(seed=0)
   assert env.step(np.int64(0))[1] == 4
   assert env.step(np.int64(2))[1] == 6
-  assert env.action_space.n == 3 and env.action_space.start == 0
+  assert env.action_spec == types.ActionSpec(choices=(3,))
 
 
 def test_time_limit_truncates_and_begins_anew_with_each_episode():

@@ -56,7 +56,7 @@ def test_the_exit_status_is_that_of_the_worst_row_and_json_tells_all(
 def test_the_algorithm_is_built_as_train_builds_it():
   config = point_mass_config.get_config()
   spec = types.EnvironmentSpec(
-      'a:task', types.ArraySpec((3,), 'float32'), types.ArraySpec((1,), 'float32'), 10,
+      'a:task', types.ArraySpec((3,), 'float32'), types.ActionSpec(1), 10,
       reward=lambda observation, action, following: following[..., 0])
   check._accept(config, spec)
   with pytest.raises(errors.UserError, match='MB-MPO imagines rewards'):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mbrl_tf import types
 from mbrl_tf.models import heads, latent_actor
 
 F = 10
@@ -15,7 +16,7 @@ def count(model):
 
 def test_published_sizes():
   assert count(heads.NormalHead(230, 3, 400)) == 413_601
-  assert count(latent_actor.TanhNormalActor(230, 6)) == 578_412
+  assert count(latent_actor.LatentActor(230, types.ActionSpec(6))) == 578_412
   assert count(heads.NormalHead(230, 2, 400)) == 230 * 400 + 400 + 400 * 400 + 400 + 401
 
 
@@ -35,7 +36,7 @@ def test_large_values_are_told_in_full_where_layers_are_less_precise(precision):
   value.trainable_variables[-1].assign([200.3])
   features = tf.zeros([1, F])
   np.testing.assert_allclose(value(features).mean(), [200.3], rtol=1e-6)
-  actor = latent_actor.TanhNormalActor(F, 1, 1, 8, precision=precision)
+  actor = latent_actor.LatentActor(F, types.ActionSpec(1), 1, 8, precision=precision)
   actor.trainable_variables[-1].assign([0.1234567, 0.0])
   np.testing.assert_allclose(actor(features).from_noise(tf.zeros([1, 1])), [[np.tanh(5 * np.tanh(0.1234567 / 5))]], rtol=1e-5)
 
@@ -52,23 +53,56 @@ def test_heads_have_the_event_shapes_that_losses_expect():
 
 
 def test_a_new_tanh_normal_actor_is_broad_and_bounded():
-  distribution = latent_actor.TanhNormalActor(F, 2, 2, 16)(tf.random.stateless_normal([50, F], [1, 2]) * 100)
+  distribution = latent_actor.LatentActor(F, types.ActionSpec(2), 2, 16)(tf.random.stateless_normal([50, F], [1, 2]) * 100)
   assert np.abs(distribution.distribution.mean().numpy()).max() <= 5.0
-  at_zero = latent_actor.TanhNormalActor(F, 2, 2, 16)(tf.zeros([1, F]))
+  at_zero = latent_actor.LatentActor(F, types.ActionSpec(2), 2, 16)(tf.zeros([1, F]))
   np.testing.assert_allclose(at_zero.distribution.stddev(), [[5.0, 5.0]], rtol=1e-3)
 
 
-@pytest.mark.parametrize('actor', [latent_actor.TanhNormalActor(F, 3, 1, 8), latent_actor.OneHotActor(F, 3, 1, 8)])
+@pytest.mark.parametrize('actor', [
+    latent_actor.LatentActor(F, types.ActionSpec(3), 1, 8),
+    latent_actor.LatentActor(F, types.ActionSpec(choices=(3,)), 1, 8)])
 def test_samples_let_gradients_into_the_actor(actor):
   with tf.GradientTape() as tape:
     noise = actor.noise(1, 4, tf.constant([1, 2]))[0]
-    value = tf.reduce_sum(actor.sample(actor(tf.ones([4, F])), noise)[:, 0])
+    value = tf.reduce_sum(actor.sample(actor.raw(tf.ones([4, F])), noise)[:, 0])
   gradients = tape.gradient(value, actor.trainable_variables)
   assert all(gradient is not None for gradient in gradients)
   assert any(np.abs(gradient).max() > 0 for gradient in gradients)
 
 
 def test_a_one_hot_actor_has_a_one_hot_mode():
-  actor = latent_actor.OneHotActor(F, 3, 1, 8)
+  actor = latent_actor.LatentActor(F, types.ActionSpec(choices=(3,)), 1, 8)
   mode = actor(tf.random.stateless_normal([20, F], [1, 2])).mode().numpy()
   assert mode.shape == (20, 3) and (mode.sum(-1) == 1).all() and set(np.unique(mode)) == {0, 1}
+
+
+def test_an_actor_of_numbers_and_choices_is_one_of_each_side_by_side():
+  """The same outputs, given to an actor of the numbers alone and one of each choice alone."""
+  raw = tf.constant(np.random.default_rng(0).normal(size=(50, 4 + 3 + 4)).astype('f'))
+  actor = latent_actor.LatentActor(F, types.ActionSpec(2, (3, 2, 2)), 1, 8)
+  parts = [latent_actor.LatentActor(F, types.ActionSpec(2), 1, 8),
+           *(latent_actor.LatentActor(F, types.ActionSpec(choices=(count,)), 1, 8)
+             for count in (3, 2, 2))]
+  outputs = tf.split(raw, [4, 3, 2, 2], -1)
+  apart = [part.distribution(output) for part, output in zip(parts, outputs)]
+  joint = actor.distribution(raw)
+  assert joint.event_shape == (9,) and joint.batch_shape == (50,)
+  np.testing.assert_allclose(joint.entropy(), sum(each.entropy() for each in apart), rtol=1e-5)
+  np.testing.assert_array_equal(joint.mode(), np.concatenate([each.mode() for each in apart], -1))
+  values = joint.sample(seed=[1, 2])
+  np.testing.assert_allclose(
+      joint.log_prob(values), sum(
+          each.log_prob(value) for each, value in zip(apart, tf.split(values, [2, 3, 2, 2], -1))),
+      rtol=1e-4)
+  noise = actor.noise(1, 50, tf.constant([3, 4]))[0]
+  expected = [part.sample(output, drawn) for part, output, drawn in zip(
+      parts, outputs, tf.split(noise, [2, 3, 2, 2], -1))]
+  with tf.GradientTape(persistent=True) as tape:
+    tape.watch(raw)
+    weights = tf.range(9.0)
+    found = tf.reduce_sum(actor.sample(raw, noise) * weights)
+    alone = tf.reduce_sum(tf.concat([part.sample(output, drawn) for part, output, drawn in zip(
+        parts, tf.split(raw, [4, 3, 2, 2], -1), tf.split(noise, [2, 3, 2, 2], -1))], -1) * weights)
+  np.testing.assert_array_equal(actor.sample(raw, noise), np.concatenate(expected, -1))
+  np.testing.assert_allclose(tape.gradient(found, raw), tape.gradient(alone, raw), rtol=1e-5)

@@ -4,17 +4,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mbrl_tf import types
 from mbrl_tf.models import normalizer, policies
 
 OBSERVATIONS = np.random.default_rng(0).normal(size=[2, 5, 3]).astype(np.float32)
 
 
 def gaussian(**settings):
-  return policies.GaussianPolicy(3, 2, (4,), [1, 2], **settings)
+  return policies.ParametricPolicy(3, types.ActionSpec(2), (4,), [1, 2], **settings)
 
 
 def categorical():
-  return policies.CategoricalPolicy(3, 4, (4,), [1, 2])
+  return policies.ParametricPolicy(3, types.ActionSpec(choices=(4,)), (4,), [1, 2])
+
+
+def mixed():
+  """A number, a choice among 3, and two switches."""
+  return policies.ParametricPolicy(3, types.ActionSpec(1, (3, 2, 2)), (4,), [1, 2], initial_std=0.5)
 
 
 def shifted(policy):
@@ -46,7 +52,7 @@ def test_categorical_probabilities_are_the_formula():
   np.testing.assert_allclose(probabilities, expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize('make', [gaussian, categorical])
+@pytest.mark.parametrize('make', [gaussian, categorical, mixed])
 def test_a_leading_axis_is_one_policy_each(make):
   policy = make()
   parameters = shifted(policy)
@@ -57,14 +63,14 @@ def test_a_leading_axis_is_one_policy_each(make):
     np.testing.assert_allclose(joint.log_prob(actions)[k], alone.log_prob(actions[k]), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize('make', [gaussian, categorical])
+@pytest.mark.parametrize('make', [gaussian, categorical, mixed])
 def test_the_model_called_is_the_meta_policy(make):
   policy = make()
   own = policy.distribution([tf.convert_to_tensor(p) for p in policy.parameters], OBSERVATIONS[0])
   np.testing.assert_array_equal(policy(OBSERVATIONS[0]).mode(), own.mode())
 
 
-@pytest.mark.parametrize('make', [gaussian, categorical])
+@pytest.mark.parametrize('make', [gaussian, categorical, mixed])
 def test_parameters_are_the_trainable_variables(make):
   policy = make()
   assert {id(p) for p in policy.parameters} == {id(v) for v in policy.trainable_variables}
@@ -105,8 +111,9 @@ def refitted(policy, mean, std):
 
 
 @pytest.mark.parametrize('make', [
-    lambda units: policies.GaussianPolicy(3, 2, (4,), [1, 2], normalizer=units),
-    lambda units: policies.CategoricalPolicy(3, 4, (4,), [1, 2], normalizer=units)])
+    lambda units: policies.ParametricPolicy(3, types.ActionSpec(2), (4,), [1, 2], normalizer=units),
+    lambda units: policies.ParametricPolicy(
+        3, types.ActionSpec(choices=(4,)), (4,), [1, 2], normalizer=units)])
 def test_a_normalizer_that_moves_leaves_what_was_learned(make):
   policy = make(normalizer_of([1., -2e6, 0.], [2., 5e-4, 0.]))
   policy.kernels[-1].assign(tf.random.stateless_normal(policy.kernels[-1].shape, [1, 1]))
@@ -122,7 +129,7 @@ def test_a_normalizer_that_moves_leaves_what_was_learned(make):
 
 def test_a_normalized_policy_sees_observations_in_deviations():
   mean, std = np.array([1., -2., 0.]), np.array([2., 0.5, 1.])
-  policy = policies.GaussianPolicy(3, 2, (4,), [1, 2], normalizer=normalizer_of(mean, std))
+  policy = gaussian(normalizer=normalizer_of(mean, std))
   expected = network(policy.parameters, (OBSERVATIONS[0] - mean) / std)
   np.testing.assert_allclose(policy(OBSERVATIONS[0]).mean(), expected, rtol=1e-4, atol=1e-5)
   assert {id(v) for v in policy.trainable_variables} == {id(p) for p in policy.parameters}
@@ -132,3 +139,34 @@ def test_other_policies_see_them_as_they_are():
   expected = network(gaussian().parameters, OBSERVATIONS[0])
   seen = OBSERVATIONS[0].astype(np.float64)
   np.testing.assert_allclose(gaussian()(seen).mean(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_probabilities_of_numbers_and_choices_are_the_formula_and_so_are_samples():
+  policy = mixed()
+  parameters = [p + 0.3 * tf.random.stateless_normal(p.shape, [5, 6]) for p in policy.parameters]
+  output, std = network(parameters, OBSERVATIONS), np.exp(parameters[-1])
+  actions = policy.action.sample(np.random.default_rng(1), (2, 5))
+  expected = (-0.5 * ((actions[..., :1] - output[..., :1]) / std)**2 - np.log(std)
+              - 0.5 * np.log(2 * np.pi))[..., 0]
+  noise = policy.noise([2, 5], [7, 8])
+  sampled = [output[..., :1] + std * noise[..., :1]]
+  for at, (begin, end) in enumerate(((1, 4), (4, 6), (6, 8))):
+    logits = output[..., begin:end]
+    logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    expected += np.take_along_axis(logs, actions[..., 1 + at, None].astype(int), -1)[..., 0]
+    sampled.append((logits + noise[..., begin:end]).numpy().argmax(-1)[..., None])
+  distribution = policy.distribution(parameters, OBSERVATIONS)
+  np.testing.assert_allclose(distribution.log_prob(actions), expected, rtol=1e-4)
+  np.testing.assert_allclose(policy.sample(parameters, OBSERVATIONS, noise),
+                             np.concatenate(sampled, -1), rtol=1e-4, atol=1e-5)
+  np.testing.assert_allclose(policy.deviation(parameters), std)
+
+
+def test_several_choices_alone_are_whole_numbers():
+  policy = policies.ParametricPolicy(3, types.ActionSpec(choices=(2, 2, 3)), (4,), [1, 2])
+  noise = policy.noise([2, 5], [7, 8])
+  sampled = policy.sample(policy.parameters, OBSERVATIONS, noise)
+  assert sampled.dtype == tf.int32 and sampled.shape == (2, 5, 3)
+  assert policy(OBSERVATIONS[0]).mode().dtype == tf.int32
+  np.testing.assert_allclose(  # nearly uniform at first
+      policy(OBSERVATIONS[0]).log_prob(sampled[0]), np.full(5, -np.log(12)), atol=0.1)

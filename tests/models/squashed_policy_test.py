@@ -4,17 +4,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mbrl_tf import types
 from mbrl_tf.models import squashed_policy
 
 LATENT = tf.constant(np.random.default_rng(0).normal(size=(2, 5, 4)).astype('f'))
 
 
 def normal(bounds=(-5.0, 1.0), target=-0.5):
-  return squashed_policy.SquashedNormalPolicy(4, 3, (6,), [1, 2], bounds, target)
+  return squashed_policy.SquashedPolicy(4, types.ActionSpec(3), (6,), [1, 2], bounds, target)
 
 
 def choices(target=0.1):
-  policy = squashed_policy.ChoicePolicy(4, 3, (6,), [1, 2], target)
+  policy = squashed_policy.SquashedPolicy(
+      4, types.ActionSpec(choices=(3,)), (6,), [1, 2], target_share=target)
   policy.trainable_variables[1].assign(
       tf.random.stateless_normal(policy.trainable_variables[1].shape, [5, 6]))
   assert 'kernel_1' in policy.trainable_variables[1].name
@@ -112,6 +114,57 @@ def test_choices_are_as_frequent_as_their_probabilities():
 
 
 def test_the_first_choices_are_uniform():
-  policy = squashed_policy.ChoicePolicy(4, 5, (6,), [1, 2], 0.5)
+  policy = squashed_policy.SquashedPolicy(4, types.ActionSpec(choices=(5,)), (6,), [1, 2])
   np.testing.assert_allclose(
       policy.sample(LATENT, tf.zeros([2, 5, 5]))[1], np.full((2, 5), np.log(5)), rtol=1e-5)
+
+
+def mixed():
+  """Two numbers, a choice among 3, and two switches; outputs: 2 means, 2 deviations, 7 logits."""
+  policy = squashed_policy.SquashedPolicy(
+      4, types.ActionSpec(2, (3, 2, 2)), (6,), [1, 2], (-5.0, 1.0), -0.5, 0.1)
+  kernel, = (v for v in policy.trainable_variables if 'kernel_1' in v.name)
+  np.testing.assert_array_equal(kernel[:, 4:], np.zeros((6, 7)))  # first choices are uniform
+  kernel.assign_add(tf.random.stateless_normal(kernel.shape, [5, 6]))
+  return policy
+
+
+def test_numbers_and_choices_are_sampled_for_themselves_and_their_entropies_add_up():
+  policy = mixed()
+  output = policy(LATENT).numpy().astype(np.float64)
+  noise = policy.noise([2, 5], tf.constant([1, 2])).numpy()
+  assert noise.shape == (2, 5, 9)
+  action, entropy = policy.sample(LATENT, tf.constant(noise))
+  log_std = -5 + 6 * (np.tanh(output[..., 2:4]) + 1) / 2
+  x = output[..., :2] + np.exp(log_std) * noise[..., :2]
+  density = -noise[..., :2]**2 / 2 - log_std - np.log(2 * np.pi) / 2 - np.log(1 - np.tanh(x)**2)
+  np.testing.assert_allclose(action[..., :2], np.tanh(x), rtol=1e-4, atol=1e-6)
+  expected = -density.sum(-1)
+  for begin, count in ((0, 3), (3, 2), (5, 2)):
+    logits = output[..., 4 + begin:4 + begin + count]
+    gumbel = noise[..., 2 + begin:2 + begin + count]
+    probabilities = softmax(logits)
+    expected -= (probabilities * np.log(probabilities)).sum(-1)
+    np.testing.assert_allclose(action[..., 2 + begin:2 + begin + count],
+                               np.eye(count)[(logits + gumbel).argmax(-1)], atol=1e-6)
+    np.testing.assert_array_equal(policy.mode(LATENT)[..., 2 + begin:2 + begin + count],
+                                  np.eye(count)[logits.argmax(-1)])
+  np.testing.assert_allclose(entropy, expected, rtol=1e-3, atol=1e-3)
+  np.testing.assert_allclose(policy.mode(LATENT)[..., :2], np.tanh(output[..., :2]), rtol=1e-4)
+  assert policy.action_size == 9
+  assert policy.least_entropy == pytest.approx(-0.5 * 2 + 0.1 * np.log(3 * 2 * 2))
+
+
+def test_each_part_of_a_mixed_action_has_its_own_gradient():
+  policy = mixed()
+  noise, weights = policy.noise([2, 5], tf.constant([1, 2])), tf.range(9.0)
+  bias, = (v for v in policy.trainable_variables if 'bias_1' in v.name)
+  with tf.GradientTape(persistent=True) as tape:
+    value = tf.reduce_sum(policy.sample(LATENT, noise)[0] * weights)
+    output = policy(LATENT)
+    log_std = -5 + 3 * (tf.tanh(output[..., 2:4]) + 1)
+    parts = [tf.tanh(output[..., :2] + tf.exp(log_std) * noise[..., :2])] + [
+        tf.nn.softmax(output[..., 4 + begin:4 + end]) for begin, end in ((0, 3), (3, 5), (5, 7))]
+    expected = tf.reduce_sum(tf.concat(parts, -1) * weights)
+  np.testing.assert_allclose(tape.gradient(value, bias), tape.gradient(expected, bias), rtol=1e-3,
+                             atol=1e-5)

@@ -7,6 +7,8 @@ import tensorflow_probability as tfp
 
 from mbrl_tf.ops import distributions, replicas
 
+tfd = tfp.distributions
+
 CASES = [(0.3, 0.1), (-1.0, 0.5), (0.0, 0.5), (2.0, 3.0), (-0.01, 1.5), (5.0, 0.1), (0.4, 5.0), (1.0, 10.0), (0.3, 20.0)]
 
 
@@ -69,7 +71,7 @@ def test_a_straight_through_sample_is_one_hot_with_the_gradient_of_the_probabili
   weights = tf.constant([[1.0, 2.0, -3.0]])
   with tf.GradientTape(persistent=True) as tape:
     tape.watch(logits)
-    sample = distributions.straight_through(tfp.distributions.OneHotCategorical(logits=logits), replicas.gumbel([1, 3], [3, 4]))
+    sample = distributions.straight_through(logits, replicas.gumbel([1, 3], [3, 4]))
     value = tf.reduce_sum(sample * weights)
     expected = tf.reduce_sum(tf.nn.softmax(logits) * weights)
   assert sorted(np.round(sample.numpy()[0], 6).tolist()) == [0, 0, 1]
@@ -78,7 +80,7 @@ def test_a_straight_through_sample_is_one_hot_with_the_gradient_of_the_probabili
 
 def test_straight_through_samples_follow_the_probabilities():
   logits = tf.tile(tf.math.log([[0.7, 0.2, 0.1]]), [20_000, 1])
-  samples = distributions.straight_through(tfp.distributions.OneHotCategorical(logits=logits), replicas.gumbel([20_000, 3], [1, 1]))
+  samples = distributions.straight_through(logits, replicas.gumbel([20_000, 3], [1, 1]))
   np.testing.assert_allclose(samples.numpy().mean(0), [0.7, 0.2, 0.1], atol=0.015)
 
 
@@ -86,3 +88,57 @@ def test_symlog_and_symexp():
   values = np.array([-1e4, -2.0, -0.01, 0.0, 0.5, 300.0], np.float32)
   np.testing.assert_allclose(distributions.symlog(tf.constant(values)), np.sign(values) * np.log(1 + np.abs(values)), rtol=1e-6)
   np.testing.assert_allclose(distributions.symexp(distributions.symlog(tf.constant(values))), values, rtol=1e-4)
+
+
+def independent_parts():
+  """A normal of two numbers, a choice among 3 and two choices among 2, for a batch of 4."""
+  generator = np.random.default_rng(3)
+  mean, std = generator.normal(size=(4, 2)), generator.uniform(0.5, 2, (4, 2))
+  one, two = generator.normal(size=(4, 3)), generator.normal(size=(4, 2, 2))
+  made = distributions.joint([
+      tfd.Independent(tfd.Normal(tf.constant(mean, tf.float32), tf.constant(std, tf.float32)), 1),
+      tfd.Categorical(logits=tf.constant(one, tf.float32)),
+      tfd.Independent(tfd.Categorical(logits=tf.constant(two, tf.float32)), 1)])
+  logs = [logits - np.log(np.exp(logits).sum(-1, keepdims=True)) for logits in (one, two)]
+  return made, mean, std, *logs
+
+
+def test_the_log_probability_of_independent_parts_adds_up():
+  made, mean, std, one, two = independent_parts()
+  values = np.concatenate([np.random.default_rng(4).normal(size=(4, 2)),
+                           [[0, 1, 0], [2, 0, 0], [1, 1, 1], [2, 0, 1]]], -1)
+  normal = -0.5 * ((values[:, :2] - mean) / std)**2 - np.log(std) - 0.5 * np.log(2 * np.pi)
+  chosen = values[:, 2:].astype(int)
+  expected = normal.sum(-1) + one[range(4), chosen[:, 0]] + sum(
+      two[range(4), at, chosen[:, 1 + at]] for at in range(2))
+  assert made.event_shape == (5,) and made.batch_shape == (4,)
+  np.testing.assert_allclose(made.log_prob(values.astype('f')), expected, rtol=1e-4)
+  for compiled in (True, False):
+    found = tf.function(made.log_prob, jit_compile=compiled)(tf.constant(values, tf.float32))
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_entropies_and_divergences_of_independent_parts_add_up():
+  made, _, std, one, two = independent_parts()
+  entropy = (0.5 + 0.5 * np.log(2 * np.pi) + np.log(std)).sum(-1) - (np.exp(one) * one).sum(
+      -1) - (np.exp(two) * two).sum((-1, -2))
+  np.testing.assert_allclose(made.entropy(), entropy, rtol=1e-4)
+  others = made[::-1]
+  expected = sum(np.asarray(tfd.kl_divergence(a, b)) for a, b in zip(made.parts, others.parts))
+  np.testing.assert_allclose(tfd.kl_divergence(made, others), expected, rtol=1e-5)
+  np.testing.assert_allclose(tfd.kl_divergence(made, made), np.zeros(4), atol=1e-6)
+
+
+def test_samples_and_modes_of_independent_parts_stand_beside_each_other():
+  made, mean, _, one, two = independent_parts()
+  expected = np.concatenate([mean, one.argmax(-1)[:, None], two.argmax(-1)], -1)
+  np.testing.assert_allclose(made.mode(), expected, rtol=1e-5)
+  drawn = made.sample(20_000, seed=[5, 6]).numpy()
+  assert drawn.shape == (20_000, 4, 5)
+  np.testing.assert_allclose(drawn[..., :2].mean(0), mean, atol=0.06)
+  np.testing.assert_allclose((drawn[..., 2] == 1).mean(0), np.exp(one)[:, 1], atol=0.02)
+  np.testing.assert_allclose(drawn[..., 3:].mean(0), np.exp(two)[..., 1], atol=0.02)
+  centered = drawn - drawn.mean(0)
+  correlations = np.einsum('nbi,nbj->bij', centered, centered) / len(drawn)
+  correlations /= drawn.std(0)[:, :, None] * drawn.std(0)[:, None]
+  assert np.abs(correlations - np.eye(5)).max() < 0.04

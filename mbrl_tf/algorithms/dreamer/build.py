@@ -88,11 +88,9 @@ def build(config, spec, driver, store, seed, strategy=None):
 def _acting_models(config, spec):
   """World model and actor, with their first variables."""
   model, behavior = world_model.WorldModel(spec, config), config.behavior
-  sizes = (model.features_size, model.action_size, behavior.actor_layers, behavior.units)
+  sizes = (model.features_size, spec.action, behavior.actor_layers, behavior.units)
   precision = dreamer_config.PRECISIONS[config.learner.precision]
-  if spec.action.num_values is not None:
-    return model, latent_actor.OneHotActor(*sizes, precision=precision)
-  return model, latent_actor.TanhNormalActor(
+  return model, latent_actor.LatentActor(
       *sizes, precision=precision, mean_scale=behavior.mean_scale, initial_std=behavior.initial_std)
 
 

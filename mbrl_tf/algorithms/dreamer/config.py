@@ -23,7 +23,8 @@ class CollectConfig:
     random_actions_at_bounds: draw each number of such a continuous action from its two bounds instead of from between them; not
       published.
     env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
-    exploration_noise: deviation of the noise on continuous actions; probability of a random choice of discrete ones.
+    exploration_noise: deviation of the noise on an action's numbers; probability of a random value
+      of each choice.
     overlap: collect beside the gradient steps of the same iteration, with the policy from before them (not published). Worth it
       where the simulators leave a device idle; README.md, *Overlap*.
   """

@@ -9,7 +9,8 @@ from mbrl_tf.models import rssm
 class ExportedModel(tf.Module):
   """`observe`, `imagine` and `decode`, each for a batch of states.
 
-  A state is a pair of arrays, `deterministic` `[B, D]` and `stochastic` `[B, S]`. Actions are `[B, A]` in [-1, 1], or int64 `[B]`.
+  A state is a pair of arrays, `deterministic` `[B, D]` and `stochastic` `[B, S]`. Actions are as
+  `types.ActionSpec` says.
   Where `is_first` is true an episode begins with the observation, and neither state nor action is read.
   """
 
@@ -25,7 +26,7 @@ class ExportedModel(tf.Module):
     initial = world_model.rssm.initial(1)
     state = [tf.TensorSpec([None, part.shape[-1]], tf.float32, name)
              for name, part in (('deterministic', initial.deterministic), ('stochastic', initial.stochastic))]
-    action = tf.TensorSpec([None, *spec.action.shape], tf.float32 if spec.action.num_values is None else tf.int64, 'action')
+    action = tf.TensorSpec([None, *spec.action.shape], tf.as_dtype(spec.action.dtype), 'action')
     seed = tf.TensorSpec([2], tf.int32, 'seed')
     if isinstance(spec.observation, types.ArraySpec):
       observation = _spec(spec.observation, 'observation')

@@ -13,7 +13,7 @@ def imagine(rssm, actor, start, horizon, seed):
 
   Args:
     rssm: `RSSM`.
-    actor: `TanhNormalActor` or `OneHotActor`.
+    actor: `LatentActor`.
     start: `types.LatentState` of `[N, ...]`.
     horizon: H, a Python integer.
     seed: int32 `[2]`.
@@ -29,7 +29,7 @@ def imagine(rssm, actor, start, horizon, seed):
   def step(state, row):
     state_noise, action_noise = row
     raw = actor.raw(tf.stop_gradient(rssm_lib.features(state)))
-    state = rssm.prior(state, actor.sample(actor.distribution(raw), action_noise), state_noise)
+    state = rssm.prior(state, actor.sample(raw, action_noise), state_noise)
     return state, (rssm_lib.features(state), raw)
 
   _, (imagined, raw) = unroll.scan(step, start, noise, horizon)

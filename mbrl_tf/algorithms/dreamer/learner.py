@@ -36,7 +36,7 @@ class Learner(tf.Module):
 
     Args:
       world_model: `WorldModel`.
-      actor: `TanhNormalActor` or `OneHotActor`.
+      actor: `LatentActor`.
       value: `NormalHead`.
       config: `DreamerConfig`.
 

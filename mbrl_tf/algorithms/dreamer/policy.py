@@ -1,5 +1,6 @@
 """Dreamer's actor as a tf-agents policy: the latent state and the last action ride in the policy state."""
 
+import numpy as np
 import tensorflow as tf
 from tf_agents.policies import tf_policy
 from tf_agents.trajectories import policy_step
@@ -7,7 +8,7 @@ from tf_agents.trajectories import policy_step
 from mbrl_tf import types
 from mbrl_tf.drivers import policies
 from mbrl_tf.models import rssm
-from mbrl_tf.ops import seeds
+from mbrl_tf.ops import actions, seeds
 
 
 class DreamerPolicy(tf_policy.TFPolicy):
@@ -18,11 +19,12 @@ class DreamerPolicy(tf_policy.TFPolicy):
 
     Args:
       world_model: `WorldModel`.
-      actor: `TanhNormalActor` or `OneHotActor`.
+      actor: `LatentActor`.
       spec: `types.EnvironmentSpec`.
       generator: a `tf.random.Generator`, used where `action` is given no seed.
-      exploration_noise: deviation of the noise on sampled continuous actions, or the probability of a random choice of
-        discrete ones; None for no randomness at all: latent states are the means of their Gaussians, actions the mode.
+      exploration_noise: deviation of the noise on sampled numbers, and the probability of a random
+        value of each choice; None for no randomness at all: latent states are the means of their
+        Gaussians, actions the mode.
     """
     settings = world_model.rssm.initial(1)
     state_spec = {
@@ -32,7 +34,7 @@ class DreamerPolicy(tf_policy.TFPolicy):
     super().__init__(policies.time_step_spec(spec), policies.action_spec(spec), policy_state_spec=state_spec, clip=True,
                      name='dreamer_policy')
     self._world_model, self._actor, self._noise = world_model, actor, exploration_noise
-    self._num_values = spec.action.num_values
+    self._acts = spec.action
     self.generator = generator
 
   def assign(self, other):
@@ -51,7 +53,7 @@ class DreamerPolicy(tf_policy.TFPolicy):
     action = distribution.mode() if self._noise is None else self._explored(distribution, seed_list[2:])
     action = tf.cast(action, tf.float32)
     next_state = {'deterministic': state.deterministic, 'stochastic': state.stochastic, 'action': action}
-    chosen = action if self._num_values is None else tf.argmax(action, -1)
+    chosen = actions.from_features(self._acts, action)
     return policy_step.PolicyStep(tf.cast(chosen, self.action_spec.dtype), next_state)
 
   def _inferred(self, observation, policy_state, seed_list):
@@ -63,13 +65,25 @@ class DreamerPolicy(tf_policy.TFPolicy):
     return self._world_model.rssm.posterior(prior, self._world_model.encode(observation), noise[1])
 
   def _explored(self, distribution, seed_list):
-    """A sample with noise on it, `[N, A]`, or one-hot."""
+    """Features of a sample with noise on it, `[N, A]`."""
     action = tf.cast(distribution.sample(seed=seed_list[0]), tf.float32)
-    if self._num_values is None:
-      return tf.clip_by_value(action + self._noise * tf.random.stateless_normal(tf.shape(action), seed_list[1]), -1.0, 1.0)
-    draws = tf.random.stateless_uniform([2, tf.shape(action)[0]], seed_list[1])
-    other = tf.one_hot(tf.cast(draws[1] * self._num_values, tf.int32), self._num_values)
-    return tf.where(draws[0][:, None] < self._noise, other, action)
+    numbers, choices = actions.split(self._acts, action)
+    if numbers is not None:
+      noise = tf.random.stateless_normal(tf.shape(numbers), seed_list[1])
+      numbers = tf.clip_by_value(numbers + self._noise * noise, -1.0, 1.0)
+    if choices is not None:
+      choices = self._explored_choices(choices, seed_list[1] if numbers is None else
+                                       tf.random.experimental.stateless_fold_in(seed_list[1], 1))
+    return actions.join(numbers, choices)
+
+  def _explored_choices(self, choices, seed):
+    """One-hot choices `[N, n1 + n2 + ...]`, each with some probability a random one instead."""
+    counts = self._acts.choices
+    draws = tf.random.stateless_uniform([2, tf.shape(choices)[0], len(counts)], seed)
+    indices = tf.cast(draws[1] * np.array(counts, np.float32), tf.int32)
+    others = actions.one_hots(self._acts, indices)
+    replaced = tf.repeat(draws[0] < self._noise, counts, axis=-1)
+    return tf.where(replaced, others, choices)
 
   def _distribution(self, time_step, policy_state):
     raise NotImplementedError('DreamerPolicy samples a latent state before it acts; call `action`.')

@@ -9,6 +9,7 @@ from mbrl_tf.algorithms.dreamer import config as dreamer_config
 from mbrl_tf.algorithms.dreamer import losses
 from mbrl_tf.models import heads, rssm, vision
 from mbrl_tf.models import observations as observations_lib
+from mbrl_tf.ops import actions as actions_lib
 from mbrl_tf.ops import distributions
 
 
@@ -27,7 +28,7 @@ class WorldModel(tf.Module):
 
   Attributes:
     images: keys of the images.
-    action_size, embedding_size, features_size: A (or the number of choices), E and F.
+    action_size, embedding_size, features_size: A (of what models read of an action), E and F.
     rssm, reward, continuation, and encoders and decoders by key: the models; None where there is nothing for them.
   """
 
@@ -46,7 +47,7 @@ class WorldModel(tf.Module):
     precision, settings = dreamer_config.PRECISIONS[config.learner.precision], config.model
     self._observations = observations_lib.Observations(spec.observation)
     observations, self.images = self._observations.specs, self._observations.images
-    self.action_size = spec.action.num_values or spec.action.shape[0]
+    self.action_size = spec.action.features_size
     self.features_size = settings.deterministic + settings.stochastic
     vector_size = self._observations.vector_size
     self.image_encoders = {
@@ -71,9 +72,8 @@ class WorldModel(tf.Module):
     ) if settings.continuation else None
 
   def action_features(self, actions):
-    """What the RSSM is given of an action `[..., A]` or `[...]`: itself, or one-hot."""
-    num_values = self._spec.action.num_values
-    return actions if num_values is None else tf.one_hot(actions, num_values)
+    """What the RSSM is given of an action: its numbers, and choices one-hot."""
+    return actions_lib.features(self._spec.action, actions)
 
   def encode(self, observation):
     """The embedding `[..., E]` of observations `[..., ...]`."""

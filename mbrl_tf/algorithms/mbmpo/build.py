@@ -90,7 +90,8 @@ def build(config, spec, driver, store, seed, strategy=None):
 def _require_batched(spec):
   """Raises `UserError` unless the task's functions compile on a batch `[2, 3, ...]`, and return a number or a truth for each row."""
   observation = tf.TensorSpec([2, 3, *spec.observation.shape], tf.as_dtype(spec.observation.dtype))
-  action = tf.TensorSpec([2, 3, *spec.action.shape], tf.float32 if spec.action.num_values is None else tf.int32)
+  action = tf.TensorSpec(
+      [2, 3, *spec.action.shape], tf.float32 if spec.action.numbers else tf.int32)
   for name, function, arguments, dtype in (
       ('reward_function', spec.reward, (observation, action, observation), tf.float32),
       ('terminated_function', spec.terminated, (observation,), tf.bool)):
@@ -115,16 +116,13 @@ def _make_ensemble(config, spec, seed):
     raise errors.UserError(f'config.ensemble.angles must name entries of the observation, which has {size}. '
                            f'Received: ensemble.angles={settings.angles!r}')
   return dynamics_ensemble.DynamicsEnsemble(
-      size, spec.action.num_values or spec.action.shape[0], settings.members, settings.hidden_sizes, seed,
+      size, spec.action.features_size, settings.members, settings.hidden_sizes, seed,
       settings.activation, settings.probabilistic, settings.weight_normalization, settings.observation_margin,
       settings.angles, np.finfo(spec.observation.dtype).eps)
 
 
 def _make_policy(config, spec, seed, normalizer):
   normalizer = normalizer if config.normalize_observations else None
-  if spec.action.num_values is not None:
-    return policies.CategoricalPolicy(
-        spec.observation.shape[0], spec.action.num_values, config.hidden_sizes, seed, normalizer)
-  return policies.GaussianPolicy(
-      spec.observation.shape[0], spec.action.shape[0], config.hidden_sizes, seed, config.initial_std, config.min_std,
-      normalizer, config.output_scale)
+  return policies.ParametricPolicy(
+      spec.observation.shape[0], spec.action, config.hidden_sizes, seed, config.initial_std,
+      config.min_std, normalizer, config.output_scale)

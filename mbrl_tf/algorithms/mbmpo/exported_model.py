@@ -16,17 +16,17 @@ class ExportedModel(tf.Module):
     """
     super().__init__(name='dynamics_model')
     self.ensemble, self._imagination, self._spec = ensemble, imagination, spec
-    discrete, observed = spec.action.num_values is not None, spec.observation
+    observed = spec.observation
     self.predict = tf.function(self._predict, input_signature=[
         tf.TensorSpec([None, *observed.shape], tf.as_dtype(observed.dtype), 'observation'),
-        tf.TensorSpec([None, *spec.action.shape], tf.int64 if discrete else tf.float32, 'action')])
+        tf.TensorSpec([None, *spec.action.shape], tf.as_dtype(spec.action.dtype), 'action')])
 
   def _predict(self, observation, action):
     """One step under each member.
 
     Args:
       observation: `[B, O]`, in the task's units and type.
-      action: `[B, A]` in [-1, 1], or int64 `[B]`.
+      action: as `types.ActionSpec` says, `[B, A]` or `[B]`.
 
     Returns:
       A dict: `mean` and `std` of the next observation under each member `[K, B, O]` (std 0 for deterministic members),
@@ -37,7 +37,7 @@ class ExportedModel(tf.Module):
     distribution = self.ensemble((observation, features))
     mean = distribution.mean()
     following = tf.reduce_mean(mean, 0)
-    seen = action if self._spec.action.num_values is not None else features
+    seen = self._imagination.clipped(action)
     result = {'mean': mean, 'std': distribution.stddev(), 'next_observation': following,
               'reward': self._spec.reward(observation, seen, following)}
     if self._spec.terminated is not None:

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from mbrl_tf import types
+from mbrl_tf.ops import actions as actions_lib
 from mbrl_tf.ops import baselines, masks, replicas, returns
 
 
@@ -24,9 +25,15 @@ class Imagination:
     self._ensemble, self._policy, self._spec, self._config = ensemble, policy, spec, config
 
   def action_features(self, actions):
-    """What the dynamics model is given: continuous actions clipped to [-1, 1] as the simulator clips them, or one-hot."""
-    num_values = self._spec.action.num_values
-    return tf.clip_by_value(actions, -1.0, 1.0) if num_values is None else tf.one_hot(actions, num_values)
+    """What the dynamics model is given: numbers clipped to [-1, 1] as the simulator clips them, and
+    choices one-hot.
+    """
+    return actions_lib.features(self._spec.action, self.clipped(actions))
+
+  def clipped(self, actions):
+    """The actions that the simulator takes, of those that the policy samples."""
+    spec = self._spec.action
+    return tf.clip_by_value(actions, *spec.bounds) if spec.numbers else actions
 
   def rollouts(self, parameters, starts, seed):
     """Imagines H steps from each start.
@@ -51,7 +58,7 @@ class Imagination:
     def step(t, states, alive, arrays):
       inputs = self._policy_inputs(states)
       noise = self._policy.noise(states.shape[:2], seeds[2 * t])
-      actions = self._policy.sample(self._policy.distribution(parameters, inputs), noise)
+      actions = self._policy.sample(parameters, inputs, noise)
       actions = tf.ensure_shape(actions, starts.shape[:2] + self._spec.action.shape)
       following, rewards, terminated = self._transition(unpacked, states, actions, seeds[2 * t + 1])
       row = (inputs, actions, tf.where(alive > 0, rewards, tf.zeros_like(rewards)), alive)
@@ -62,7 +69,7 @@ class Imagination:
       alive = tf.where(terminated, tf.zeros_like(alive), alive)
       return t + 1, tf.where(going, following, states), alive, arrays
 
-    action_dtype = tf.int32 if self._spec.action.num_values is not None else tf.float32
+    action_dtype = tf.float32 if self._spec.action.numbers else tf.int32
     arrays = [tf.TensorArray(dtype, horizon, element_shape=shape) for dtype, shape in (
         (tf.float32, starts.shape), (action_dtype, starts.shape[:2] + self._spec.action.shape),
         (tf.float32, starts.shape[:2]), (tf.float32, starts.shape[:2]))]
@@ -84,8 +91,9 @@ class Imagination:
 
   def _transition(self, unpacked, states, actions, seed):
     noise = replicas.normal(states.shape, seed) if self._config.member_noise else None
-    following = self._ensemble.next_state(unpacked, states, self.action_features(actions), noise)
-    seen = actions if self._spec.action.num_values is not None else self.action_features(actions)
+    seen = self.clipped(actions)
+    following = self._ensemble.next_state(
+        unpacked, states, actions_lib.features(self._spec.action, seen), noise)
     shown = self._observations(following)
     rewards = self._spec.reward(self._observations(states), seen, shown)
     if self._spec.terminated is None:

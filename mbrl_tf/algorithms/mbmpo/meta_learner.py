@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from mbrl_tf.algorithms.mbmpo import imagination as imagination_lib
 from mbrl_tf.algorithms.mbmpo import losses
-from mbrl_tf.models import policies
 from mbrl_tf.ops import replicas
 
 
@@ -174,7 +173,7 @@ class MetaLearner(tf.Module):
             'skipped_steps': tf.cast(skipped, tf.float32), 'policy_std': self._policy_std()}
 
   def _policy_std(self):
-    """Standard deviation of a Gaussian meta-policy `[A]`; 0 for discrete actions, which have none."""
-    if isinstance(self._policy, policies.GaussianPolicy):
+    """Standard deviation of the meta-policy's numbers `[C]`; 0 where there are choices alone."""
+    if self._policy.action.numbers:
       return self._policy.deviation([tf.convert_to_tensor(p) for p in self._policy.parameters])
     return tf.zeros([1])

@@ -56,10 +56,9 @@ class Parts(tf.Module):
       self.prior = _make_prior(config, spec, seeds.next_seed(self.generator))
       self.learner = learner.Learner(
           self.world_model, self.prior, self.survey.terminates, gamma, config)
-    is_discrete = spec.action.num_values is not None
     plans = config.planner.samples > 0
     self.planner = planner.Planner(
-        self.world_model, self.prior, gamma, config, is_discrete) if plans else None
+        self.world_model, self.prior, gamma, config) if plans else None
     self.random_policy = driver_policies.UniformRandomPolicy(
         spec, seeds.next_integer(self.generator), config.collect.random_holds,
         config.collect.random_at_bounds)
@@ -99,9 +98,7 @@ def build(config, spec, driver, store, seed, strategy=None):
 def _make_prior(config, spec, seed):
   """The policy prior, with its first variables."""
   settings, hidden = config.policy, [config.model.units] * config.model.layers
-  if spec.action.num_values is not None:
-    return squashed_policy.ChoicePolicy(
-        config.model.latent, spec.action.num_values, hidden, seed, settings.target_entropy_share)
-  return squashed_policy.SquashedNormalPolicy(
-      config.model.latent, spec.action.shape[0], hidden, seed,
-      (settings.log_std_min, settings.log_std_max), settings.target_entropy)
+  return squashed_policy.SquashedPolicy(
+      config.model.latent, spec.action, hidden, seed,
+      (settings.log_std_min, settings.log_std_max), settings.target_entropy,
+      settings.target_entropy_share)

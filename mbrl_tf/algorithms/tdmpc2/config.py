@@ -134,7 +134,8 @@ class PolicyConfig:
     target_entropy: nats for each number of a continuous action below which the weight of the
       entropy rises, and above which it falls (arXiv:1812.05905, section 5; published: a fixed
       weight of 1e-4, with which the policy becomes nearly deterministic at once).
-    target_entropy_share: the same for discrete actions, as a share of the largest entropy.
+    target_entropy_share: the same for each choice, as a share of its largest entropy. The targets
+      of all numbers and choices add up.
     entropy_rate: of the logarithm of that weight, in an update, for a nat and each number of an
       action.
     entropy_scale: the weight at the beginning, beside values in units of their range.

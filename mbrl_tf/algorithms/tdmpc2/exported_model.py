@@ -8,8 +8,8 @@ from mbrl_tf import types
 class ExportedModel(tf.Module):
   """`encode`, `imagine` and `evaluate`, each for a batch.
 
-  A latent state is `[B, L]`. Actions are `[B, A]` in [-1, 1], or int64 `[B]`. An image has those
-  before it in its channels, the oldest first.
+  A latent state is `[B, L]`. Actions are as `types.ActionSpec` says. An image has those before it
+  in its channels, the oldest first.
   """
 
   def __init__(self, world_model, prior, spec):
@@ -23,8 +23,7 @@ class ExportedModel(tf.Module):
     super().__init__(name='world_model')
     self.world_model, self.prior = world_model, prior
     latent = tf.TensorSpec([None, world_model.latent_size], tf.float32, 'latent')
-    dtype = tf.float32 if spec.action.num_values is None else tf.int64
-    action = tf.TensorSpec([None, *spec.action.shape], dtype, 'action')
+    action = tf.TensorSpec([None, *spec.action.shape], tf.as_dtype(spec.action.dtype), 'action')
     if isinstance(spec.observation, types.ArraySpec):
       observation = self._spec(spec.observation, 'observation')
     else:

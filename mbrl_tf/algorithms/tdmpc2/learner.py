@@ -43,7 +43,7 @@ class Learner(tf.Module):
 
     Args:
       world_model: `WorldModel`.
-      policy: `SquashedNormalPolicy` or `ChoicePolicy`.
+      policy: `SquashedPolicy`.
       terminates: bool variable, whether real episodes terminate: until one does there is nothing to
         learn of it, and nothing is computed.
       discount: gamma.

@@ -1,22 +1,24 @@
 """Planning in latent space by MPPI (Williams et al. 2015, arXiv:1509.01149), as arXiv:2310.16828,
 section 3.2, uses it."""
 
+import functools
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from mbrl_tf.algorithms.tdmpc2 import compilation
-from mbrl_tf.ops import replicas
+from mbrl_tf.ops import actions as actions_lib
+from mbrl_tf.ops import distributions, replicas
 
 
 class PlanNoise(NamedTuple):
   """All that is random in a plan, drawn outside of it: XLA and plain TensorFlow then plan alike."""
-  policy: Any      # for the policy's own sequences, [H, N, policy_samples, A]
+  policy: Any      # for the policy's own sequences, [H, N, policy_samples, A], by `actions.noise`
   samples: Any     # for the others in each round, [rounds, H, N, samples - policy_samples, A]
   last: Any        # for the policy at the end of each sequence, [N, samples, A]
   chosen: Any      # int [2], the value models that judge; None for all
   elite: Any       # of the Gumbel distribution, which elite acts, [N, elites]
-  action: Any      # for the action that is taken, [N, A]
+  action: Any      # standard normal, for the numbers of the action that is taken, [N, A]
 
 
 class Plan(NamedTuple):
@@ -29,12 +31,12 @@ class Plan(NamedTuple):
 class Planner(tf.Module):
   """Plans for N environments at once, in one compiled program.
 
-  Continuous actions are drawn from normals, of which the elites' weighted mean and deviation are
-  taken in each round. Discrete ones are drawn from categories, whose probabilities become the
-  elites' weighted shares.
+  Numbers of an action are drawn from normals, of which the elites' weighted mean and deviation are
+  taken in each round. Choices are drawn from categories, whose probabilities become the elites'
+  weighted shares.
   """
 
-  def __init__(self, world_model, policy, discount, config, is_discrete):
+  def __init__(self, world_model, policy, discount, config):
     """Only keeps its arguments.
 
     Args:
@@ -42,18 +44,16 @@ class Planner(tf.Module):
       policy: the policy prior.
       discount: gamma.
       config: `TDMPC2Config`.
-      is_discrete: whether actions are one-hot.
     """
     super().__init__(name='planner')
     self._world_model, self._policy, self._discount = world_model, policy, discount
     self._settings, self._horizon = config.planner, config.replay.horizon
-    self._is_discrete = is_discrete
+    self._action = policy.action
     self._compiled = compilation.compiled('plan', self.plan)
 
   def initial_mean(self):
     """Shape and value of what a plan begins with, for one environment, `[H, A]`."""
-    size = self._policy.action_size
-    return tf.fill([self._horizon, size], 1 / size if self._is_discrete else 0.0)
+    return tf.tile(tf.constant(actions_lib.uniform_choices(self._action))[None], [self._horizon, 1])
 
   def __call__(self, latent, mean, terminates, explores, seed, action_noise=None):
     """Draws the noise and plans.
@@ -61,7 +61,7 @@ class Planner(tf.Module):
     Args:
       latent, mean, terminates, explores: as for `plan`.
       seed: int32 `[2]`.
-      action_noise: `[N, A]`, of the action that is taken; None to draw it as well.
+      action_noise: `[N, A]`, for the action that is taken; None to draw it as well.
 
     Returns:
       `Plan`.
@@ -73,18 +73,18 @@ class Planner(tf.Module):
 
   def noise(self, rows, seed):
     """`PlanNoise` for `rows` environments."""
-    settings, size = self._settings, self._policy.action_size
+    settings = self._settings
     seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 6), 6)
     own, others = settings.policy_samples, settings.samples - settings.policy_samples
-    drawn = replicas.gumbel if self._is_discrete else tf.random.stateless_normal
+    drawn = functools.partial(actions_lib.noise, self._action)
     members = self._world_model.members
     return PlanNoise(
-        drawn([self._horizon, rows, own, size], seeds[0]),
-        drawn([settings.rounds, self._horizon, rows, others, size], seeds[1]),
-        drawn([rows, settings.samples, size], seeds[2]),
+        drawn([self._horizon, rows, own], seeds[0]),
+        drawn([settings.rounds, self._horizon, rows, others], seeds[1]),
+        drawn([rows, settings.samples], seeds[2]),
         tf.argsort(tf.random.stateless_uniform([members], seeds[3]))[:2] if members > 2 else None,
         replicas.gumbel([rows, settings.elites], seeds[4]),
-        tf.random.stateless_normal([rows, size], seeds[5]))
+        tf.random.stateless_normal([rows, self._action.features_size], seeds[5]))
 
   def plan(self, latent, mean, terminates, explores, noise):
     """Refines a distribution of action sequences, and chooses an action; pure.
@@ -147,26 +147,32 @@ class Planner(tf.Module):
   def _drawn(self, mean, std, noise):
     """Actions `[H, N, S, A]` of the distribution so far, with mean (or probabilities) and deviation
     `[H, N, A]`."""
-    if self._is_discrete:
-      chosen = tf.argmax(tf.math.log(mean[:, :, None]) + noise, -1)
-      return tf.one_hot(chosen, self._policy.action_size)
-    return tf.clip_by_value(mean[:, :, None] + std[:, :, None] * noise, -1.0, 1.0)
+    return actions_lib.by_kind(
+        self._action,
+        lambda mean, std, noise: tf.clip_by_value(mean + std * noise, -1.0, 1.0),
+        lambda shares, _, noise: distributions.likeliest(tf.math.log(shares) + noise),
+        mean[:, :, None], std[:, :, None], noise)
 
   def _refined(self, elites, weights):
     """Mean and deviation `[H, N, A]` of elites `[N, E, H, A]` with weights `[N, E]`."""
     weights = weights[:, :, None, None]
     mean = tf.reduce_sum(weights * elites, 1)
     variance = tf.reduce_sum(weights * tf.square(elites - mean[:, None]), 1)
-    std = tf.clip_by_value(tf.sqrt(variance), self._settings.min_std, self._settings.max_std)
-    if self._is_discrete:  # no choice is given up before the last round
-      floor = self._settings.min_std / self._policy.action_size
-      mean = (mean + floor) / (1 + self._settings.min_std)
+    least = self._settings.min_std
+    std = tf.clip_by_value(tf.sqrt(variance), least, self._settings.max_std)
+    # No value of a choice is given up before the last round.
+    mean = actions_lib.by_kind(
+        self._action, tf.identity,
+        lambda shares: (shares + least / shares.shape[-1]) / (1 + least), mean)
     return tf.transpose(mean, [1, 0, 2]), tf.transpose(std, [1, 0, 2])
 
   def _chosen(self, firsts, weights, mean, std, explores, noise):
     """The action of `[N, A]` that is taken, given the elites' first ones `[N, E, A]`."""
     one = tf.argmax(tf.math.log(weights) + noise.elite, -1)
     drawn = tf.gather(firsts, one, batch_dims=1)
-    if self._is_discrete:
-      return tf.where(explores, drawn, tf.one_hot(tf.argmax(mean, -1), self._policy.action_size))
-    return tf.clip_by_value(tf.where(explores, drawn + std * noise.action, mean), -1.0, 1.0)
+    return actions_lib.by_kind(
+        self._action,
+        lambda drawn, mean, std, noise: tf.clip_by_value(
+            tf.where(explores, drawn + std * noise, mean), -1.0, 1.0),
+        lambda drawn, shares, *_: tf.where(explores, drawn, distributions.likeliest(shares)),
+        drawn, mean, std, noise.action)

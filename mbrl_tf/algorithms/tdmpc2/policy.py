@@ -6,6 +6,7 @@ from tf_agents.trajectories import policy_step
 
 from mbrl_tf.drivers import policies
 from mbrl_tf.models import observations as observations_lib
+from mbrl_tf.ops import actions
 from mbrl_tf.ops import noise as noise_lib
 from mbrl_tf.ops import seeds
 
@@ -17,7 +18,7 @@ class TDMPC2Policy(tf_policy.TFPolicy):
   prior.
 
   The policy state holds, by name, what there is of these: `plan` `[H, A]`, with which the next plan
-  begins; `noise` `[A, parts]`, of pink noise; `images/<key>`, the images before this one.
+  begins; `noise` `[C, parts]`, of pink noise; `images/<key>`, the images before this one.
   """
 
   def __init__(self, world_model, prior, spec, generator, planner=None, terminates=None,
@@ -26,7 +27,7 @@ class TDMPC2Policy(tf_policy.TFPolicy):
 
     Args:
       world_model: `WorldModel`.
-      prior: `SquashedNormalPolicy` or `ChoicePolicy`.
+      prior: `SquashedPolicy`.
       spec: `types.EnvironmentSpec`.
       generator: a `tf.random.Generator`, used where `action` is given no seed and the policy
         explores.
@@ -34,18 +35,18 @@ class TDMPC2Policy(tf_policy.TFPolicy):
       terminates: bool variable, whether real episodes terminate.
       explores: sample; otherwise nothing is random but a planner's search, whose seed is fixed
         then.
-      pink: noise of continuous actions is pink, not white.
+      pink: noise of an action's numbers is pink, not white.
     """
     self._world_model, self._prior, self._planner = world_model, prior, planner
     self._terminates, self._explores = terminates, explores
-    self._num_values = spec.action.num_values
-    self._pink = pink and explores and self._num_values is None
+    self._acts = spec.action
+    self._pink = pink and explores and spec.action.numbers > 0
     state_spec = {f'images/{key}': tf.TensorSpec(shape, tf.uint8)
                   for key, shape in world_model.history_shapes().items()}
     if planner:
       state_spec['plan'] = tf.TensorSpec(planner.initial_mean().shape, tf.float32)
     if self._pink:
-      state_spec['noise'] = tf.TensorSpec([world_model.action_size, noise_lib.PARTS], tf.float32)
+      state_spec['noise'] = tf.TensorSpec([spec.action.numbers, noise_lib.PARTS], tf.float32)
     super().__init__(policies.time_step_spec(spec), policies.action_spec(spec),
                      policy_state_spec=state_spec or (), clip=True, name='tdmpc2_policy')
     self.generator = generator
@@ -62,7 +63,7 @@ class TDMPC2Policy(tf_policy.TFPolicy):
       action = self._prior.sample(latent, noise)[0] if self._explores else self._prior.mode(latent)
     else:
       action = self._planned(latent, policy_state, is_first, noise, seed_list[1], state)
-    chosen = action if self._num_values is None else tf.argmax(action, -1)
+    chosen = actions.from_features(self._acts, action)
     return policy_step.PolicyStep(tf.cast(chosen, self.action_spec.dtype), state or ())
 
   def _remembered(self, observation, policy_state, is_first, state):
@@ -84,8 +85,11 @@ class TDMPC2Policy(tf_policy.TFPolicy):
     rows = tf.shape(is_first)[0]
     if not self._pink:
       return self._prior.noise([rows], seed)
-    noise, state['noise'] = noise_lib.pink(policy_state['noise'], is_first, seed)
-    return noise
+    numbers, state['noise'] = noise_lib.pink(policy_state['noise'], is_first, seed)
+    if not self._acts.choices:
+      return numbers
+    _, choices = actions.split(self._acts, self._prior.noise([rows], seed))
+    return actions.join(numbers, choices)
 
   def _planned(self, latent, policy_state, is_first, noise, seed, state):
     initial = tf.repeat(self._planner.initial_mean()[None], tf.shape(is_first)[0], 0)

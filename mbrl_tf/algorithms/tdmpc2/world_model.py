@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from mbrl_tf.models import normalizer, normed_perceptron, small_vision, vision
 from mbrl_tf.models import observations as observations_lib
+from mbrl_tf.ops import actions as actions_lib
 from mbrl_tf.ops import distributions, seeds
 
 
@@ -19,7 +20,7 @@ class WorldModel(tf.Module):
 
   Attributes:
     images: keys of the images.
-    action_size, latent_size: A (or the number of choices), L.
+    action_size, latent_size: A, of an action's features, and L.
     frames: images that are seen at once.
     normalizer: `Normalizer` of the joined vector; None where there is none.
     reward_unit: `RewardUnit`.
@@ -45,7 +46,7 @@ class WorldModel(tf.Module):
     self._spec, self._observations = spec, observations_lib.Observations(spec.observation)
     self.images, self.members = self._observations.images, config.value.members
     self.frames = settings.frame_stack if self.images else 1
-    self.action_size = spec.action.num_values or spec.action.shape[0]
+    self.action_size = spec.action.features_size
     self.latent_size = settings.latent
     limit = settings.bin_limit
     bins = np.linspace(-limit, limit, settings.bins)
@@ -98,9 +99,8 @@ class WorldModel(tf.Module):
       slow.assign_add(rate * (fast - slow))
 
   def action_features(self, actions):
-    """What models are given of an action `[..., A]` or `[...]`: itself, or one-hot."""
-    num_values = self._spec.action.num_values
-    return actions if num_values is None else tf.one_hot(actions, num_values)
+    """What models are given of an action: its numbers, and choices one-hot, `[..., F]`."""
+    return actions_lib.features(self._spec.action, actions)
 
   def stacked(self, observation, history):
     """An observation whose images have those of `history` before them in their channels.

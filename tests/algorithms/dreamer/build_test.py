@@ -13,7 +13,7 @@ from mbrl_tf.algorithms.dreamer import config as dreamer_config
 def test_walker_walk_from_pixels_has_the_published_numbers_of_parameters():
   """Inputs times outputs plus biases, layer by layer, of what arXiv:1912.01603 and its authors' code state."""
   spec = types.EnvironmentSpec(
-      'dmc:walker_walk', types.ArraySpec((64, 64, 3), 'uint8'), types.ArraySpec((6,), 'float32'), 1000, action_repeat=2)
+      'dmc:walker_walk', types.ArraySpec((64, 64, 3), 'uint8'), types.ActionSpec(6), 1000, action_repeat=2)
   parts = build.Parts(dreamer_config.DreamerConfig(), spec, seed=0)
   dense = lambda *sizes: sum(inputs * outputs + outputs for inputs, outputs in zip(sizes, sizes[1:]))
   convolutions = lambda kernels, *channels: sum(
@@ -29,7 +29,7 @@ def test_walker_walk_from_pixels_has_the_published_numbers_of_parameters():
 
 
 def test_first_actions_have_the_deviation_of_the_config():
-  spec = types.EnvironmentSpec('test', types.ArraySpec((4,), 'float32'), types.ArraySpec((2,), 'float32'), 50)
+  spec = types.EnvironmentSpec('test', types.ArraySpec((4,), 'float32'), types.ActionSpec(2), 50)
   config = dreamer_config.DreamerConfig()
   config.behavior.initial_std = 0.7
   actor = build.Parts(config, spec, seed=0).actor
@@ -39,7 +39,7 @@ def test_first_actions_have_the_deviation_of_the_config():
 
 
 def test_random_actions_are_those_of_the_config():
-  spec = types.EnvironmentSpec('test', types.ArraySpec((4,), 'float32'), types.ArraySpec((2,), 'float32'), 50)
+  spec = types.EnvironmentSpec('test', types.ArraySpec((4,), 'float32'), types.ActionSpec(2), 50)
   config = dreamer_config.DreamerConfig()
   config.collect.random_action_hold, config.collect.random_actions_at_bounds = 1e6, True
   policy = build.Parts(config, spec, seed=0).random_policy
@@ -51,7 +51,7 @@ def test_random_actions_are_those_of_the_config():
 
 
 def test_means_stay_within_the_bound_of_the_config():
-  spec = types.EnvironmentSpec('test', types.ArraySpec((4,), 'float32'), types.ArraySpec((2,), 'float32'), 50)
+  spec = types.EnvironmentSpec('test', types.ArraySpec((4,), 'float32'), types.ActionSpec(2), 50)
   config = dreamer_config.DreamerConfig()
   config.behavior.mean_scale = 2.0
   actor = build.Parts(config, spec, seed=0).actor

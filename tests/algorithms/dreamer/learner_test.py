@@ -207,7 +207,8 @@ def test_imagination_equals_single_steps():
   for t in range(3):
     distribution = actor(rssm.features(state))
     np.testing.assert_allclose(entropies[t], distribution.entropy(), rtol=1e-4)
-    state = world.rssm.prior(state, actor.sample(distribution, action_noise[t]), noise[t])
+    raw = actor.raw(rssm.features(state))
+    state = world.rssm.prior(state, actor.sample(raw, action_noise[t]), noise[t])
     np.testing.assert_allclose(features[t + 1], rssm.features(state), rtol=1e-4, atol=1e-6)
 
 

@@ -15,8 +15,10 @@ OBSERVATIONS = {'vector': VECTOR, 'image': IMAGE, 'pixels': {'image': types.Arra
 
 
 def spec(observation='vector', choices=None):
-  action = types.ArraySpec((A,), 'float32') if choices is None else types.ArraySpec((), 'int64', num_values=choices)
-  return types.EnvironmentSpec('test', OBSERVATIONS[observation], action, time_limit=50)
+  """A task with two numbers as its action, or one of some choices; or any `types.ActionSpec`."""
+  if not isinstance(choices, types.ActionSpec):
+    choices = types.ActionSpec(A) if choices is None else types.ActionSpec(choices=(choices,))
+  return types.EnvironmentSpec('test', OBSERVATIONS[observation], choices, time_limit=50)
 
 
 def config(**changes):
@@ -37,9 +39,9 @@ def models(spec, config):
   """World model, actor and value model with fixed initial values."""
   tf.keras.utils.set_random_seed(0)
   world = world_model.WorldModel(spec, config)
-  kind = latent_actor.TanhNormalActor if spec.action.num_values is None else latent_actor.OneHotActor
   behavior, precision = config.behavior, dreamer_config.PRECISIONS[config.learner.precision]
-  actor = kind(world.features_size, world.action_size, behavior.actor_layers, behavior.units, precision=precision)
+  actor = latent_actor.LatentActor(
+      world.features_size, spec.action, behavior.actor_layers, behavior.units, precision=precision)
   return world, actor, heads.NormalHead(world.features_size, behavior.value_layers, behavior.units, precision=precision)
 
 
@@ -57,8 +59,7 @@ def batch(spec, seed=0, sequences=B):
 
   observation = ({key: draw(array) for key, array in spec.observation.items()} if isinstance(spec.observation, dict)
                  else draw(spec.observation))
-  action = (generator.uniform(-1, 1, (sequences, T, A)).astype(np.float32) if spec.action.num_values is None
-            else generator.integers(0, spec.action.num_values, (sequences, T)))
+  action = spec.action.sample(generator, (sequences, T))
   terminated, is_first = np.zeros((sequences, T), bool), np.zeros((sequences, T), bool)
   is_first[0, 0] = terminated[1, 2] = is_first[1, 3] = True
   reward = generator.normal(size=(sequences, T)).astype(np.float32)

@@ -13,7 +13,7 @@ from mbrl_tf.algorithms.mbmpo import build
 from mbrl_tf.algorithms.mbmpo import config
 
 VECTOR = types.EnvironmentSpec(
-    'my:task', types.ArraySpec((3,), 'float32'), types.ArraySpec((1,), 'float32'), 10, reward=lambda o, a, n: n[..., 0])
+    'my:task', types.ArraySpec((3,), 'float32'), types.ActionSpec(1), 10, reward=lambda o, a, n: n[..., 0])
 
 
 def test_a_missing_reward_function_says_how_to_write_one():

@@ -25,8 +25,7 @@ def reward_in_numpy(observation, action, next_observation):
 
 def make_spec(terminated=None, num_values=None):
   """A task with three observed numbers and two continuous actions, or `num_values` discrete ones."""
-  action = (types.ArraySpec((A,), 'float32', -np.ones(A, np.float32), np.ones(A, np.float32)) if num_values is None
-            else types.ArraySpec((), 'int64', num_values=num_values))
+  action = types.ActionSpec(A) if num_values is None else types.ActionSpec(choices=(num_values,))
   return types.EnvironmentSpec(
       'toy:case', types.ArraySpec((O,), 'float32'), action, time_limit=20, reward=reward, terminated=terminated)
 
@@ -51,10 +50,10 @@ def next_observation(ensemble, observations, features, noise=None):
 
 def make_policy(num_values=None, seed=(3, 4), **settings):
   if num_values is not None:
-    policy = policies.CategoricalPolicy(O, num_values, (4,), list(seed))
+    policy = policies.ParametricPolicy(O, types.ActionSpec(choices=(num_values,)), (4,), list(seed))
     policy.kernels[-1].assign(50 * policy.kernels[-1])  # away from uniform
     return policy
-  return policies.GaussianPolicy(O, A, (4,), list(seed), **settings)
+  return policies.ParametricPolicy(O, types.ActionSpec(A), (4,), list(seed), **settings)
 
 
 def make_imagination(ensemble, policy, spec, **settings):

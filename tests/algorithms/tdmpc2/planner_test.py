@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mbrl_tf import types
 from mbrl_tf.algorithms.tdmpc2 import planner
 from tests.algorithms.tdmpc2 import small
 
@@ -25,12 +26,12 @@ class Told:
     return self._mean
 
 
-def make(world, prior, discount=0.9, is_discrete=False, **changes):
+def make(world, prior, discount=0.9, **changes):
   settings = {'samples': 64, 'rounds': 3, 'policy_samples': 8, 'elites': 8, **changes}
   horizon = settings.pop('horizon', H)
   config = small.config(replay__horizon=horizon, value__returns=1,
                         **{f'planner__{name}': value for name, value in settings.items()})
-  return planner.Planner(world, prior, discount, config, is_discrete)
+  return planner.Planner(world, prior, discount, config)
 
 
 def plan(tested, latent, mean=None, terminates=NO, explores=NO, seed=SEED):
@@ -47,7 +48,7 @@ def test_sequences_are_worth_what_a_slow_rollout_adds_up(choices, terminates, me
                                                            planner__elites=2,
                                                            value__members=members)
   world, prior = small.models(spec, config)
-  tested = planner.Planner(world, prior, 0.9, config, choices is not None)
+  tested = planner.Planner(world, prior, 0.9, config)
   generator = np.random.default_rng(0)
   size = prior.action_size
   actions = (generator.uniform(-1, 1, (H, N, 6, size)) if choices is None
@@ -107,7 +108,8 @@ class LinearQuadratic:
 
 
 STARTS = np.array([[0.5, 0.0], [-0.3, 0.4], [0.2, -0.6], [-0.6, -0.1]])
-IDLE = SimpleNamespace(action_size=2, sample=lambda latent, noise: (tf.zeros_like(noise), None))
+IDLE = SimpleNamespace(
+    action=types.ActionSpec(2), sample=lambda latent, noise: (tf.zeros_like(noise), None))
 
 
 def regrets(world, seeds=3, **changes):
@@ -199,15 +201,14 @@ class Table:
     return tf.reshape(latent[..., :, None] * action[..., None, :], [*latent.shape[:-1], 21])
 
 
-UNIFORM = SimpleNamespace(action_size=3, sample=lambda latent, noise:
+UNIFORM = SimpleNamespace(action=types.ActionSpec(choices=(3,)), sample=lambda latent, noise:
                           (tf.one_hot(tf.argmax(noise, -1), 3), None))
 
 
 @pytest.mark.parametrize('seed', [0, 1, 6])
 def test_planning_over_choices_finds_the_best_sequence_also_where_it_ends_the_episode(seed):
   world = Table(seed, ends=(2, 4))
-  tested = make(world, UNIFORM, samples=200, rounds=3, elites=12, temperature=20.0,
-                is_discrete=True)
+  tested = make(world, UNIFORM, samples=200, rounds=3, elites=12, temperature=20.0)
   differing = 0
   for terminates in (False, True):
     found = plan(tested, tf.eye(7), terminates=tf.constant(terminates))
@@ -222,12 +223,49 @@ def test_planning_over_choices_finds_the_best_sequence_also_where_it_ends_the_ep
   assert differing  # foreseen terminations change what is best
 
 
+class Gears:
+  """Each of three gears has a push that is best in it, and one gear is better than the others; the
+  worth of a push alone or of a gear alone is told by nothing."""
+  BEST, WORTH = np.array([-0.8, 0.6, 0.2], 'f'), np.array([0.0, 0.5, 0.3], 'f')
+  members = 2
+
+  def next(self, latent, action):
+    del action
+    return latent
+
+  def reward(self, latent, action):
+    push, gear = action[..., 0], action[..., 1:]
+    missed = tf.reduce_sum(gear * tf.square(push[..., None] - self.BEST), -1)
+    return Told(latent[..., 0] * tf.reduce_sum(gear * self.WORTH, -1) - missed)
+
+  def termination_logits(self, latent):
+    return tf.zeros_like(latent[..., 0])
+
+  def values(self, latent, action, chosen):
+    del action, chosen
+    return Told(tf.zeros([2, *latent.shape[:-1]]))
+
+
+def test_a_plan_over_a_push_and_a_gear_finds_both():
+  guess = SimpleNamespace(action=types.ActionSpec(1, (3,)), sample=lambda latent, noise: (tf.concat(
+      [tf.tanh(noise[..., :1]), tf.one_hot(tf.argmax(noise[..., 1:], -1), 3)], -1), None))
+  tested = make(Gears(), guess, samples=256, rounds=6, elites=24, temperature=20.0, max_std=1.0)
+  assert tested.initial_mean().shape == (H, 4)
+  # Where the gears' worth is turned round, the first one is best.
+  found = plan(tested, tf.constant([[1.0], [1.0], [-1.0]]))
+  np.testing.assert_array_equal(found.action[:, 1:], np.eye(3)[[1, 1, 0]])
+  np.testing.assert_allclose(found.action[:, 0], [0.6, 0.6, -0.8], atol=0.08)
+  np.testing.assert_allclose(np.sum(found.mean[..., 1:], -1), np.ones((N, H)), rtol=1e-4)
+  explored = plan(tested, tf.ones([N, 1]), explores=YES)
+  assert (np.sort(explored.action[:, 1:], -1) == [0, 0, 1]).all()
+  assert (np.abs(explored.action[:, 0]) <= 1).all()
+
+
 @pytest.mark.parametrize('is_discrete', [False, True])
 def test_the_seed_decides_and_without_exploring_only_the_search_is_random(is_discrete):
   world, prior = (Table(0), UNIFORM) if is_discrete else (LinearQuadratic(), IDLE)
   latent = tf.eye(7) if is_discrete else tf.constant(STARTS, tf.float32)
-  tested = make(world, prior, samples=9, rounds=2, policy_samples=2, elites=5, temperature=0.5,
-                is_discrete=is_discrete)
+  tested = make(world, prior, samples=9, rounds=2, policy_samples=2, elites=5, temperature=0.5)
   noise, other = (tested.noise(len(latent), tf.constant([seed, 2])) for seed in (1, 2))
   mean = tf.repeat(tested.initial_mean()[None], len(latent), 0)
   act = lambda explores, noise: tested.plan(latent, mean, NO, explores, noise)
@@ -257,7 +295,8 @@ def test_the_policy_proposes_sequences():
   """Of a policy that knows what is best, a first round of 8 samples already does."""
   world = LinearQuadratic()
   gain = tf.constant(-world.gain.T, tf.float32)
-  knowing = SimpleNamespace(action_size=2, sample=lambda latent, noise: (latent @ gain, None))
+  knowing = SimpleNamespace(
+      action=types.ActionSpec(2), sample=lambda latent, noise: (latent @ gain, None))
   latent, optimum = tf.constant(STARTS,
                                 tf.float32), -np.einsum('ni,ij,nj->n', STARTS, world.value, STARTS)
   tested = make(world, knowing, world.GAMMA, samples=8, rounds=1, policy_samples=2, elites=2,

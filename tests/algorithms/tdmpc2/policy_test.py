@@ -161,14 +161,14 @@ def test_an_exploring_planner_is_given_other_seeds_and_the_pink_noise():
   assert (recorder.calls[0][4] != recorder.calls[1][4]).any() and recorder.calls[0][3]
 
 
-@pytest.mark.parametrize('choices', [None, 3])
+@pytest.mark.parametrize('choices', [None, 3, small.MIXED])
 def test_with_a_real_planner_actions_are_of_their_kind_and_nothing_is_random_in_an_evaluation(
     choices):
   tf.config.run_functions_eagerly(True)
   spec, config = small.spec(choices=choices), small.config(
       planner__samples=8, planner__rounds=1, planner__elites=3, planner__policy_samples=2)
   world, prior = small.models(spec, config)
-  planner = planner_lib.Planner(world, prior, 0.9, config, choices is not None)
+  planner = planner_lib.Planner(world, prior, 0.9, config)
   tested = policy.TDMPC2Policy(world, prior, spec, tf.random.Generator.from_seed(1), planner,
                                tf.Variable(True))
   seen, state = observations(spec, 0), tested.get_initial_state(N)
@@ -180,13 +180,13 @@ def test_with_a_real_planner_actions_are_of_their_kind_and_nothing_is_random_in_
   assert one.state['plan'].shape == (N, H, prior.action_size)
 
 
-@pytest.mark.parametrize('choices', [None, 3])
+@pytest.mark.parametrize('choices', [None, 3, small.MIXED])
 def test_an_exported_planner_that_selects_acts_as_the_live_one(choices, tmp_path):
   """Its models are moved away from their first weights, so that no rounding decides who is elite."""
   spec, config = small.spec(choices=choices), small.config(
       planner__samples=16, planner__rounds=2, planner__elites=4, planner__policy_samples=4)
   world, prior = small.models(spec, config)
-  planner = planner_lib.Planner(world, prior, 0.9, config, choices is not None)
+  planner = planner_lib.Planner(world, prior, 0.9, config)
   tested = policy.TDMPC2Policy(world, prior, spec, tf.random.Generator.from_seed(1), planner,
                                tf.Variable(True))
   policy_saver.PolicySaver(tested, batch_size=None).save(str(tmp_path / 'policy'))

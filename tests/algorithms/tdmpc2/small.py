@@ -13,13 +13,15 @@ OBSERVATIONS = {
     'vector': VECTOR, 'image': IMAGE,
     'both': {'image': IMAGE, 'position': VECTOR, 'speed': types.ArraySpec((), 'float32')}
 }
+MIXED = types.ActionSpec(2, (3, 2, 2))
 DISCOUNT = 0.9
 
 
 def spec(observation='vector', choices=None):
-  action = (types.ArraySpec((A,), 'float32') if choices is None
-            else types.ArraySpec((), 'int64', num_values=choices))
-  return types.EnvironmentSpec('test', OBSERVATIONS[observation], action, time_limit=50)
+  """A task with two numbers as its action, or one of some choices; or any `types.ActionSpec`."""
+  if not isinstance(choices, types.ActionSpec):
+    choices = types.ActionSpec(A) if choices is None else types.ActionSpec(choices=(choices,))
+  return types.EnvironmentSpec('test', OBSERVATIONS[observation], choices, time_limit=50)
 
 
 def config(**changes):
@@ -80,9 +82,7 @@ def draw_all(spec, lead, generator):
 
 
 def draw_actions(spec, lead, generator):
-  if spec.action.num_values is None:
-    return generator.uniform(-1, 1, (*lead, A)).astype('f')
-  return generator.integers(0, spec.action.num_values, lead)
+  return spec.action.sample(generator, lead)
 
 
 def batch(spec, seed=0, length=H + 1, rows=B):
