@@ -36,6 +36,18 @@ TINY_MBMPO = {'environment.num_envs': 2, 'environment.time_limit': 10, 'collect.
               'collect.env_steps_per_iteration': 20, 'ensemble.members': 2, 'ensemble.hidden_sizes': (8,),
               'ensemble.batch_size': 10, 'ensemble.max_epochs': 2, 'imagination.horizon': 4, 'imagination.rollouts_per_task': 4,
               'meta.updates_per_iteration': 1, 'meta.outer_epochs': 2}
+# These refuse an action that is no member of their space in its very types.
+NESTED_ACTIONS, SEVERAL_CHOICES = (
+    {'environment.name': 'tests.environments.acting_environments:Acting',
+     'environment.kwargs': {'kind': kind}} for kind in ('nested', 'table'))
+TINY_DREAMER = {
+    'environment.observation': 'vectors', 'environment.num_envs': 2, 'environment.time_limit': 20,
+    'collect.random_env_steps': 40, 'collect.env_steps_per_iteration': 20,
+    'learner.env_steps_per_gradient_step': 20.0, 'replay.batch_length': 6}
+TINY_TDMPC2 = {
+    'environment.num_envs': 2, 'environment.time_limit': 10, 'collect.random_env_steps': 40,
+    'collect.env_steps_per_iteration': 20, 'learner.updates_per_decision': 0.05,
+    'planner.rounds': 1, 'replay.horizon': 1, 'value.returns': 1, 'policy.imagined_steps': 1}
 VARIANTS = {
     ('mbmpo', 'policy of observations as they are'): {
         **TINY_MBMPO, 'policy.normalize_observations': False},
@@ -44,11 +56,18 @@ VARIANTS = {
     ('mbmpo', 'noise of deterministic members'): {**TINY_MBMPO, 'imagination.member_noise': True},
     ('mbmpo', 'two inner steps'): {**TINY_MBMPO, 'meta.inner_steps': 2},
     ('mbmpo', 'discrete actions'): {**TINY_MBMPO, 'environment.name': 'gym:CartPole-v1'},
+    ('mbmpo', 'numbers and choices in a nest'): {**TINY_MBMPO, **NESTED_ACTIONS},
+    ('mbmpo', 'several choices'): {**TINY_MBMPO, **SEVERAL_CHOICES},
     ('mbmpo', 'collects with the meta-policy'): {**TINY_MBMPO, 'collect.adapted': False},
     ('dreamer', 'collects beside learning'): {'collect.overlap': True},
     # Episodes of 20 decisions at most, which terminate.
     ('dreamer', 'discrete actions, dicts of vectors and images'): {
         'environment.name': 'toy:corridor', 'environment.observation': 'both', 'model.continuation': True},
+    ('dreamer', 'numbers and choices in a nest'): {**TINY_DREAMER, **NESTED_ACTIONS},
+    ('dreamer', 'several choices'): {**TINY_DREAMER, **SEVERAL_CHOICES},
+    ('tdmpc2', 'numbers and choices in a nest'): {**TINY_TDMPC2, **NESTED_ACTIONS},
+    ('tdmpc2', 'several choices'): {
+        **TINY_TDMPC2, **SEVERAL_CHOICES, 'planner.samples': 0},
     # Several frames, terminations in the planner, and choices in it.
     ('tdmpc2', 'discrete actions, dicts of vectors and images'): {
         'environment.name': 'toy:corridor', 'environment.observation': 'both', 'environment.image_size': 40,
@@ -71,6 +90,7 @@ class Trained(NamedTuple):
   resumed: Run
   env_steps: int     # of the resumed run right after it was restored, and of the checkpoint
   repeated: Any      # the resumed run's first report
+  evaluated: Any     # what the run's evaluation policy brought
   generators: Any    # states of the random generators: of both runs at their end, and of the second before it was restored
 
 
@@ -129,7 +149,8 @@ def train_and_resume(name, variant, folder):
   assert resumed.algorithm.env_steps == env_steps
   following, repeated = next(reports), next(resumed.algorithm.iterations())
   generators = {'run': generator_states(run), 'resumed': generator_states(resumed), 'unrestored': unrestored}
-  return Trained(run, first, following, resumed, env_steps, repeated, generators)
+  evaluated = run.driver.collect_episodes(run.algorithm.evaluation_policy(), 1)
+  return Trained(run, first, following, resumed, env_steps, repeated, evaluated, generators)
 
 
 def test_each_iteration_reports_finite_metrics(trained):
@@ -152,6 +173,14 @@ def test_each_chart_of_the_overview_shows_some_of_what_is_reported(trained):
 def test_env_steps_are_those_of_the_stored_episodes(trained):
   assert trained.run.algorithm.env_steps > trained.env_steps > 0
   assert isinstance(trained.run.algorithm.env_steps, int)
+
+
+def test_each_simulator_takes_what_it_is_given(trained):
+  for report in [*trained.first, trained.following]:
+    assert report.metrics['collect/simulator_restarts'] == 0
+  assert trained.evaluated.metrics['collect/simulator_restarts'] == 0
+  # A reward function that reads actions is given those that the simulator took.
+  assert trained.following.metrics.get('collect/reward_function_error', 0.0) < 1e-3
 
 
 def test_a_resumed_run_goes_on_with_the_same_numbers(trained):

@@ -31,7 +31,7 @@ def in_process(monkeypatch):
 
 
 def examine(way='', name=_NAME, algorithm='mbmpo', accepts=lambda spec: None, num_envs=2, **recipe):
-  kwargs = {'way': way} if name == _NAME else {}
+  kwargs = recipe.pop('kwargs', {'way': way} if name == _NAME else {})
   task = examination.Task(
       simulators.Recipe(name, kwargs, **recipe), num_envs, 'auto', 60.0, 100, algorithm, accepts,
       agreement.compare, lambda: None, 5000, 200, 2**20)
@@ -142,6 +142,20 @@ def test_functions_are_compared_env_step_by_env_step_where_actions_are_repeated(
   found = examine(action_repeat=3)
   assert '3 env steps a decision' in row(found, 'time limit').found
   assert 'in 100% of' in row(found, 'reward_function').found and found.status == 0
+
+
+@pytest.mark.parametrize('kind, said, bytes_each', [
+    ('mixed', "1 number in [-1, 1], scaled to the simulator's own bounds (-1 to 1), and one of 3 "
+     'choices, and 2 times one of 2 choices, from Dict(', 4 * 4),
+    ('table', '2 times one of 2 choices, and 2 times one of 3 choices, and one of 4 choices, and '
+     'one of 1 choices, from MultiDiscrete(', 6 * 8)])
+def test_actions_of_many_parts_are_described_and_taken(kind, said, bytes_each):
+  found = examine(name='tests.environments.acting_environments:Acting', kwargs={'kind': kind})
+  assert not [each for each in found.rows if each.level == 'error'], found.rows
+  assert row(found, 'actions').found.startswith(said)
+  assert 'in 100% of' in row(found, 'reward_function').found
+  # and 2 numbers observed, a reward and whether it ended
+  assert found.measured['bytes_per_decision'] == bytes_each + 8 + 4 + 1
 
 
 def test_choices_and_terminations_of_a_known_task():
