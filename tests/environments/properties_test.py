@@ -48,8 +48,9 @@ def test_scaled_actions_lie_as_far_between_the_bounds_and_never_beyond(
   assert between.dtype == space.dtype and all(space.contains(action) for action in recorder.actions)
   np.testing.assert_allclose(between, low + share * (space.high.astype(float) - low),
                              rtol=3e-3 if dtype == 'f2' else 1e-5, atol=2e-5 * unit * (width + 50))
-  np.testing.assert_allclose(first, space.low)
-  np.testing.assert_allclose(last, space.high, rtol=1e-12)
+  rounding = {'rtol': 1e-12, 'atol': 1e-13 * unit}
+  np.testing.assert_allclose(first, space.low, **rounding)
+  np.testing.assert_allclose(last, space.high, **rounding)
 
 
 @often
