@@ -1,16 +1,25 @@
 """The convolutional encoder of TD-MPC2, and the shifts that images are learned with."""
 
+import math
+
 import tensorflow as tf
 
 from mbrl_tf import errors
+from mbrl_tf.models import vision
 
-_KERNELS, _STRIDES = (7, 5, 3, 3), (2, 2, 2, 1)
-LEAST_SIZE = 39  # pixels, of which the last convolution still has one place
+_FIRST, _SECOND, _HALVING, _LAST = (7, 2), (5, 2), (3, 2), (3, 1)  # width of kernel, and stride
+_WITHOUT_FIRST = 38  # pixels, of which the first convolution would leave too few
+_SMALL = 12          # pixels that are not halved any more
+_LEAST_SIDE = 8      # pixels
 
 
 class StackedConvEncoder(tf.keras.Model):
   """Images `[..., height, width, channels]` in [-0.5, 0.5] to vectors `[..., E]` (arXiv:2310.16828,
   table 7).
+
+  Published are four convolutions for 64 x 64 pixels: 64 -> 29 -> 13 -> 6 -> 4. In larger images the
+  third is repeated until few pixels are left; small ones are read without the first, and without
+  the third where few are left before it.
 
   Attributes:
     convolutions: the layers.
@@ -30,20 +39,21 @@ class StackedConvEncoder(tf.keras.Model):
       UserError: images that are too small for the convolutions.
     """
     super().__init__(name=name)
-    if len(shape) != 3 or min(shape[:2]) < LEAST_SIZE:
+    if len(shape) != 3 or min(shape[:2]) < _LEAST_SIDE:
       raise errors.UserError(
-          f'Images must be [height, width, channels], and at least {LEAST_SIZE} pixels high and '
-          f'wide, for four convolutions make them smaller. Received: shape={tuple(shape)}')
-    self._shape, sizes = tuple(shape), shape[:2]
+          f'Images must be [height, width, channels], and at least {_LEAST_SIDE} pixels high and '
+          f'wide, for convolutions make them smaller. Received: shape={tuple(shape)}')
+    self._shape, sides = tuple(shape), shape[:2]
+    steps = vision.both_sides(*map(steps_of, sides), (1, 1))
     self.convolutions = [
         tf.keras.layers.Conv2D(
-            channels, kernel, stride, name=f'conv_{index}',
-            activation='relu' if index < len(_KERNELS) - 1 else None)
-        for index, (kernel, stride) in enumerate(zip(_KERNELS, _STRIDES))]
+            channels, [kernel for kernel, _ in step], [stride for _, stride in step],
+            name=f'conv_{index}', activation='relu' if index < len(steps) - 1 else None)
+        for index, step in enumerate(steps)]
     self.positions = []
-    for kernel, stride in zip(_KERNELS, _STRIDES):
-      sizes = [(size - kernel) // stride + 1 for size in sizes]
-      self.positions.append(sizes[0] * sizes[1])
+    for step in steps:
+      sides = [(side - kernel) // stride + 1 for side, (kernel, stride) in zip(sides, step)]
+      self.positions.append(math.prod(sides))
     self.output_size = self.positions[-1] * channels
     self(tf.zeros([1, *shape]))
 
@@ -54,6 +64,22 @@ class StackedConvEncoder(tf.keras.Model):
     for layer in self.convolutions:
       hidden = layer(hidden)
     return tf.reshape(hidden, [*lead, self.output_size])
+
+
+def steps_of(side):
+  """The width of the kernel and the stride of each convolution along a side of so many pixels."""
+  steps = []
+  following = lambda step: steps.append(step) or (side - step[0]) // step[1] + 1
+  if side <= _WITHOUT_FIRST:
+    side = following(_SECOND)
+  else:
+    for step in (_FIRST, _SECOND, _HALVING):
+      side = following(step)
+  while side > _SMALL:
+    side = following(_HALVING)
+  if side >= _LAST[0]:
+    following(_LAST)
+  return steps
 
 
 def shifted(images, offsets, most):

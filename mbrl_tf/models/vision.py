@@ -1,8 +1,11 @@
 """Convolutional encoder and decoder of images (Ha and Schmidhuber 2018, arXiv:1803.10122, in the sizes of Dreamer).
 
 All convolutions have stride 2 and no padding. Encoder kernels are 4 wide: 64 -> 31 -> 14 -> 6 -> 2. Decoder kernels are what
-leads from one pixel to the image's size: 1 -> 5 -> 13 -> 30 -> 64. Other sizes get as many layers as they need.
+leads from one pixel to the image's size: 1 -> 5 -> 13 -> 30 -> 64. Other sizes get as many layers as they need: in the encoder
+the shorter side, in the decoder the longer one.
 """
+
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +13,7 @@ import tensorflow as tf
 from mbrl_tf import errors
 
 _ENCODER_KERNEL = 4
+_LEAST_SIDE = 8  # pixels
 
 
 class ConvEncoder(tf.keras.Model):
@@ -25,7 +29,7 @@ class ConvEncoder(tf.keras.Model):
     """Makes the variables.
 
     Args:
-      shape: of one image; height and width are equal and at least 8.
+      shape: of one image; height and width are at least 8.
       depth: channels of the first layer; each later one has twice as many.
       activation: of all layers.
       precision: a Keras policy.
@@ -33,14 +37,14 @@ class ConvEncoder(tf.keras.Model):
     super().__init__(name='conv_encoder')
     _check(shape)
     self._shape = tuple(shape)
-    size, self.convolutions, self.positions = shape[0], [], []
-    while size >= _ENCODER_KERNEL:
+    sides, self.convolutions, self.positions = shape[:2], [], []
+    while min(sides) >= _ENCODER_KERNEL:
       self.convolutions.append(tf.keras.layers.Conv2D(
           depth * 2**len(self.convolutions), _ENCODER_KERNEL, 2, activation=activation, dtype=precision,
           name=f'conv_{len(self.convolutions)}'))
-      size = (size - _ENCODER_KERNEL) // 2 + 1
-      self.positions.append(size * size)
-    self.output_size = size * size * depth * 2**(len(self.convolutions) - 1)
+      sides = [(side - _ENCODER_KERNEL) // 2 + 1 for side in sides]
+      self.positions.append(math.prod(sides))
+    self.output_size = math.prod(sides) * depth * 2**(len(self.convolutions) - 1)
     self(tf.zeros([1, *shape]))
 
   def call(self, images):
@@ -62,20 +66,21 @@ class ConvDecoder(tf.keras.Model):
     """Makes the variables; arguments as for `ConvEncoder`, and the size of the features `F`."""
     super().__init__(name='conv_decoder')
     _check(shape)
-    self._shape, kernels = tuple(shape), decoder_kernels(shape[0])
+    self._shape, kernels = tuple(shape), both_sides(*map(decoder_kernels, shape[:2]), 1)
     channels = [depth * 2**i for i in reversed(range(len(kernels) - 1))] + [shape[-1]]
     self._units = 32 * depth
     self._dense = tf.keras.layers.Dense(self._units, dtype=precision, name='dense')
     kinds = [_FromOnePixel] + [tf.keras.layers.Conv2DTranspose] * (len(kernels) - 1)
     self.convolutions = [
         kinds[index](
-            filters, kernel, 2, activation=None if index == len(kernels) - 1 else activation, dtype=precision,
+            filters, kernel, [1 if width == 1 else 2 for width in kernel],
+            activation=None if index == len(kernels) - 1 else activation, dtype=precision,
             name=f'deconv_{index}')
         for index, (filters, kernel) in enumerate(zip(channels, kernels))]
-    sizes = [1]
-    for kernel in kernels[:-1]:
-      sizes.append((sizes[-1] - 1) * 2 + kernel)
-    self.positions = [size * size for size in sizes]
+    sides, self.positions = (1, 1), []
+    for kernel in kernels:
+      self.positions.append(math.prod(sides))
+      sides = [1 if width == 1 else (side - 1) * 2 + width for side, width in zip(sides, kernel)]
     self(tf.zeros([1, features_size]))
 
   def call(self, features):
@@ -117,12 +122,23 @@ def decoder_kernels(size):
   return tuple(reversed(kernels))
 
 
+def both_sides(rows, columns, pause):
+  """Pairs of what layers do along height and width; the side that needs fewer of them begins with
+  some `pause`, which leaves its pixels as they are.
+  """
+  layers = max(len(rows), len(columns))
+  longer = lambda steps: [pause] * (layers - len(steps)) + list(steps)
+  return list(zip(longer(rows), longer(columns)))
+
+
 def _known(lead, tensor):
   """Leading axes for a reshape; only the first may be unknown."""
   return [tf.shape(tensor)[0] if length is None else length for length in lead]
 
 
 def _check(shape):
-  if len(shape) != 3 or shape[0] != shape[1] or shape[0] < 8:
-    raise errors.UserError('Images must be square, with channels last, and at least 8 pixels wide, for the '
-                           f'convolutions halve them. Received: shape={tuple(np.asarray(shape).tolist())}')
+  if len(shape) != 3 or min(shape[:2]) < _LEAST_SIDE:
+    raise errors.UserError(
+        f'Images must be [height, width, channels], and at least {_LEAST_SIDE} pixels high and '
+        'wide, for the convolutions halve them. '
+        f'Received: shape={tuple(np.asarray(shape).tolist())}')

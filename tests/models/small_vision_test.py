@@ -8,22 +8,35 @@ from mbrl_tf import errors
 from mbrl_tf.models import small_vision
 
 
-@pytest.mark.parametrize('shape, places', [((64, 64, 9), ((29, 29), (13, 13), (6, 6), (4, 4))),
-                                           ((38, 38, 3), ((16, 16), (6, 6), (2, 2), None)),
-                                           ((39, 39, 3), ((17, 17), (7, 7), (3, 3), (1, 1))),
-                                           ((37, 64, 4), ((16, 29), (6, 13), (2, 6), None)),
-                                           ((43, 64, 1), ((19, 29), (8, 13), (3, 6), (1, 4)))])
+@pytest.mark.parametrize('shape, places', [
+    # published
+    ((64, 64, 9), ((29, 29), (13, 13), (6, 6), (4, 4))),
+    ((39, 39, 3), ((17, 17), (7, 7), (3, 3), (1, 1))),
+    ((43, 64, 1), ((19, 29), (8, 13), (3, 6), (1, 4))),
+    # the third as often as it takes
+    ((210, 160, 3), ((102, 77), (49, 37), (24, 18), (11, 8), (9, 6))),
+    ((256, 256, 3), ((125, 125), (61, 61), (30, 30), (14, 14), (6, 6), (4, 4))),
+    # without the first, and without the third
+    ((38, 38, 3), ((17, 17), (8, 8), (6, 6))),
+    ((16, 16, 1), ((6, 6), (4, 4))),
+    ((8, 8, 1), ((2, 2),)),
+    # the shorter side waits
+    ((16, 64, 1), ((16, 29), (16, 13), (6, 6), (4, 4)))])
 def test_each_layer_is_as_large_as_its_kernel_and_stride_say(shape, places):
-  """Kernels of 7, 5, 3, 3 pixels and strides of 2, 2, 2, 1, counted by hand."""
-  if places[-1] is None:
-    with pytest.raises(errors.UserError, match=r'Received: shape=\('):
-      small_vision.StackedConvEncoder(shape, channels=2)
-    return
+  """Kernels of 7, 5, 3, ..., 3 pixels and strides of 2, 2, 2, ..., 1, counted by hand."""
   model = small_vision.StackedConvEncoder(shape, channels=2)
   assert model.positions == [height * width for height, width in places]
   assert model.output_size == 2 * places[-1][0] * places[-1][1]
   for lead in ((), (3,), (2, 3)):
     assert model(tf.zeros([*lead, *shape])).shape == (*lead, model.output_size)
+
+
+def test_images_of_any_size_become_some_hundred_numbers():
+  generator = np.random.default_rng(0)
+  for _ in range(20):
+    shape = (*generator.integers(16, 257, 2).tolist(), 1)
+    places = small_vision.StackedConvEncoder(shape, channels=1).output_size
+    assert 1 <= places <= 100, shape
 
 
 def test_each_image_is_encoded_by_itself_and_the_last_layer_is_linear():
@@ -45,7 +58,7 @@ def test_each_image_is_encoded_by_itself_and_the_last_layer_is_linear():
   np.testing.assert_allclose(together[0, 0], hidden.reshape(-1), rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize('shape', [(64, 38, 3), (38, 64, 3), (64, 64), (4, 64, 64, 3)])
+@pytest.mark.parametrize('shape', [(64, 7, 3), (7, 64, 3), (64, 64), (4, 64, 64, 3)])
 def test_what_cannot_be_convolved_is_refused(shape):
   with pytest.raises(errors.UserError,
                      match=r'Images must be .*at least \d+ pixels.*Received: shape=\('):

@@ -76,7 +76,7 @@ def test_decoding_gives_an_observation_in_its_own_units():
 
 def test_images_without_channels_are_refused_and_bytes_in_one_row_are_a_vector():
   spec = dataclasses.replace(small.spec(), observation=types.ArraySpec((16, 16), 'uint8'))
-  with pytest.raises(errors.UserError, match=r'channels last.*Received: shape=\(16, 16\)'):
+  with pytest.raises(errors.UserError, match=r'\[height, width, channels\].*Received: shape=\(16, 16\)'):
     world_model.WorldModel(spec, small.config())
   spec = dataclasses.replace(small.spec(), observation=types.ArraySpec((128,), 'uint8'))
   world = world_model.WorldModel(spec, small.config())
