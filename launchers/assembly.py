@@ -1,5 +1,6 @@
 """Puts environment, data and algorithm of a run together. Imports TensorFlow: launchers import this inside `main`."""
 
+import logging
 import warnings
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from mbrl_tf.data import shards
 from mbrl_tf.drivers import driver as episode_driver
 from mbrl_tf.drivers import host_driver
 from mbrl_tf.environments import catalog as environments
+from mbrl_tf.environments import report
 from mbrl_tf.training import checkpoint
 from mbrl_tf.training import evaluation
 from mbrl_tf.training import loop
@@ -33,7 +35,7 @@ def make_environment(config, num_envs, seed, render_mode=None, first_index=0):
       settings.name, num_envs, seed, settings.kwargs, settings.time_limit,
       settings.env_steps_per_decision,
       'auto' if render_mode else settings.parallel, render_mode, settings.observation, settings.image_size, settings.camera,
-      settings.worker_timeout_seconds, first_index)
+      settings.worker_timeout_seconds, first_index, settings.images)
 
 
 def assemble(config, directory, num_envs=None, placement=None) -> Run:
@@ -63,6 +65,17 @@ def assemble(config, directory, num_envs=None, placement=None) -> Run:
   except BaseException:
     environment.close()
     raise
+
+
+def tell_of_observations(spec):
+  """Says what is observed, and warns of what is left out, of an `EnvironmentSpec`."""
+  observed = spec.observation if isinstance(spec.observation, dict) else {'': spec.observation}
+  logging.getLogger('mbrl_tf').info('%s observes %s.', spec.name, report.parts(observed))
+  if spec.left_out:
+    warnings.warn(
+        'Texts are left out of what is observed, for no model reads them; '
+        'gymnasium.wrappers.TransformObservation can make numbers of them. '
+        f'Received: {spec.name} with observation keys={", ".join(spec.left_out)}', stacklevel=2)
 
 
 def warn_of_chance(environment):

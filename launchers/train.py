@@ -35,6 +35,7 @@ def main():
     run = assembly.assemble(config, directory, placement=placed)
     stack.callback(run.environment.close)
     directory.check_config(config)
+    assembly.tell_of_observations(run.environment.spec)
     assembly.warn_of_chance(run.environment)
     evaluator = assembly.make_evaluator(config, config.run.evaluate_episodes, config.run.seed, config.run.evaluate_videos)
     stack.callback(evaluator.close)

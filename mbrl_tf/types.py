@@ -24,16 +24,26 @@ class ArraySpec:
     dtype: numpy name of the type: `float32`, `float64`, `uint8`, `int64`.
     minimum: lower bound for each entry, or None where unbounded (images: but by their type).
     maximum: upper bound for each entry, or None where unbounded (images: but by their type).
+    choices: of an observation whose integers are choices, how many there are for each entry, flat;
+      an entry lies in [minimum, minimum + choices), and models read it one-hot. Empty otherwise.
+    as_numbers: whether bytes in rows and columns are read as numbers, and not as an image.
+    taken_from: in words, what an image was made of at the border; empty where it is what the
+      simulator observes.
   """
   shape: Tuple[int, ...]
   dtype: str
   minimum: Optional[np.ndarray] = None
   maximum: Optional[np.ndarray] = None
+  choices: Tuple[int, ...] = ()
+  as_numbers: bool = False
+  taken_from: str = ''
 
   @property
   def is_image(self):
-    """Whether bytes in rows and columns are taken for an image; models ask for `uint8 [height, width, channels]` then."""
-    return self.dtype == 'uint8' and len(self.shape) >= 2
+    """Whether this is an image, which models ask for as `uint8 [height, width, channels]`: 0 is the
+    least and 255 the largest value that its pixels have.
+    """
+    return self.dtype == 'uint8' and len(self.shape) >= 2 and not self.as_numbers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,16 +104,19 @@ class EnvironmentSpec:
 
   Attributes:
     name: as given to the catalog, for example `gym:HalfCheetah-v5`.
-    observation: one `ArraySpec`, or a mapping from key to `ArraySpec`. Vectors are float64 where
-      the simulator declares what float32 does not hold, and normalised before a model reads them.
+    observation: one `ArraySpec`, or a mapping from key to `ArraySpec`; the key of what is nested
+      is its path, such as `0/place`. Vectors are float64 where the simulator declares what float32
+      does not hold, and normalised before a model reads them.
     action: an `ActionSpec`, whatever the bounds and the structure of the simulator's own actions
       are: the adapter clips what lies outside, scales, and puts together what the simulator takes.
     time_limit: length of an episode in env steps (simulator steps, action repeat multiplied in).
     action_repeat: env steps per decision.
     reward: batched TensorFlow function `(observation [..., O], action [..., A], next_observation
       [..., O]) -> float32 [...]` with actions as the policy gives them (`ActionSpec`), or None
-      where the task has none.
+      where the task has none. Observations are shaped as `observation` says, and given as the
+      simulator shows them, or as models read them: choices one-hot, bytes as floats.
     terminated: batched TensorFlow function `next_observation [..., O] -> bool [...]`; None where the task has none.
+    left_out: keys of what is observed and no model reads: texts.
   """
   name: str
   observation: Union[ArraySpec, Mapping[str, ArraySpec]]
@@ -112,6 +125,7 @@ class EnvironmentSpec:
   action_repeat: int = 1
   reward: Optional[Callable[..., Any]] = None
   terminated: Optional[Callable[..., Any]] = None
+  left_out: Tuple[str, ...] = ()
 
 
 class Episode(NamedTuple):

@@ -25,6 +25,12 @@ class EnvironmentConfig:
     observation: `vectors` (what the simulator observes by itself), `pixels` (an image alone), or `both`.
     image_size: of the square images, in pixels.
     camera: number of the camera that draws, in MuJoCo tasks; -1 is the task's own choice.
+    images: what is taken for an image of what the simulator observes by itself. `auto`: arrays with
+      the shape and the finite bounds of one, of 16 pixels at least; smaller ones are numbers.
+      `none`; and by commas `KEY=LAYOUT`, which overrules this for one key: a layout has a letter
+      for each axis (height `h`, width `w`, channels `c`, frames `n`), with a range where the
+      space's own is not meant, or is `numbers`, as in `depth=hw:0..10,map=numbers`. A single array
+      has the key `observation`. How it was decided is said when training begins.
     worker_timeout_seconds: after which a simulator's process that gives no answer counts as hung. One that hangs, dies or
       raises is restarted and its episode dropped; the fifth time in a row, without an episode that ended in between, stops
       the run.
@@ -38,6 +44,7 @@ class EnvironmentConfig:
   observation: str = 'vectors'
   image_size: int = 64
   camera: int = -1
+  images: str = 'auto'
   worker_timeout_seconds: float = 300.0
 
   @property

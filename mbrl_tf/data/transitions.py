@@ -13,12 +13,14 @@ class TransitionView:
   `capacity` the oldest transitions are dropped. Splits into training and validation are the model's affair.
   """
 
-  def __init__(self, store, capacity: int):
+  def __init__(self, store, capacity: int, as_vectors=lambda observation: observation):
     """Reads nothing yet.
 
     Args:
-      store: an `EpisodeStore` of episodes with one vector observation.
+      store: an `EpisodeStore`.
       capacity: how many of the newest transitions are shown.
+      as_vectors: makes arrays `[T + 1, O]` of the observations of an episode; not needed where they
+        are one vector each.
 
     Raises:
       UserError: where `capacity` is not positive.
@@ -27,6 +29,7 @@ class TransitionView:
       raise errors.UserError(f'The view needs room for at least one transition. Received: capacity={capacity}')
     self._store = store
     self._capacity = capacity
+    self._as_vectors = as_vectors
     self._clear()
 
   def __len__(self):
@@ -77,7 +80,7 @@ class TransitionView:
     if self._store.truncations != self._truncations:
       self._clear()
     for index, episode in self._store.episodes(self._next_index):
-      new = _as_transitions(episode)
+      new = _as_transitions(episode, self._as_vectors)
       self._require_alike(index, new)
       self._add(new)
     self._next_index = len(self._store)
@@ -118,15 +121,16 @@ class TransitionView:
     self._buffers, self._end = buffers, kept
 
 
-def _as_transitions(episode):
+def _as_transitions(episode, as_vectors):
   """Returns the `types.Transitions` of one episode."""
-  if isinstance(episode.observation, dict) or np.ndim(episode.observation) != 2:
-    shape = {key: np.shape(value) for key, value in episode.observation.items()} if isinstance(
-        episode.observation, dict) else np.shape(episode.observation)
+  vectors = as_vectors(episode.observation)
+  if isinstance(vectors, dict) or np.ndim(vectors) != 2:
+    shape = {key: np.shape(value) for key, value in vectors.items()} if isinstance(
+        vectors, dict) else np.shape(vectors)
     raise errors.UserError(
         'Transitions need observations that are one vector each, because a dynamics model of vectors is fitted to them. '
         f'Received: observation shape={shape}')
-  observation = np.asarray(episode.observation, np.float64)
+  observation = np.asarray(vectors, np.float64)
   action = np.asarray(episode.action)
   return types.Transitions(
       observation=observation[:-1],

@@ -48,9 +48,13 @@ class BareExamination(examiner.Examiner):
                'Change the environment as the sentence says, or wrap it')
       return
     self.add('observations', f'{report.parts(told.observed)}, from {told.observation_space}')
+    if told.left_out:
+      self.add('texts', 'Texts are left out, for no model reads them', WARNING,
+               f'observation keys={", ".join(told.left_out)}',
+               'Where they tell what is to be done, make numbers of them by '
+               'gymnasium.wrappers.TransformObservation')
     self.add('actions', f'{_described_actions(told)}, from {told.action_space}')
     self._choose_back_end()
-    own = f'{told.own_time_limit:,}' if told.own_time_limit else 'none'
     repeat = self.recipe.action_repeat
     self.add('time limit', f'{told.time_limit:,} env steps, after which episodes are truncated '
              f'(its own: {own}); {repeat} env step{"s" * (repeat > 1)} a decision')
@@ -63,8 +67,7 @@ class BareExamination(examiner.Examiner):
 
   def draws_itself(self):
     """As `simulators.draws_itself`."""
-    observed = self.described.observed.values()
-    return simulators.is_users(self.recipe.name) and any(part.is_image for part in observed)
+    return simulators.draws_itself(self.recipe.name, self.described.observed)
 
   def ask_gymnasium(self):
     """Has Gymnasium's own check look at a simulator that is thrown away."""

@@ -1,14 +1,14 @@
 """The environment contract: how a Gymnasium environment becomes an `EnvironmentSpec`."""
 
+import functools
 import importlib
 
 import numpy as np
 import tensorflow as tf
-from gymnasium import spaces
 
 from mbrl_tf import errors, types
 from mbrl_tf.environments import actions, mujoco_tasks, simulators
-
+from mbrl_tf.ops import one_hot
 
 
 def read_spec(env, recipe):
@@ -19,8 +19,9 @@ def read_spec(env, recipe):
   `'module:function'` that is imported here, in the process that has TensorFlow. They describe one env step and take
   actions in the simulator's own units and structure, with leading axes; the spec's functions take
   the agent's. Where images are observed there are none, because all of them read the simulator's own
-  observation. They compute in float64 where that is
-  what is observed, but in float32 where they take nothing else; rewards are float32.
+  observation. They compute in float64 where that is what is observed, but in float32 where they take
+  nothing else; rewards are float32. Choices in observations come to them one-hot, and bytes as
+  float32.
 
   Args:
     env: the simulator as its recipe built it.
@@ -30,14 +31,17 @@ def read_spec(env, recipe):
     UserError: a function that cannot be imported.
   """
   reward, terminated = _functions(env, recipe)
+  observed = env.get_wrapper_attr('observing')
+  read = functools.partial(_read, observed.spec)
   return types.EnvironmentSpec(
       name=recipe.name,
-      observation=_observation_spec(env.observation_space),
+      observation=observed.spec,
       action=env.get_wrapper_attr('action_spec'),
       time_limit=env.get_wrapper_attr('time_limit'),
       action_repeat=recipe.action_repeat,
-      reward=None if reward is None else _agent_reward(reward, env, recipe.action_repeat),
-      terminated=None if terminated is None else _agent_terminated(terminated))
+      reward=None if reward is None else _agent_reward(reward, env, recipe.action_repeat, read),
+      terminated=None if terminated is None else _agent_terminated(terminated, read),
+      left_out=observed.left_out)
 
 
 def _functions(env, recipe):
@@ -67,7 +71,7 @@ def _imported(path, attribute):
         f'Received: {attribute}={path!r}') from error
 
 
-def _agent_reward(reward, env, action_repeat):
+def _agent_reward(reward, env, action_repeat, read):
   """Returns the reward of one decision, for actions as the policy gives them.
 
   With action repeat the rewards within one decision are taken as equal, because a model sees only its first and last
@@ -80,8 +84,9 @@ def _agent_reward(reward, env, action_repeat):
     return reward(observation, action, next_observation)
 
   def agent_reward(observation, action, next_observation):
-    observation, action, next_observation = _tensors((observation, action, next_observation))
-    result = _precise(native_reward)(observation, action, next_observation)
+    observation, next_observation = read(observation), read(next_observation)
+    result = _precise(native_reward)(
+        observation, tf.convert_to_tensor(action), next_observation)
     is_wide = isinstance(result, tf.Tensor) and result.dtype == _widest(observation)
     return action_repeat * (tf.cast(result, tf.float32) if is_wide else result)
 
@@ -134,23 +139,14 @@ def _native_action(spec, tree, action, dtype):
   return actions.map_leaves(of, tree)
 
 
-def _agent_terminated(terminated):
-  return lambda next_observation: _precise(terminated)(_tensors(next_observation))
+def _agent_terminated(terminated, read):
+  return lambda next_observation: _precise(terminated)(read(next_observation))
 
 
-def _tensors(nest):
-  """So that functions written with operators alone give tensors for arrays, too."""
-  return tf.nest.map_structure(tf.convert_to_tensor, nest)
-
-
-def _observation_spec(space):
-  if isinstance(space, spaces.Dict):
-    return {key: _box_spec(part) for key, part in space.spaces.items()}
-  return _box_spec(space)
-
-
-def _box_spec(space):
-  # The bounds of images are those of their type: two more images to carry, and to print, for nothing.
-  low, high = (None if bound.dtype == np.uint8 or not np.isfinite(bound).any() else bound.copy()
-               for bound in (space.low, space.high))
-  return types.ArraySpec(shape=tuple(space.shape), dtype=space.dtype.name, minimum=low, maximum=high)
+def _read(spec, observation):
+  """An observation as models read it, of tensors, so that functions written with operators alone
+  give tensors for arrays, too.
+  """
+  if isinstance(spec, types.ArraySpec):
+    return one_hot.read(spec, tf.convert_to_tensor(observation))
+  return {key: _read(part, observation[key]) for key, part in spec.items()}

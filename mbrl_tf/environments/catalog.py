@@ -7,11 +7,12 @@ import numbers
 
 from mbrl_tf import errors
 from mbrl_tf.environments import base, guests, hosts, parallel as parallel_simulators
-from mbrl_tf.environments import pixels, rendering, simulators, vectorized
+from mbrl_tf.environments import observing, pixels, rendering, simulators, vectorized
 
 
 def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, parallel='auto', render_mode=None,
-         observation='vectors', image_size=64, camera=-1, worker_timeout_seconds=300.0, first_index=0):
+         observation='vectors', image_size=64, camera=-1, worker_timeout_seconds=300.0, first_index=0,
+         images=observing.AUTO):
   """Returns N simulators of one task as a `vectorized.VectorizedEnvironment`.
 
   Args:
@@ -30,6 +31,7 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
     camera: number of the camera, in MuJoCo tasks; -1 is the task's own choice.
     worker_timeout_seconds: after which a worker process that gives no answer is restarted.
     first_index: of the first simulator, where others of the same run are elsewhere.
+    images: what is taken for an image, see `observing.Observing`.
 
   Raises:
     UserError: an argument that cannot be used, an unknown name (the nearest are listed), or a space not supported.
@@ -45,9 +47,9 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
   if render_mode not in (None, 'rgb_array'):
     raise errors.UserError(f"render_mode must be None or 'rgb_array'. Received: render_mode={render_mode!r}")
   recipe = simulators.Recipe(name, dict(kwargs or {}), time_limit, action_repeat, seed, 0, render_mode, observation,
-                             image_size, camera)
+                             image_size, camera, images)
   spec, render_fps = _described(recipe)
-  draws_itself = simulators.draws_itself(name, spec)
+  draws_itself = simulators.draws_itself(name, spec.observation)
   kind = parallel_simulators.choose(parallel, recipe, draws_itself)
   gl = _back_end(recipe, draws_itself) if simulators.needs_gl(name) else None
   recipes = [dataclasses.replace(recipe, index=first_index + index, gl=gl) for index in range(num_envs)]

@@ -25,7 +25,8 @@ def recipe(settings, seed):
   """Returns the `simulators.Recipe` of a config's environment."""
   return simulators.Recipe(
       settings.name, dict(settings.kwargs), settings.time_limit, settings.env_steps_per_decision,
-      seed, 0, None, settings.observation, settings.image_size, settings.camera)
+      seed, 0, None, settings.observation, settings.image_size, settings.camera,
+      settings.images)
 
 
 class Examination(bare_examination.BareExamination):

@@ -8,6 +8,7 @@ from PIL import Image
 from mbrl_tf import errors
 
 OBSERVATIONS = ('vectors', 'pixels', 'both')
+KEY = 'image'  # of what is drawn
 
 
 class AddImages(gymnasium.Wrapper):
@@ -24,7 +25,8 @@ class AddImages(gymnasium.Wrapper):
     Args:
       env: draws uint8 `[height, width, 3]`.
       name: for errors.
-      observation: `pixels`, or `both`: also the simulator's own vector, under `vector`, or its own dict's entries.
+      observation: `pixels`, or `both`: also what the simulator observes, under `vector`, or its own
+        dict's entries.
       size: of the image, in pixels.
 
     Raises:
@@ -39,12 +41,13 @@ class AddImages(gymnasium.Wrapper):
     parts = {}
     if self._keeps:
       parts = dict(own.spaces) if self._is_dict else {'vector': own}
-      if 'image' in parts or not (self._is_dict or isinstance(own, spaces.Box) and len(own.shape) == 1):
+      if KEY in parts or isinstance(own, spaces.Text) or (
+          isinstance(own, spaces.Box) and len(own.shape) > 1):
         raise errors.UserError(
             f"observation='both' puts an image beside the vector, or the dict without an image, that a simulator observes; "
             f"that is not what {name} observes. Take 'vectors' for just what it observes, or 'pixels' for just the image. "
             f'Received: observation_space={own}')
-    self.observation_space = spaces.Dict({'image': spaces.Box(0, 255, (size, size, 3), np.uint8), **parts})
+    self.observation_space = spaces.Dict({KEY: spaces.Box(0, 255, (size, size, 3), np.uint8), **parts})
 
   def reset(self, *, seed=None, options=None):
     observation, info = self.env.reset(seed=seed, options=options)
@@ -63,7 +66,7 @@ class AddImages(gymnasium.Wrapper):
     if self._keeps:
       parts = observation if self._is_dict else {'vector': observation}
     self._frame = self._checked(self.env.render())
-    return {'image': resized(self._frame, self._size), **parts}
+    return {KEY: resized(self._frame, self._size), **parts}
 
   def _checked(self, frame):
     frame = np.asarray(frame)

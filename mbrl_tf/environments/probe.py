@@ -53,6 +53,7 @@ class Description(NamedTuple):
     type_name: of its class.
     observation_space, action_space: as text.
     observed: key to `types.ArraySpec` of what a policy observes ('' where it is one array).
+    left_out: keys of what is observed and not read.
     acts: the `types.ActionSpec` of a policy's actions.
     action_bounds: least and largest of the simulator's own bounds; None where there are choices
       alone.
@@ -68,6 +69,7 @@ class Description(NamedTuple):
   observation_space: str
   action_space: str
   observed: Optional[Mapping[str, types.ArraySpec]]
+  left_out: Tuple[str, ...]
   acts: Any
   action_bounds: Optional[Tuple[float, float]]
   own_time_limit: Optional[int]
@@ -113,8 +115,8 @@ class Probe(hosts.Local):
                      for name in ('observation_space', 'action_space'))
     told = Description(
         f'{type(env.unwrapped).__module__}.{type(env.unwrapped).__qualname__}',
-        answers.shown(read('observation_space')), answers.shown(read('action_space')), None, None,
-        None, None, None, has_spaces, '', _render_modes(env), 'mujoco' in sys.modules)
+        answers.shown(read('observation_space')), answers.shown(read('action_space')), None, (),
+        None, None, None, None, has_spaces, '', _render_modes(env), 'mujoco' in sys.modules)
     try:
       own = simulators.own_time_limit(self.recipe.name, env)
       wrapped = self.recipe.wrap(env)
@@ -124,8 +126,9 @@ class Probe(hosts.Local):
              if isinstance(leaf, actions.Numbers)]
     bounds = (min(float(box.low.min()) for box in boxes),
               max(float(box.high.max()) for box in boxes)) if boxes else None
+    observed = wrapped.get_wrapper_attr('observing')
     return told._replace(
-        observed=_observed(wrapped.observation_space),
+        observed=_by_key(observed.spec), left_out=observed.left_out,
         acts=wrapped.get_wrapper_attr('action_spec'), action_bounds=bounds,
         own_time_limit=own, time_limit=wrapped.get_wrapper_attr('time_limit'),
         uses_mujoco='mujoco' in sys.modules)
@@ -316,9 +319,8 @@ def _episode(rows, last):
   return types.Episode(joined, np.stack(actions), np.array(rewards), np.array(terminated))
 
 
-def _observed(space):
-  parts = space.spaces if isinstance(space, spaces.Dict) else {'': space}
-  return {key: types.ArraySpec(tuple(part.shape), part.dtype.name) for key, part in parts.items()}
+def _by_key(spec):
+  return {'': spec} if isinstance(spec, types.ArraySpec) else spec
 
 
 def _render_modes(env):

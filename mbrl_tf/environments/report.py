@@ -66,15 +66,23 @@ def parts(observed):
   """
   said = []
   for key, spec in observed.items():
-    shape = ' x '.join(map(str, spec.shape))
-    if spec.is_image:
-      what = f'an image of {shape} in {spec.dtype}'
-    elif len(spec.shape) == 1:
-      what = f'{spec.shape[0]} number{"s" * (spec.shape[0] > 1)} in {spec.dtype}'
-    else:
-      what = f'numbers of shape {list(spec.shape)} in {spec.dtype}'
+    what = _described(spec) + (f', from {spec.taken_from}' if spec.taken_from else '')
     said.append(f'{key!r}: {what}' if key else what)
-  return ', '.join(said)
+  return '; '.join(said) if any(spec.taken_from for spec in observed.values()) else ', '.join(said)
+
+
+def _described(spec):
+  """Returns in words what one `types.ArraySpec` is."""
+  shape, count = ' x '.join(map(str, spec.shape)), math.prod(spec.shape)
+  if spec.is_image:
+    return f'an image of {shape} in {spec.dtype}'
+  if spec.choices:
+    least, most = min(spec.choices), max(spec.choices)
+    among = f'{least} to {most}' if least < most else f'{most}'
+    return f'{"one" if count == 1 else f"{count} choices, each one"} of {among}, read one-hot'
+  if len(spec.shape) == 1:
+    return f'{count} number{"s" * (count > 1)} in {spec.dtype}'
+  return f'numbers of shape {list(spec.shape)} in {spec.dtype}'
 
 
 def bytes_of(observed):

@@ -20,7 +20,7 @@ import numpy as np
 
 from mbrl_tf import errors
 from mbrl_tf.environments import (
-    actions, dm_control, guests, mujoco_setup, pixels, rendering, toy, wrappers)
+    actions, dm_control, guests, mujoco_setup, observing, pixels, rendering, toy, wrappers)
 
 _KINDS = ('gym', 'dmc', 'toy')  # before the colon of a name; anything else is a user's module
 
@@ -40,6 +40,7 @@ class Recipe:
     observation: `vectors` (what the simulator observes by itself), `pixels` or `both`.
     image_size: of square images, in pixels.
     camera: number of the camera that draws, in MuJoCo tasks; -1 is the task's own choice.
+    images: what is taken for an image, see `observing.Observing`.
     gl: value of MUJOCO_GL for a worker that draws; None leaves the variable alone.
     beside_tensorflow: whether a worker has TensorFlow, and so must not draw, as the main process
       must not.
@@ -54,6 +55,7 @@ class Recipe:
   observation: str = 'vectors'
   image_size: int = 64
   camera: int = -1
+  images: str = observing.AUTO
   gl: Optional[str] = None
   beside_tensorflow: bool = False
 
@@ -136,8 +138,12 @@ class Recipe:
     env = wrappers.RepeatActions(env, self.action_repeat)
     if self.observation != 'vectors':
       env = pixels.AddImages(env, self.name, self.observation, self.image_size)
-    env = wrappers.CheckObservations(env, self.name)
+    env = wrappers.CheckObservations(env, self.name, self._images())
     return wrappers.SeedEpisodes(env, self.name, self.seed, self.index)
+
+  def _images(self):
+    """Returns what is taken for an image; a frame that is drawn is one, however small."""
+    return self.images if self.observation == 'vectors' else f'{pixels.KEY}=hwc,{self.images}'
 
 
 def build(name, kwargs, render_mode=None):
@@ -279,10 +285,16 @@ def _check_kwargs(name, maker, kwargs):
     raise errors.UserError(f'{name} does not take these keyword arguments ({error}). Received: kwargs={kwargs}') from error
 
 
-def draws_itself(name, spec):
-  """Whether a user's simulator observes images, which it draws itself, as its `EnvironmentSpec` tells."""
-  observed = spec.observation.values() if isinstance(spec.observation, dict) else [spec.observation]
-  return is_users(name) and any(array.is_image for array in observed)
+def draws_itself(name, observation):
+  """Whether a simulator observes images, however small, which it draws itself.
+
+  Args:
+    name: of a simulator; those of the suite and the toys draw nothing that is not asked for.
+    observation: of its `EnvironmentSpec`, as it is without images that are asked for.
+  """
+  observed = observation.values() if isinstance(observation, dict) else [observation]
+  in_rows = (array.dtype == 'uint8' and len(array.shape) > 1 for array in observed)
+  return name.partition(':')[0] not in ('dmc', 'toy') and any(in_rows)
 
 
 def needs_gl(name):

@@ -8,13 +8,14 @@ Each `step` is on the path of every simulated step, so they hold plain numbers a
 
 import math
 import re
+from typing import NamedTuple
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 
 from mbrl_tf import errors
-from mbrl_tf.environments import guests
+from mbrl_tf.environments import guests, observing
 
 
 class CheckAnswers(gymnasium.Wrapper):
@@ -105,20 +106,21 @@ class RepeatActions(gymnasium.Wrapper):
 
 
 class CheckObservations(gymnasium.Wrapper):
-  """Converts observations to the type of `_converted_box`, and stops at what does not fit or is not
-  finite.
+  """Hands over what models read, as `observing` tells, and stops at what does not fit its space or is
+  not finite.
+
+  Attributes:
+    observing: the `observing.Observing`.
   """
 
-  def __init__(self, env, name):
-    """Wraps `env`, whose observations are a Box, or a Dict of Boxes; a UserError otherwise."""
+  def __init__(self, env, name, images=observing.AUTO):
+    """Wraps `env`; `images` and errors are those of `observing.Observing`."""
     super().__init__(env)
     self._name = name
     self._steps = 0
-    self.observation_space = _converted_space(env.observation_space, name)
-    # Looked up at each step: kept as plain tuples, because a space's own attributes are slow properties.
-    self._is_dict = isinstance(self.observation_space, spaces.Dict)
-    parts = self.observation_space.spaces if self._is_dict else {'observation': self.observation_space}
-    self._expected = {key: (part.shape, part.dtype) for key, part in parts.items()}
+    self.observing = observing.Observing(env.observation_space, name, images)
+    self.observation_space = self.observing.space
+    self._read = self.observing.read
 
   def reset(self, *, seed=None, options=None):
     self._steps = 0
@@ -133,22 +135,10 @@ class CheckObservations(gymnasium.Wrapper):
     return self._checked(observation), reward, terminated, truncated, info
 
   def _checked(self, observation):
-    if not self._is_dict:
-      return self._checked_array(observation, 'observation')
-    if not isinstance(observation, dict) or observation.keys() != self._expected.keys():
-      received = sorted(observation) if isinstance(observation, dict) else type(observation).__name__
-      raise self._error(f'a dict with the keys {sorted(self._expected)}', 'observation', received)
-    return {key: self._checked_array(observation[key], key) for key in self._expected}
-
-  def _checked_array(self, value, key):
-    shape, dtype = self._expected[key]
-    array = np.asarray(value)
-    if array.shape != shape or not np.can_cast(array.dtype, dtype, 'same_kind'):
-      raise self._error(f'shape {shape} and a type that fits {dtype}', key, f'{array.dtype}{list(array.shape)}')
-    array = array.astype(dtype)
-    if dtype != np.uint8 and not _is_finite(array):
-      raise self._error('finite numbers', key, array)
-    return array
+    try:
+      return self._read(observation)
+    except observing.Misfit as misfit:
+      raise self._error(misfit.expected, misfit.key, misfit.received) from None
 
   def _error(self, expected, key, received):
     return errors.SimulatorError(
@@ -224,44 +214,3 @@ def _described(value):
   if isinstance(value, np.ndarray):
     return f'{value.dtype}{list(value.shape)}'
   return f'{type(value).__name__} {value!r:.100}'
-
-
-def _is_finite(array):
-  """Whether all entries are finite. The sum of squares is four times as fast, and overflows only far from any real task."""
-  return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
-
-
-def _converted_space(space, name):
-  """Returns `space` as it is after conversion."""
-  parts = space.spaces if isinstance(space, spaces.Dict) else {'observation': space}
-  if parts and all(isinstance(part, spaces.Box) for part in parts.values()):
-    for key, part in parts.items():
-      _check_part(key, part, name)
-    converted = {key: _converted_box(part) for key, part in parts.items()}
-    return spaces.Dict(converted) if isinstance(space, spaces.Dict) else converted['observation']
-  raise errors.UserError(
-      f'Observations of {name} must be a Box, or a Dict of Boxes, because models read '
-      'vectors of floats and uint8 images; a Dict needs an entry. '
-      f'Received: observation_space={space}')
-
-
-def _check_part(key, box, name):
-  if not isinstance(key, str) or not re.fullmatch(r'[A-Za-z0-9_.][A-Za-z0-9_./-]*', key):
-    raise errors.UserError(
-        f'Keys of observations name the inputs of exported policies too, so those of {name} must be texts of letters, digits, and _ . / - '
-        f'alone. Received: key={key!r}')
-  if not math.prod(box.shape):
-    raise errors.UserError(f'There is nothing to observe in an array without entries, in {name}. Received: key={key!r}, shape={box.shape}')
-
-
-def _converted_box(box):
-  """Returns the box in the type that is handed over.
-
-  Bytes stay as they are. All else is float32 where that holds what the simulator declares, and
-  float64 where it does not: a small motion upon a large offset must survive until it is normalised.
-  """
-  if box.dtype == np.uint8:
-    return box
-  dtype = np.result_type(box.dtype, np.float32)
-  dtype = dtype if dtype == np.float32 else np.dtype(np.float64)
-  return spaces.Box(box.low.astype(dtype), box.high.astype(dtype), box.shape, dtype)

@@ -27,7 +27,7 @@ class DynamicsEnsemble(tf.keras.Model):
 
   def __init__(self, observation_size, action_size, members, hidden_sizes, seed, activation='relu',
                probabilistic=False, weight_normalization=False, observation_margin=0.0, angles=(),
-               rounding=normalizer.FLOAT32_ROUNDING):
+               rounding=normalizer.FLOAT32_ROUNDING, least_std=0.0):
     """Makes the variables, each member with its own draw.
 
     Args:
@@ -43,14 +43,15 @@ class DynamicsEnsemble(tf.keras.Model):
         side by this share of it; 0 keeps them inside +- `STATE_LIMIT` only.
       angles: entries of the observation that are angles in radians. Members see sine and cosine of them and of twice
         them as well, in which the equations of motion of jointed bodies are nearly linear.
-      rounding: of observations, see `Normalizer`.
+      rounding, least_std: of observations, see `Normalizer`.
     """
     # Keras would make float32 of observations before they are normalised.
     super().__init__(name='dynamics_ensemble', autocast=False)
     self.members, self.probabilistic = members, probabilistic
     self.observation_size, self.action_size = observation_size, action_size
     self._activation, self._margin, self._angles = ACTIVATIONS[activation], observation_margin, list(angles)
-    self.observation_normalizer = normalizer.Normalizer(observation_size, rounding)
+    self.observation_normalizer = normalizer.Normalizer(
+        observation_size, rounding, least_std)
     self.action_normalizer = normalizer.Normalizer(action_size, least_std=LEAST_ACTION_STD)
     self.change_normalizer = normalizer.Normalizer(observation_size)  # of changes of states
     self.lower_limit, self.upper_limit = (

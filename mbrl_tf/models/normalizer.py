@@ -27,7 +27,8 @@ class Normalizer(tf.Module):
       size: length of the vector.
       rounding: of the data, as a share of them: of the type that they came in; one number, or
         `[size]`.
-      least_std: a smaller deviation of the data is taken as this one, where their unit is known.
+      least_std: a smaller deviation of the data is taken as this one, where their unit is known;
+        one number, or `[size]`.
       name: of the module.
     """
     super().__init__(name=name)
@@ -36,6 +37,11 @@ class Normalizer(tf.Module):
     self._count = make(np.zeros([], np.float64), 'count')
     self._mean = make(np.zeros([size], np.float64), 'mean_64')
     self._squares = make(np.zeros([size], np.float64), 'squares')  # sum of squared deviations
+
+  @property
+  def size(self):
+    """Length of the vector."""
+    return self._mean.shape[0]
 
   @property
   def mean(self):

@@ -152,10 +152,18 @@ def _metadata(algorithm, spec, config):
 
 
 def _describe(array):
-  """Returns an `ArraySpec`, or a mapping of them, as JSON holds it; bounds are left out."""
+  """Returns an `ArraySpec`, or a mapping of them, as JSON holds it; bounds are told of choices
+  alone.
+  """
   if not isinstance(array, types.ArraySpec):
     return {key: _describe(value) for key, value in array.items()}
-  return {'shape': list(array.shape), 'dtype': array.dtype}
+  described = {'shape': list(array.shape), 'dtype': array.dtype}
+  if array.choices:
+    described['first_choice'] = array.minimum.tolist()
+    described['last_choice'] = array.maximum.tolist()
+  if array.taken_from:
+    described['taken_from'] = array.taken_from
+  return described
 
 
 def _describe_action(action):

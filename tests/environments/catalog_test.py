@@ -25,7 +25,7 @@ def test_an_unknown_name_brings_the_nearest(name, near):
     (USER + 'not_an_environment', {}, 'must return a gymnasium.Env'),
     (USER + 'Endless', {}, 'no time limit'),
     (USER + 'misnamed', {'time_limit': 3}, 'no_such_function'),
-    (USER + 'PlainText', {'time_limit': 3}, 'must be a Box'),
+    (USER + 'PlainText', {'time_limit': 3}, 'texts are left out'),
     (USER + 'Unbounded', {'time_limit': 3}, 'finite bounds'),
     ('toy:point_mass', {'kwargs': {'start': 1}}, 'keyword arguments'),
     ('gym:Hopper-v5', {'kwargs': {'wieght': 1}}, 'keyword arguments'),

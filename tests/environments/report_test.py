@@ -44,3 +44,5 @@ def test_sizes():
   assert report.bytes_of(observed) == 64 * 64 * 3 + 8
   assert report.parts(observed) == (
       "'image': an image of 64 x 64 x 3 in uint8, 'speed': 2 numbers in float32")
+  wheels = types.ArraySpec((2, 1), 'int32', choices=(3, 5), taken_from='two wheels')
+  assert report.parts({'': wheels}) == '2 choices, each one of 3 to 5, read one-hot, from two wheels'

@@ -119,7 +119,7 @@ def test_very_large_but_finite_observations_pass():
 
 
 def test_observations_that_no_model_reads_are_refused():
-  with pytest.raises(errors.UserError, match='must be a Box, or a Dict of Boxes.*Received: observation_space='):
+  with pytest.raises(errors.UserError, match='texts are left out.*Received: observation_space='):
     wrappers.CheckObservations(user_environments.PlainText(), 'text')
   for key, shape, told in (('front camera', (2,), "of letters.*Received: key='front camera'"), ('', (2,), "Received: key=''"), (3, (2,), 'Received: key=3'),
                            ('empty', (0,), r"nothing to observe.*key='empty', shape=\(0,\)")):

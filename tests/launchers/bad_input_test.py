@@ -91,7 +91,7 @@ FIELDS = [
     field('environment.camera=-2', 'environment.camera=-2'), field('environment.camera=1', 'camera=1'),
     field('environment.num_envs=0', 'environment.num_envs=0'), field('environment.num_envs=3', 'multiple of ensemble.members=2', 'num_envs=3'),
     field('environment.time_limit=-1', 'environment.time_limit=-1'), field('environment.action_repeat=-1', 'environment.action_repeat=-1'),
-    field('environment.observation=pixels', 'one vector'), field('ensemble.members=0', 'ensemble.members=0'),
+    field('environment.observation=pixels', 'not of images', 'images='), field('ensemble.members=0', 'ensemble.members=0'),
     field('ensemble.hidden_sizes=(0,)', 'ensemble.hidden_sizes=(0,)'), field('ensemble.activation=sigmoid', "ensemble.activation='sigmoid'"),
     field('ensemble.validation_fraction=1', 'ensemble.validation_fraction=1'), field('ensemble.learning_rate=nan', 'ensemble.learning_rate=nan'),
     field('ensemble.learning_rate=inf', 'above 0 and finite', 'ensemble.learning_rate=inf'), field('ensemble.persistence=2', 'ensemble.persistence=2'),
@@ -111,8 +111,8 @@ FIELDS = [
         ('policy.log_std_max=-20', 'above policy.log_std_min'), ('policy.target_entropy=nan', 'must be finite'), ('policy.sequence_stride=3', 'must divide the 64'),
         ('planner.elites=65', 'planner.samples at most'), ('planner.max_std=0.01', 'not be below planner.min_std'),
         ('collect.random_holds=(0,)', 'each 1 or more'), ('learner.updates_per_decision=0', 'above 0'))),
-    pytest.param('train', ['--config={tdmpc2}', '--config.environment.observation=pixels', '--config.environment.image_size=32',
-                           '--run_dir={tmp}/new'], 2, ['at least 39 pixels', 'shape=(32, 32, 9)'], id='images too small')]
+    pytest.param('train', ['--config={tdmpc2}', '--config.environment.observation=pixels', '--config.environment.image_size=7',
+                           '--run_dir={tmp}/new'], 2, ['8 pixels high and wide', 'shape=(7, 7, 3)'], id='images too small')]
 ENVIRONMENTS = [
     environment('gym:Nope-v0', "'gym:Nope-v0'"), environment('gym:', "'gym:'"), environment('dmc:walker_fly', 'dmc:walker_', "'dmc:walker_fly'"),
     environment('toy:point_mas', 'toy:point_mass', "'toy:point_mas'"), environment('pendulum', "'pendulum'"),

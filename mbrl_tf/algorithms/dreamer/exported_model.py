@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from mbrl_tf import types
-from mbrl_tf.models import rssm
+from mbrl_tf.models import observations, rssm
 
 
 class ExportedModel(tf.Module):
@@ -28,10 +28,7 @@ class ExportedModel(tf.Module):
              for name, part in (('deterministic', initial.deterministic), ('stochastic', initial.stochastic))]
     action = tf.TensorSpec([None, *spec.action.shape], tf.as_dtype(spec.action.dtype), 'action')
     seed = tf.TensorSpec([2], tf.int32, 'seed')
-    if isinstance(spec.observation, types.ArraySpec):
-      observation = _spec(spec.observation, 'observation')
-    else:
-      observation = {key: _spec(array, f'observation/{key}') for key, array in spec.observation.items()}
+    observation = observations.signature(spec.observation)
     is_first = tf.TensorSpec([None], tf.bool, 'is_first')
     self.observe = tf.function(self._observe, input_signature=[*state, action, is_first, observation, seed], autograph=False)
     self.imagine = tf.function(self._imagine, input_signature=[*state, action, seed], autograph=False)
@@ -52,7 +49,8 @@ class ExportedModel(tf.Module):
     return _named(self.world_model.rssm.prior(state, self.world_model.action_features(action), _noise(stochastic, seed)[0]))
 
   def _decode(self, deterministic, stochastic):
-    """A dict of the mean observation (images in [-0.5, 0.5]) under `observation/<key>`, `reward` `[B]`, and `continuation` `[B]`.
+    """A dict of the mean observation (images in [-0.5, 0.5], choices one-hot) under
+    `observation/<key>`, `reward` `[B]`, and `continuation` `[B]`.
 
     The reward is of the decision that led to the state: where none did, at an episode's first, it says nothing.
     """
@@ -68,7 +66,3 @@ def _noise(stochastic, seed):
 
 def _named(state):
   return {'deterministic': state.deterministic, 'stochastic': state.stochastic}
-
-
-def _spec(array, name):
-  return tf.TensorSpec([None, *array.shape], tf.as_dtype(array.dtype), name)

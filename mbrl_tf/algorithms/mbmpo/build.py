@@ -1,14 +1,13 @@
 """Puts the parts of MB-MPO together."""
 
-import numpy as np
 import tensorflow as tf
 
-from mbrl_tf import errors, types
+from mbrl_tf import errors
 from mbrl_tf.algorithms.mbmpo import (
     ensemble_fit, exported_model, imagination, iteration, meta_learner, open_loop, policy as policy_lib)
 from mbrl_tf.data import transitions as transitions_lib
 from mbrl_tf.drivers import policies as driver_policies
-from mbrl_tf.models import dynamics_ensemble, policies
+from mbrl_tf.models import dynamics_ensemble, observations as observations_lib, policies
 from mbrl_tf.ops import seeds
 
 EXAMPLE = '''
@@ -33,13 +32,13 @@ class Parts(tf.Module):
       strategy: the `tf.distribute.Strategy` that learns; None for one device. What is drawn or counted is not shared by it.
     """
     super().__init__(name='mbmpo')
-    members = config.ensemble.members
+    members, observations = config.ensemble.members, observations_lib.Observations(spec.observation)
     self.env_steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='env_steps')
     self.iteration = tf.Variable(0, trainable=False, dtype=tf.int64, name='iteration')
     self.generator = tf.random.Generator.from_seed(seed)
     first_seeds = [seeds.next_seed(self.generator) for _ in range(2)]
     with (strategy or tf.distribute.get_strategy()).scope():
-      self.ensemble = _make_ensemble(config, spec, first_seeds[0])
+      self.ensemble = _make_ensemble(config, spec, observations, first_seeds[0])
       self.policy = _make_policy(
           config.policy, spec, first_seeds[1], self.ensemble.observation_normalizer)
       self.imagination = imagination.Imagination(self.ensemble, self.policy, spec, config.imagination)
@@ -51,7 +50,8 @@ class Parts(tf.Module):
         self.policy, spec, members, seeds.next_integer(self.generator))
     self.meta_policy = policy_lib.MetaPolicy(self.policy, spec)
     self.open_loop = open_loop.OpenLoop(
-        self.ensemble, self.imagination.action_features, members, config.imagination.horizon)
+        self.ensemble, observations.joined, self.imagination.action_features, members,
+        config.imagination.horizon)
     self.exported_model = exported_model.ExportedModel(self.ensemble, self.imagination, spec)
 
 
@@ -70,26 +70,33 @@ def build(config, spec, driver, store, seed, strategy=None):
     An `algorithms.base.Algorithm`.
 
   Raises:
-    UserError: where the task has no reward function or one that cannot be imagined with, or observations that are not one vector.
+    UserError: where the task has no reward function or one that cannot be imagined with, or observes images.
   """
-  is_vector = isinstance(spec.observation, types.ArraySpec) and len(spec.observation.shape) == 1
-  if not is_vector or spec.observation.dtype not in ('float32', 'float64'):
+  observations = observations_lib.Observations(spec.observation)
+  if observations.images:
+    shapes = {key: observations.specs[key].shape for key in observations.images}
     raise errors.UserError(
-        'MB-MPO needs observations that are one vector of floats; gymnasium.wrappers.FlattenObservation makes one of a dict. '
-        f'Received: {spec.name} with observation={spec.observation!r}')
+        'MB-MPO learns from vectors, which it makes of numbers and choices of any shape, but not of '
+        'images: take Dreamer or TD-MPC2 for these, leave them out by '
+        'gymnasium.wrappers.FilterObservation, or call small ones numbers by '
+        f"environment.images='{observations.images[0]}=numbers'. "
+        f'Received: {spec.name} with images={shapes!r}')
   if spec.reward is None:
     raise errors.UserError(
         'MB-MPO imagines rewards with a batched TensorFlow function, and this task brings none. Give the environment (or '
         'its factory) an attribute reward_function, and terminated_function(next_observation) if episodes can terminate:'
         f'{EXAMPLE}Received: environment={spec.name!r}')
-  _require_batched(spec)
-  view = transitions_lib.TransitionView(store, config.collect.capacity)
+  _require_batched(spec, observations)
+  view = transitions_lib.TransitionView(
+      store, config.collect.capacity, lambda observation: observations.joined(observation).numpy())
   return iteration.MBMPO(Parts(config, spec, seed, strategy), config, driver, view)
 
 
-def _require_batched(spec):
+def _require_batched(spec, observations):
   """Raises `UserError` unless the task's functions compile on a batch `[2, 3, ...]`, and return a number or a truth for each row."""
-  observation = tf.TensorSpec([2, 3, *spec.observation.shape], tf.as_dtype(spec.observation.dtype))
+  observation = tf.nest.map_structure(
+      lambda part: tf.TensorSpec(part.shape, part.dtype),
+      observations.shown(tf.zeros([2, 3, observations.vector_size], observations.dtype)))
   action = tf.TensorSpec(
       [2, 3, *spec.action.shape], tf.float32 if spec.action.numbers else tf.int32)
   for name, function, arguments, dtype in (
@@ -98,7 +105,7 @@ def _require_batched(spec):
     if function is None:
       continue
     wanted = (f'The {name} of this task must take batches of TensorFlow tensors, here of shape '
-              f'{", ".join(str(tuple(a.shape)) for a in arguments)}, and return {dtype.name} of shape (2, 3) or ().')
+              f'{", ".join(map(_shape_of, arguments))}, and return {dtype.name} of shape (2, 3) or ().')
     try:
       result = tf.function(function, autograph=False).get_concrete_function(*arguments).structured_outputs
     except Exception as error:  # whatever a user's function raises
@@ -110,19 +117,27 @@ def _require_batched(spec):
       raise errors.UserError(f'{wanted} It returned {got}. Received: environment={spec.name!r}')
 
 
-def _make_ensemble(config, spec, seed):
-  settings, size = config.ensemble, spec.observation.shape[0]
+def _shape_of(argument):
+  """The shape of a tensor's spec, or of each in a dict, in words."""
+  if isinstance(argument, dict):
+    return str({key: tuple(part.shape) for key, part in argument.items()})
+  return str(tuple(argument.shape))
+
+
+def _make_ensemble(config, spec, observations, seed):
+  settings, size = config.ensemble, observations.vector_size
   if any(angle >= size for angle in settings.angles):
     raise errors.UserError(f'config.ensemble.angles must name entries of the observation, which has {size}. '
                            f'Received: ensemble.angles={settings.angles!r}')
   return dynamics_ensemble.DynamicsEnsemble(
       size, spec.action.features_size, settings.members, settings.hidden_sizes, seed,
       settings.activation, settings.probabilistic, settings.weight_normalization, settings.observation_margin,
-      settings.angles, np.finfo(spec.observation.dtype).eps)
+      settings.angles, observations.rounding, observations.least_std)
 
 
 def _make_policy(config, spec, seed, normalizer):
+  size = normalizer.size
   normalizer = normalizer if config.normalize_observations else None
   return policies.ParametricPolicy(
-      spec.observation.shape[0], spec.action, config.hidden_sizes, seed, config.initial_std,
-      config.min_std, normalizer, config.output_scale)
+      size, spec.action, config.hidden_sizes, seed, config.initial_std, config.min_std, normalizer,
+      config.output_scale)

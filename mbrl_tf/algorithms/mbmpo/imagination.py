@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from mbrl_tf import types
+from mbrl_tf.models import observations as observations_lib
 from mbrl_tf.ops import actions as actions_lib
 from mbrl_tf.ops import baselines, masks, replicas, returns
 
@@ -23,6 +24,7 @@ class Imagination:
       config: `ImaginationConfig`.
     """
     self._ensemble, self._policy, self._spec, self._config = ensemble, policy, spec, config
+    self._shown = observations_lib.Observations(spec.observation).shown
 
   def action_features(self, actions):
     """What the dynamics model is given: numbers clipped to [-1, 1] as the simulator clips them, and
@@ -40,7 +42,7 @@ class Imagination:
 
     Args:
       parameters: of K policies, a list of `[K, ...]`.
-      starts: observations `[K, B, O]`.
+      starts: joined observations `[K, B, O]`.
       seed: int32 `[2]`.
 
     Returns:
@@ -82,20 +84,19 @@ class Imagination:
     """What the policy reads of imagined states, which a normalizer has made already."""
     if self._policy.normalizer is not None:
       return states
-    return self._policy.read(self._observations(states))
+    return self._policy.read(self._vectors(states))
 
-  def _observations(self, states):
-    """What the simulator would show, in its own units and type."""
-    observations = self._ensemble.observation_normalizer.denormalize(states)
-    return tf.cast(observations, self._spec.observation.dtype)
+  def _vectors(self, states):
+    """The joined vectors of what the simulator would show, in its own units, float64."""
+    return self._ensemble.observation_normalizer.denormalize(states)
 
   def _transition(self, unpacked, states, actions, seed):
     noise = replicas.normal(states.shape, seed) if self._config.member_noise else None
     seen = self.clipped(actions)
     following = self._ensemble.next_state(
         unpacked, states, actions_lib.features(self._spec.action, seen), noise)
-    shown = self._observations(following)
-    rewards = self._spec.reward(self._observations(states), seen, shown)
+    before, shown = (self._shown(self._vectors(each)) for each in (states, following))
+    rewards = self._spec.reward(before, seen, shown)
     if self._spec.terminated is None:
       return following, rewards, tf.zeros(tf.shape(rewards), tf.bool)
     return following, rewards, self._spec.terminated(shown)

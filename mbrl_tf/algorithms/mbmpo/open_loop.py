@@ -12,16 +12,18 @@ class OpenLoop:
   Errors are in standard deviations of the observations that the ensemble was fitted to.
   """
 
-  def __init__(self, ensemble, action_features, episodes, horizon):
+  def __init__(self, ensemble, joined, action_features, episodes, horizon):
     """Compiles one program for a fixed number of episodes and steps.
 
     Args:
       ensemble: `DynamicsEnsemble`.
+      joined: function from the observations of an episode to vectors `[T + 1, O]`.
       action_features: function from actions to what the ensemble is given.
       episodes: how many are compared at most; missing ones and missing steps are masked.
       horizon: steps compared at most.
     """
     self._ensemble, self._action_features = ensemble, action_features
+    self._joined = joined
     self._episodes, self._horizon = episodes, horizon
     self._compiled = tf.function(self._drift, jit_compile=True, autograph=False)
 
@@ -38,13 +40,13 @@ class OpenLoop:
     """
     shape = (self._episodes, self._horizon)
     actions = np.zeros(shape + np.shape(episodes[0].action)[1:], episodes[0].action.dtype)
-    states = np.zeros((shape[0], shape[1] + 1) + np.shape(episodes[0].observation)[1:], np.float32)
+    states = np.zeros((shape[0], shape[1] + 1, self._ensemble.observation_size), np.float32)
     mask = np.zeros(shape, np.float32)
     for row, episode in enumerate(_evenly(episodes, self._episodes)):
       steps = min(len(episode.reward), self._horizon)
       actions[row, :steps] = episode.action[:steps]
-      states[row, :steps + 1] = self._ensemble.observation_normalizer.normalize(
-          episode.observation[:steps + 1])
+      vectors = self._joined(episode.observation)[:steps + 1]
+      states[row, :steps + 1] = self._ensemble.observation_normalizer.normalize(vectors)
       mask[row, :steps] = 1
     error, disagreement = (value.numpy() for value in self._compiled(states, actions, mask))
     metrics = {}

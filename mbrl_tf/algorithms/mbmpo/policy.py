@@ -6,6 +6,7 @@ from tf_agents.policies import tf_policy
 from tf_agents.trajectories import policy_step
 
 from mbrl_tf.drivers import policies
+from mbrl_tf.models import observations as observations_lib
 from mbrl_tf.ops import seeds
 
 
@@ -21,13 +22,14 @@ class MetaPolicy(tf_policy.TFPolicy):
     """
     super().__init__(policies.time_step_spec(spec), policies.action_spec(spec), clip=True, name='meta_policy')
     self.model = model
+    self._joined = observations_lib.Observations(spec.observation).joined
 
   def _distribution(self, time_step, policy_state):
-    return policy_step.PolicyStep(self.model(time_step.observation), policy_state)
+    return policy_step.PolicyStep(self.model(self._joined(time_step.observation)), policy_state)
 
   def _action(self, time_step, policy_state, seed):
     del seed  # The mode is deterministic.
-    action = self.model(time_step.observation).mode()
+    action = self.model(self._joined(time_step.observation)).mode()
     return policy_step.PolicyStep(tf.cast(action, self.action_spec.dtype), policy_state)
 
 
@@ -48,6 +50,7 @@ class AdaptedPolicies(tf_policy.TFPolicy):
     """
     super().__init__(policies.time_step_spec(spec), policies.action_spec(spec), clip=True, name='adapted_policies')
     self._model, self._members = model, members
+    self._joined = observations_lib.Observations(spec.observation).joined
     self.generator = tf.random.Generator.from_seed(seed)
     self.parameters = [tf.Variable(tf.repeat(tf.convert_to_tensor(p)[None], members, 0), trainable=False)
                        for p in model.parameters]
@@ -78,6 +81,7 @@ class AdaptedPolicies(tf_policy.TFPolicy):
 
   def _row_distribution(self, observation):
     """The distribution of each row under its own policy, batch shape `[N]`."""
-    rows = tf.range(tf.shape(observation)[0]) % self._members
-    inputs = self._model.read(observation)[:, None]
+    vectors = self._joined(observation)
+    rows = tf.range(tf.shape(vectors)[0]) % self._members
+    inputs = self._model.read(vectors)[:, None]
     return self._model.distribution([tf.gather(p, rows) for p in self.parameters], inputs)[:, 0]

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from mbrl_tf import types
+from mbrl_tf.models import observations
 
 
 class ExportedModel(tf.Module):
@@ -24,11 +24,7 @@ class ExportedModel(tf.Module):
     self.world_model, self.prior = world_model, prior
     latent = tf.TensorSpec([None, world_model.latent_size], tf.float32, 'latent')
     action = tf.TensorSpec([None, *spec.action.shape], tf.as_dtype(spec.action.dtype), 'action')
-    if isinstance(spec.observation, types.ArraySpec):
-      observation = self._spec(spec.observation, 'observation')
-    else:
-      observation = {key: self._spec(array, f'observation/{key}')
-                     for key, array in spec.observation.items()}
+    observation = observations.signature(spec.observation, world_model.frames)
     self.encode = tf.function(self._encode, input_signature=[observation], autograph=False)
     self.imagine = tf.function(self._imagine, input_signature=[latent, action], autograph=False)
     self.evaluate = tf.function(self._evaluate, input_signature=[latent], autograph=False)
@@ -53,9 +49,3 @@ class ExportedModel(tf.Module):
     values = self.world_model.values(latent, action).mean()
     unit = self.world_model.reward_unit.value
     return {'action': action, 'value': unit * tf.reduce_mean(values, 0)}
-
-  def _spec(self, array, name):
-    shape = list(array.shape)
-    if array.is_image:
-      shape[-1] *= self.world_model.frames
-    return tf.TensorSpec([None, *shape], tf.as_dtype(array.dtype), name)

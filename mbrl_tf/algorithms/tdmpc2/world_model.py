@@ -53,7 +53,8 @@ class WorldModel(tf.Module):
     self._bins = np.sign(bins) * np.expm1(np.abs(bins))
     vector_size = self._observations.vector_size
     self.normalizer = normalizer.Normalizer(
-        vector_size, self._observations.rounding) if vector_size else None
+        vector_size, self._observations.rounding,
+        self._observations.least_std) if vector_size else None
     self.reward_unit = normalizer.RewardUnit()
     self.convolutions = {
         key: small_vision.StackedConvEncoder(self._stacked_shape(key), settings.image_channels)

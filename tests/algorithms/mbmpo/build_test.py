@@ -23,10 +23,12 @@ def test_a_missing_reward_function_says_how_to_write_one():
   assert str(caught.value).endswith("Received: environment='my:task'")
 
 
-@pytest.mark.parametrize('observation', [
-    types.ArraySpec((4, 4, 3), 'uint8'), {'a': types.ArraySpec((2,), 'float32')}])
-def test_observations_must_be_one_vector(observation):
-  with pytest.raises(errors.UserError, match='one vector.*Received: my:task'):
+@pytest.mark.parametrize('observation, key', [
+    (types.ArraySpec((4, 4, 3), 'uint8'), 'observation'),
+    ({'a': types.ArraySpec((2,), 'float32'), 'eye': types.ArraySpec((16, 16, 1), 'uint8')}, 'eye')])
+def test_images_are_refused_with_what_helps(observation, key):
+  told = f"MB-MPO learns from vectors.*FilterObservation.*images='{key}=numbers'.*Received: my:task"
+  with pytest.raises(errors.UserError, match=told):
     build.build(config.MBMPOConfig(), dataclasses.replace(VECTOR, observation=observation), None, None, 0)
 
 

@@ -44,7 +44,7 @@ def test_errors_are_the_loop(num_values):
   features = (lambda a: np.clip(a, -1, 1)) if num_values is None else (lambda a: np.eye(num_values)[a])
   # The second episode is the shortest and the first the longest; the third is one too many.
   episodes = [episode(12, 1, num_values), episode(7, 2, num_values), episode(9, 3, num_values)]
-  loop = open_loop.OpenLoop(ensemble, imagination.action_features, 2, 11)
+  loop = open_loop.OpenLoop(ensemble, lambda vectors: vectors, imagination.action_features, 2, 11)
   metrics = loop.errors(episodes)
   assert set(metrics) == {f'model/{kind}_horizon_{h}' for kind in ('error', 'disagreement') for h in (1, 5, 10)}
   for horizon in (1, 5, 10):
@@ -56,5 +56,5 @@ def test_errors_are_the_loop(num_values):
 def test_horizons_that_no_episode_reaches_are_left_out():
   ensemble = cases.make_ensemble(K)
   imagination = cases.make_imagination(ensemble, cases.make_policy(), cases.make_spec())
-  metrics = open_loop.OpenLoop(ensemble, imagination.action_features, 3, 11).errors([episode(4, 1)])
+  metrics = open_loop.OpenLoop(ensemble, lambda vectors: vectors, imagination.action_features, 3, 11).errors([episode(4, 1)])
   assert set(metrics) == {'model/error_horizon_1', 'model/disagreement_horizon_1'}
