@@ -109,7 +109,8 @@ class EnvironmentSpec:
       does not hold, and normalised before a model reads them.
     action: an `ActionSpec`, whatever the bounds and the structure of the simulator's own actions
       are: the adapter clips what lies outside, scales, and puts together what the simulator takes.
-    time_limit: length of an episode in env steps (simulator steps, action repeat multiplied in).
+    time_limit: env steps (simulator steps, action repeat multiplied in) after which an episode is
+      truncated; 0 where none is known, and episodes end by themselves.
     action_repeat: env steps per decision.
     reward: batched TensorFlow function `(observation [..., O], action [..., A], next_observation
       [..., O]) -> float32 [...]` with actions as the policy gives them (`ActionSpec`), or None

@@ -2,6 +2,7 @@
 
 import time
 
+from absl import logging
 import numpy as np
 import tensorflow as tf
 from tf_agents.trajectories import time_step as ts
@@ -12,6 +13,7 @@ from mbrl_tf.drivers import observers as statistics
 
 # decisions in the buffers at most at first; they double when an episode is longer
 _FIRST_ROWS = 1000
+_LONG_ROWS = 5000  # decisions of an episode that makes one wonder whether it ends
 
 
 class EpisodeDriver:
@@ -179,6 +181,7 @@ class _Recorder:
     self._is_dict = not isinstance(spec.observation, types.ArraySpec)
     # One row more than the longest episode has: an idle environment writes to a row that nobody
     # reads. No more than may be needed, for a limit may be far beyond what is played.
+    self._name, self._knows_no_limit = spec.name, not spec.time_limit
     longest = -(-spec.time_limit // spec.action_repeat) if spec.time_limit else _FIRST_ROWS
     shape = (min(longest, _FIRST_ROWS) + 1, size)
     specs = dict(spec.observation) if self._is_dict else {'observation': spec.observation}
@@ -228,7 +231,14 @@ class _Recorder:
         self._reward[:end, env].copy(), self._terminated[:end, env].copy(), int(self._members[env]))
 
   def _grow(self):
-    """Doubles the buffers: an episode reached their end."""
+    """Doubles the buffers: an episode reached their end, of which nobody may have known one."""
+    rows = len(self._reward)
+    if self._knows_no_limit and rows > _LONG_ROWS:
+      logging.warning(
+          'An episode of %s has not ended in %d decisions, and no time limit is known. If its '
+          'episodes do not end by themselves, give environment.time_limit in env steps. '
+          'Received: time_limit=0', self._name, rows)
+      self._knows_no_limit = False
     double = lambda buffer: np.concatenate([buffer, np.empty_like(buffer)])
     self._observation = {key: double(buffer) for key, buffer in self._observation.items()}
     self._action, self._reward, self._terminated = double(self._action), double(self._reward), double(self._terminated)

@@ -8,6 +8,7 @@ import time
 
 from mbrl_tf import errors
 from mbrl_tf.environments import answers, examiner, random_play, rendering, report, simulators
+from mbrl_tf.environments import wrappers
 from mbrl_tf.environments.report import ERROR, OK, WARNING
 
 MEND = 'Mend what it names: training would fail there, too'
@@ -56,8 +57,14 @@ class BareExamination(examiner.Examiner):
     self.add('actions', f'{_described_actions(told)}, from {told.action_space}')
     self._choose_back_end()
     repeat = self.recipe.action_repeat
-    self.add('time limit', f'{told.time_limit:,} env steps, after which episodes are truncated '
-             f'(its own: {own}); {repeat} env step{"s" * (repeat > 1)} a decision')
+    each = f'{repeat} env step{"s" * (repeat > 1)} a decision'
+    if told.time_limit:
+      own = f'{told.own_time_limit:,}' if told.own_time_limit else 'none'
+      self.add('time limit', f'{told.time_limit:,} env steps, after which episodes are truncated '
+               f'(its own: {own}); {each}')
+    else:
+      self.add('time limit', 'none is known, so episodes are to end by themselves; one of '
+               f'{wrappers.LimitTime.LONGEST:,} env steps is truncated; {each}')
 
   def _choose_back_end(self):
     """Finds OpenGL for a user's simulator that draws what it observes with MuJoCo."""

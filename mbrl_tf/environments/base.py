@@ -56,7 +56,7 @@ def _functions(env, recipe):
 def _find(attribute, env, name):
   """Returns the function of this name that a user's simulator or factory brings, or None."""
   found = env.get_wrapper_attr(attribute) if env.has_wrapper_attr(attribute) else None
-  if found is None and simulators.is_users(name):
+  if found is None and simulators.has_factory(name):
     found = getattr(simulators.factory(name), attribute, None)
   return _imported(found, attribute) if isinstance(found, str) else found
 

@@ -16,7 +16,9 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
   """Returns N simulators of one task as a `vectorized.VectorizedEnvironment`.
 
   Args:
-    name: `gym:<id>`, `dmc:<domain>_<task>`, `toy:<name>`, or `my.module:factory`, a callable that returns a `gymnasium.Env`.
+    name: `gym:<id>`, `gym:<module>:<id>` where the module is to be imported first, such as the one
+      that registers the id, `dmc:<domain>_<task>`, `toy:<name>`, or `my.module:factory`, a callable
+      that returns a `gymnasium.Env`.
     num_envs: how many simulators.
     seed: decides, with the simulator's index and the episode's number, how each episode begins.
     kwargs: keyword arguments of the simulator.

@@ -77,8 +77,7 @@ class Examination(bare_examination.BareExamination):
   def _played(self, recipe, count):
     """Returns what `probe.play` brings, as training would run so many simulators."""
     recipes = [dataclasses.replace(recipe, index=index) for index in range(count)]
-    limit = self.described.time_limit
-    enough = max(self.task.env_steps, min(limit, bare_examination.LONG_EPISODE)) * count
+    enough = max(self.task.env_steps, min(self.limit(), bare_examination.LONG_EPISODE)) * count
     arguments = (self.described.acts, bare_examination.SEEDS[0], enough, _SECONDS_OF_PLAY)
     timeout = self.task.timeout_seconds
     if self._in_processes():
@@ -137,12 +136,14 @@ class Examination(bare_examination.BareExamination):
     told, task, repeat = self.described, self.task, self.recipe.action_repeat
     bytes_each = report.bytes_of(told.observed) + 4 + 1
     bytes_each += math.prod(told.acts.shape) * (4 if told.acts.numbers else 8)
-    decisions = -(-told.time_limit // repeat)
+    longest = told.time_limit or max(self.measured.get('episode_lengths') or [self.limit()])
+    decisions = -(-longest // repeat)
     of_run = -(-task.run_env_steps // repeat)
     learned = min(of_run, task.kept_decisions or of_run)
     packed = any(part.is_image for part in told.observed.values())
     size = report.size
-    text = (f'{size(bytes_each * decisions)} for an episode as long as the limit '
+    as_long = 'the limit' if told.time_limit else 'the longest that was played'
+    text = (f'{size(bytes_each * decisions)} for an episode as long as {as_long} '
             f'({decisions:,} decisions); {size(bytes_each * of_run)} on disk for the '
             f'{task.run_env_steps:,} env steps of the run{", before compression" * packed}, '
             f'{size(bytes_each * learned)} of which are learned from')

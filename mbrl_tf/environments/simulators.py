@@ -108,8 +108,10 @@ class Recipe:
 
   def _prepare_rendering(self):
     """Makes sure that TensorFlow is not here, and that nothing looks for a display."""
-    if is_users(self.name):
+    if has_factory(self.name):
       factory(self.name)
+    elif is_users(self.name):
+      gym_id(self.name)
     if 'tensorflow' in sys.modules:
       raise errors.UserError(
           f'A process that renders {self.name} has imported TensorFlow, and the two in one process crash. Keep TensorFlow '
@@ -125,10 +127,6 @@ class Recipe:
     used.
     """
     time_limit = self.time_limit or own_time_limit(self.name, env)
-    if time_limit <= 0:
-      raise errors.UserError(
-          f'{self.name} has no time limit of its own, and episodes must end: give one in env steps, as environment.time_limit. '
-          f'Received: time_limit={self.time_limit}')
     observed = getattr(env, 'observation_space', None)
     if not isinstance(observed, spaces.Space):
       raise errors.UserError(f'{self.name} must tell what it observes, as a '
@@ -150,7 +148,8 @@ def build(name, kwargs, render_mode=None):
   """Returns the bare `gymnasium.Env` that `name` stands for.
 
   Args:
-    name: `gym:<id>`, `dmc:<domain>_<task>`, `toy:<name>` or `my.module:factory`.
+    name: `gym:<id>`, `gym:<module>:<id>`, `dmc:<domain>_<task>`, `toy:<name>` or
+      `my.module:factory`.
     kwargs: keyword arguments of the simulator.
     render_mode: handed to the simulator when not None.
 
@@ -162,7 +161,7 @@ def build(name, kwargs, render_mode=None):
     kwargs['render_mode'] = render_mode
   kind, _, rest = name.partition(':')
   if kind == 'gym':
-    return _build_gym(name, rest, kwargs, bool(render_mode))
+    return _build_gym(name, kwargs, bool(render_mode))
   maker = _dmc_maker(rest, bool(render_mode)) if kind == 'dmc' else toy.TOYS.get(rest) if kind == 'toy' else factory(name)
   if maker is None:
     raise errors.unknown_name('environment', name, names())
@@ -170,7 +169,7 @@ def build(name, kwargs, render_mode=None):
   with _building(name, kwargs):
     env = maker(**kwargs)
   if not isinstance(env, gymnasium.Env):
-    raise errors.UserError(f'The factory {name} must return a gymnasium.Env. Received: {type(env).__name__}={env!r}')
+    raise errors.UserError(f'The factory {name} must return a gymnasium.Env; shimmy makes one of an old gym\'s. Received: {type(env).__name__}={env!r}')
   return env
 
 
@@ -180,9 +179,40 @@ def names():
   return sorted(f'{kind}:{name}' for kind, known in kinds.items() for name in known)
 
 
-def is_users(name):
+def has_factory(name):
   """Whether `name` is a user's `my.module:factory`."""
   return name.partition(':')[0] not in _KINDS
+
+
+def is_users(name):
+  """Whether `name` brings code of its own: a `my.module:factory`, or a `gym:<module>:<id>`."""
+  return has_factory(name) or (name.startswith('gym:') and name.count(':') > 1)
+
+
+def gym_id(name):
+  """Returns the id in `gym:<id>` or `gym:<module>:<id>`, of which the module, which registers it, is
+  imported before; a UserError where it cannot be.
+  """
+  module, _, found = name.partition(':')[2].rpartition(':')
+  if module:
+    _imported(module, name)
+  return found
+
+
+def _imported(module_name, name):
+  """Returns a module that the name of an environment begins with."""
+  try:
+    return importlib.import_module(module_name)
+  except ModuleNotFoundError as error:
+    raise errors.UserError(
+        'The name of this environment begins with a module (as all do but gym:<id>, dmc: and toy:), '
+        f"and it cannot be found on Python's path ({error}). Received: environment={name!r}"
+    ) from error
+  except KeyboardInterrupt:
+    raise
+  except BaseException as error:  # a user's module may raise anything, and call sys.exit
+    raise errors.UserError(
+        f'The module of this environment cannot be imported ({type(error).__name__}: {error}). Received: environment={name!r}') from error
 
 
 def factory(name):
@@ -190,17 +220,7 @@ def factory(name):
   module_name, _, attribute = name.partition(':')
   if not attribute:
     raise errors.unknown_name('environment', name, names())
-  try:
-    module = importlib.import_module(module_name)
-  except ModuleNotFoundError as error:
-    raise errors.UserError(
-        f'A name that does not begin with gym:, dmc: or toy: is a module and a factory in it, and this module cannot be '
-        f"found on Python's path ({error}). Received: environment={name!r}") from error
-  except KeyboardInterrupt:
-    raise
-  except BaseException as error:  # a user's module may raise anything, and call sys.exit
-    raise errors.UserError(
-        f'The module of this environment cannot be imported ({type(error).__name__}: {error}). Received: environment={name!r}') from error
+  module = _imported(module_name, name)
   if not callable(getattr(module, attribute, None)):
     known = [f'{module_name}:{key}' for key, value in vars(module).items() if callable(value) and not key.startswith('_')]
     raise errors.unknown_name('environment', name, known or names())
@@ -213,14 +233,17 @@ def renders_without_gl(name):
 
 
 def own_time_limit(name, env):
-  """Returns the limit in env steps that a simulator (attribute `time_limit`) or its factory brings, 0 where none does."""
-  kind, _, rest = name.partition(':')
-  if kind == 'gym':
-    return int(gymnasium.spec(rest).max_episode_steps or 0)
+  """Returns the limit in env steps that a simulator (by its id, or an attribute `time_limit`) or its
+  factory brings, 0 where none does.
+  """
+  if name.startswith('gym:'):
+    registered = gymnasium.spec(gym_id(name)).max_episode_steps
+    if registered:
+      return int(registered)
   for attribute in ('time_limit', '_max_episode_steps'):
     if env.has_wrapper_attr(attribute):
       return _as_time_limit(env.get_wrapper_attr(attribute), name)
-  return 0 if kind == 'toy' else _as_time_limit(getattr(factory(name), 'time_limit', 0), name)
+  return _as_time_limit(getattr(factory(name), 'time_limit', 0), name) if has_factory(name) else 0
 
 
 def _as_time_limit(value, name):
@@ -239,17 +262,31 @@ def _as_time_limit(value, name):
   return int(value)
 
 
-def _build_gym(name, gym_id, kwargs, renders):
-  if gym_id not in gymnasium.registry:
-    raise errors.unknown_name('environment', name, names())
+def _build_gym(name, kwargs, renders):
+  found = gym_id(name)
+  if found not in gymnasium.registry:
+    if is_users(name):
+      module = name.split(':')[1]
+      raise errors.UserError(f'Importing {module} registers no environment of this id with Gymnasium. '
+                             f'Received: environment={name!r}')
+    raise _unregistered(name)
   if is_mujoco(name):
     mujoco_setup.load('mujoco', renders)
   with _building(name, kwargs):
     # The time limit is a wrapper of our own; gymnasium's checker and order enforcement cost more than a cheap simulator.
-    env = gymnasium.make(gym_id, max_episode_steps=-1, disable_env_checker=True, **kwargs)
+    env = gymnasium.make(found, max_episode_steps=-1, disable_env_checker=True, **kwargs)
   if is_mujoco(name) and hasattr(env.unwrapped, 'model'):
     mujoco_setup.prepare_model(env.unwrapped.model, kwargs.get('camera_id'))
   return env.env if isinstance(env, gym_wrappers.OrderEnforcing) else env
+
+
+def _unregistered(name):
+  """Returns the error of an id that nobody has registered with Gymnasium."""
+  told = str(errors.unknown_name('environment', name, names()))
+  before, _, received = told.rpartition('Received: ')
+  return errors.UserError(
+      f'{before}An id that a package registers is found where its module is imported first: '
+      f'gym:MODULE:ID. Received: {received}')
 
 
 def _dmc_maker(name, renders):
@@ -304,7 +341,7 @@ def needs_gl(name):
 
 def is_mujoco(name):
   """Whether `name` is a MuJoCo task that is registered with Gymnasium, or one of the DM Control suite."""
-  kind, _, rest = name.partition(':')
-  if kind == 'gym':
-    return rest in gymnasium.registry and 'mujoco' in str(gymnasium.spec(rest).entry_point)
-  return kind == 'dmc'
+  if not name.startswith('gym:'):
+    return name.startswith('dmc:')
+  found = gym_id(name)
+  return found in gymnasium.registry and 'mujoco' in str(gymnasium.spec(found).entry_point)

@@ -65,11 +65,21 @@ class CheckAnswers(gymnasium.Wrapper):
 
 
 class LimitTime(gymnasium.Wrapper):
-  """Truncates an episode after `time_limit` simulator steps."""
+  """Truncates an episode after `time_limit` simulator steps.
+
+  Where no limit is known, episodes are to end by themselves. One of `LONGEST` steps is truncated all
+  the same, for nothing is learned of an episode that is not over.
+
+  Attributes:
+    time_limit: as given, 0 where none is known.
+  """
+
+  LONGEST = 100_000
 
   def __init__(self, env, time_limit):
     super().__init__(env)
     self.time_limit = int(time_limit)
+    self._most = self.time_limit or self.LONGEST
     self._steps = 0
 
   def reset(self, *, seed=None, options=None):
@@ -79,7 +89,7 @@ class LimitTime(gymnasium.Wrapper):
   def step(self, action):
     observation, reward, terminated, truncated, info = self.env.step(action)
     self._steps += 1
-    return observation, reward, terminated, truncated or self._steps >= self.time_limit, info
+    return observation, reward, terminated, truncated or self._steps >= self._most, info
 
 
 class RepeatActions(gymnasium.Wrapper):

@@ -48,6 +48,11 @@ TINY_TDMPC2 = {
     'environment.num_envs': 2, 'environment.time_limit': 10, 'collect.random_env_steps': 40,
     'collect.env_steps_per_iteration': 20, 'learner.updates_per_decision': 0.05,
     'planner.rounds': 1, 'replay.horizon': 1, 'value.returns': 1, 'policy.imagined_steps': 1}
+# Each kind of space, in one observation, and episodes whose length nobody tells.
+EVERYTHING = {'environment.name': 'tests.environments.observation_kinds:Everything',
+              'environment.num_envs': 2, 'environment.time_limit': 0,
+              'environment.observation': 'vectors', 'environment.parallel': 'in_process',
+              'collect.random_env_steps': 40, 'collect.env_steps_per_iteration': 20}
 VARIANTS = {
     ('mbmpo', 'policy of observations as they are'): {
         **TINY_MBMPO, 'policy.normalize_observations': False},
@@ -58,8 +63,11 @@ VARIANTS = {
     ('mbmpo', 'discrete actions'): {**TINY_MBMPO, 'environment.name': 'gym:CartPole-v1'},
     ('mbmpo', 'numbers and choices in a nest'): {**TINY_MBMPO, **NESTED_ACTIONS},
     ('mbmpo', 'several choices'): {**TINY_MBMPO, **SEVERAL_CHOICES},
-    ('mbmpo', 'collects with the meta-policy'): {**TINY_MBMPO, 'collect.adapted': False},
-    ('dreamer', 'collects beside learning'): {'collect.overlap': True},
+    ('mbmpo', 'collects with the meta-policy, from all that is observed but images'): {
+        **TINY_MBMPO, **EVERYTHING, 'environment.kwargs': {'images': False},
+        'collect.adapted': False},
+    ('dreamer', 'collects beside learning, from all that is observed'): {
+        **EVERYTHING, 'collect.overlap': True, 'model.image_depth': 2, 'replay.batch_length': 6},
     # Episodes of 20 decisions at most, which terminate.
     ('dreamer', 'discrete actions, dicts of vectors and images'): {
         'environment.name': 'toy:corridor', 'environment.observation': 'both', 'model.continuation': True},
@@ -72,7 +80,8 @@ VARIANTS = {
     ('tdmpc2', 'discrete actions, dicts of vectors and images'): {
         'environment.name': 'toy:corridor', 'environment.observation': 'both', 'environment.image_size': 40,
         'planner.rounds': 1},
-    ('tdmpc2', 'no planner, five value models along the unroll'): {
+    ('tdmpc2', 'no planner, five value models along the unroll, from all that is observed'): {
+        **EVERYTHING, 'model.image_channels': 2,
         'planner.samples': 0, 'value.members': 5, 'value.steps': 3, 'value.policy_steps': 4, 'value.returns': 1}}
 
 
@@ -94,18 +103,24 @@ class Trained(NamedTuple):
   generators: Any    # states of the random generators: of both runs at their end, and of the second before it was restored
 
 
-def build(name, variant, folder, seed):
+def configured(name, changes):
+  """The smaller smoke config of an algorithm, with changes by the paths of its fields."""
   config = importlib.import_module(f'configs.{name}.smoke').get_config()
-  for path, value in {**SMALLER.get(name, {}), **VARIANTS.get((name, variant), {})}.items():
+  for path, value in {**SMALLER.get(name, {}), **changes}.items():
     part, field = path.split('.')
     assert hasattr(getattr(config, part), field)
     setattr(getattr(config, part), field, value)
   config.validate()
+  return config
+
+
+def build(name, variant, folder, seed):
+  config = configured(name, VARIANTS.get((name, variant), {}))
   settings = config.environment
   environment = environments.make(
       settings.name, settings.num_envs, 3, settings.kwargs, settings.time_limit,
-      settings.env_steps_per_decision,
-      observation=settings.observation, image_size=settings.image_size)
+      settings.env_steps_per_decision, settings.parallel,
+      observation=settings.observation, image_size=settings.image_size, images=settings.images)
   store = episodes.EpisodeStore(folder)
   driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))
   return Run(catalog.build(config, environment.spec, driver, store, seed), driver, config)

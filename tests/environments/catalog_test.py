@@ -1,5 +1,6 @@
 """Names, arguments and the choice between processes and this one."""
 
+import numpy as np
 import pytest
 
 from mbrl_tf import errors
@@ -23,7 +24,7 @@ def test_an_unknown_name_brings_the_nearest(name, near):
 @pytest.mark.parametrize('name, kwargs, said', [
     ('no_such_module:factory', {}, 'cannot be found'),
     (USER + 'not_an_environment', {}, 'must return a gymnasium.Env'),
-    (USER + 'Endless', {}, 'no time limit'),
+    (USER + 'no_such_class', {}, 'no_such_class'),
     (USER + 'misnamed', {'time_limit': 3}, 'no_such_function'),
     (USER + 'PlainText', {'time_limit': 3}, 'texts are left out'),
     (USER + 'Unbounded', {'time_limit': 3}, 'finite bounds'),
@@ -46,6 +47,25 @@ def test_bad_input_is_told_with_what_was_received(name, kwargs, said):
 
 def test_what_does_not_render_runs_in_this_process():
   assert isinstance(catalog.make('toy:point_mass').simulators, parallel.InProcess)
+
+
+def test_an_id_is_found_where_its_module_registers_it_also_in_a_process_of_its_own():
+  name = 'gym:tests.environments.observation_kinds:ObservationKinds/All-v0'
+  for parallel in ('in_process', 'processes'):
+    with catalog.make(name, parallel=parallel, kwargs={'images': False}) as environment:
+      assert 'deep/0/cell' in environment.reset().observation
+      assert not any(part.is_image for part in environment.spec.observation.values())
+      assert environment.spec.left_out == ('deep/0/mission',)
+
+
+def test_no_time_limit_is_needed_where_episodes_end_by_themselves():
+  name = 'tests.environments.observation_kinds:Base'
+  with catalog.make(name) as environment:
+    assert environment.spec.time_limit == 0
+    environment.reset()
+    steps = [environment.step(np.zeros([1, 1], np.float32)) for _ in range(9)]
+    assert [bool(step.is_last()) for step in steps] == 7 * [False] + [True, False]
+    assert all(step.discount == 1 for step in steps)
 
 
 def test_time_limit_and_action_repeat_reach_the_spec():

@@ -67,8 +67,8 @@ def test_a_sound_environment_is_described_in_all_respects():
 
 
 @pytest.mark.parametrize('way, topic, level, said, received', [
-    ('no time limit', 'toolkit', 'error', 'no time limit of its own', 'time_limit=0'),
-    ('text observed', 'toolkit', 'error', 'must be a Box', 'Text'),
+    ('no time limit', 'episodes', 'warning', 'No episode ended', 'time_limit=0'),
+    ('text observed', 'toolkit', 'error', 'texts are left out', 'Text'),
     ('bounded', 'numbers', 'warning', 'outside of the bounds', 'bounds -0.0099999998'),
     ('nan', 'numbers', 'error', 'NaN', 'observation[1]=nan'),
     ('unseeded', 'seeds', 'warning', 'in the same process', 'reset(seed=11)'),

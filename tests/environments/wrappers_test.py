@@ -68,6 +68,14 @@ def test_time_limit_truncates_and_begins_anew_with_each_episode():
     assert ends == [(False, False), (False, False), (False, True)]
 
 
+def test_an_episode_without_a_known_limit_is_truncated_when_it_does_not_end(monkeypatch):
+  monkeypatch.setattr(wrappers.LimitTime, 'LONGEST', 3)
+  env = wrappers.LimitTime(user_environments.Scripted(), 0)
+  env.reset(seed=0)
+  assert [env.step(np.zeros(2))[3] for _ in range(3)] == [False, False, True]
+  assert env.time_limit == 0
+
+
 def test_action_repeat_sums_rewards_and_stops_at_the_end():
   env = wrappers.RepeatActions(wrappers.LimitTime(user_environments.Scripted(), 5), 3)
   env.reset(seed=0)

@@ -34,6 +34,20 @@ def test_an_episode_is_on_disk_before_the_next_one_ends(tmp_path):
   assert len(run.store) == 3
 
 
+def test_what_is_observed_is_said_and_what_is_left_out_warned_of(caplog):
+  config = point_mass_config.get_config()
+  config.environment.name = 'tests.environments.observation_kinds:Everything'
+  config.environment.parallel = 'in_process'
+  config.environment.images = 'deep/0/table=numbers'
+  with caplog.at_level('INFO', 'mbrl_tf'), pytest.warns(UserWarning, match='deep/0/mission'):
+    with assembly.make_environment(config, num_envs=1, seed=0) as environment:
+      assembly.tell_of_observations(environment.spec)
+  for said in ("'eye.left': an image of 16 x 40 x 3 in uint8, from uint8 [3, 16, 40]",
+               '(channels, height, width) of 0 to 255', "'deep/0/cell': one of 20",
+               "'deep/2': numbers of shape [8, 8]"):
+    assert said in caplog.text
+
+
 def test_the_environment_is_observed_as_the_config_says():
   config = point_mass_config.get_config()
   config.environment.observation, config.environment.image_size = 'both', 16

@@ -114,7 +114,7 @@ FIELDS = [
     pytest.param('train', ['--config={tdmpc2}', '--config.environment.observation=pixels', '--config.environment.image_size=7',
                            '--run_dir={tmp}/new'], 2, ['8 pixels high and wide', 'shape=(7, 7, 3)'], id='images too small')]
 ENVIRONMENTS = [
-    environment('gym:Nope-v0', "'gym:Nope-v0'"), environment('gym:', "'gym:'"), environment('dmc:walker_fly', 'dmc:walker_', "'dmc:walker_fly'"),
+    environment('gym:Nope-v0', 'gym:MODULE:ID', "'gym:Nope-v0'"), environment('gym:', "'gym:'"), environment('dmc:walker_fly', 'dmc:walker_', "'dmc:walker_fly'"),
     environment('toy:point_mas', 'toy:point_mass', "'toy:point_mas'"), environment('pendulum', "'pendulum'"),
     environment('no.such.module:factory', "'no.such.module:factory'"), environment(':factory', "':factory'"),
     environment('.relative:factory', "'.relative:factory'"), environment(_USER + 'nope', f"'{_USER}nope'"),
@@ -123,7 +123,9 @@ ENVIRONMENTS = [
     environment('broken_module:Anything', 'SyntaxError', "'broken_module:Anything'"),
     environment('raising_module:Anything', 'no licence', "'raising_module:Anything'"),
     environment(_USER + 'PlainText', 'Text', more=[LIMIT]), environment(_USER + 'Unbounded', 'finite bounds', more=[LIMIT]),
-    environment(_USER + 'Endless', 'no time limit', 'as environment.time_limit'), environment(_USER + 'misnamed', 'no_such_function', more=[LIMIT]),
+    environment('gym:no.such.module:Nope-v0', 'cannot be found', "'gym:no.such.module:Nope-v0'"),
+    environment('gym:json:Nope-v0', 'Importing json registers no', "'gym:json:Nope-v0'"),
+    environment(_USER + 'misnamed', 'no_such_function', more=[LIMIT]),
     environment('gym:LunarLander-v3', 'a package that is not installed', 'LunarLander-v3'),
     environment('gym:Acrobot-v1', 'def reward_function', "environment='gym:Acrobot-v1'"),
     environment('toy:point_mass', "{'wind': 2}", kwargs='{"wind": 2}'), environment('gym:Pendulum-v1', "{'wind': 2}", kwargs='{"wind": 2}'),
