@@ -67,7 +67,8 @@ VARIANTS = {
         **TINY_MBMPO, **EVERYTHING, 'environment.kwargs': {'images': False},
         'collect.adapted': False},
     ('dreamer', 'collects beside learning, from all that is observed'): {
-        **EVERYTHING, 'collect.overlap': True, 'model.image_depth': 2, 'replay.batch_length': 6},
+        **EVERYTHING, 'collect.overlap': True, 'model.image_depth': 2, 'replay.batch_length': 4,
+        'learner.env_steps_per_gradient_step': 40.0, 'learner.first_gradient_steps': 1},
     # Episodes of 20 decisions at most, which terminate.
     ('dreamer', 'discrete actions, dicts of vectors and images'): {
         'environment.name': 'toy:corridor', 'environment.observation': 'both', 'model.continuation': True},
@@ -81,7 +82,7 @@ VARIANTS = {
         'environment.name': 'toy:corridor', 'environment.observation': 'both', 'environment.image_size': 40,
         'planner.rounds': 1},
     ('tdmpc2', 'no planner, five value models along the unroll, from all that is observed'): {
-        **EVERYTHING, 'model.image_channels': 2,
+        **EVERYTHING, 'model.image_channels': 2, 'learner.updates_per_decision': 0.05,
         'planner.samples': 0, 'value.members': 5, 'value.steps': 3, 'value.policy_steps': 4, 'value.returns': 1}}
 
 

@@ -24,7 +24,7 @@ def test_an_unknown_name_brings_the_nearest(name, near):
 @pytest.mark.parametrize('name, kwargs, said', [
     ('no_such_module:factory', {}, 'cannot be found'),
     (USER + 'not_an_environment', {}, 'must return a gymnasium.Env'),
-    (USER + 'no_such_class', {}, 'no_such_class'),
+    (USER + 'no_such_class', {}, 'no environment of this name'),
     (USER + 'misnamed', {'time_limit': 3}, 'no_such_function'),
     (USER + 'PlainText', {'time_limit': 3}, 'texts are left out'),
     (USER + 'Unbounded', {'time_limit': 3}, 'finite bounds'),

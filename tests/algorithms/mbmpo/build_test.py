@@ -11,6 +11,7 @@ from mbrl_tf import errors
 from mbrl_tf import types
 from mbrl_tf.algorithms.mbmpo import build
 from mbrl_tf.algorithms.mbmpo import config
+from mbrl_tf.models import observations
 
 VECTOR = types.EnvironmentSpec(
     'my:task', types.ArraySpec((3,), 'float32'), types.ActionSpec(1), 10, reward=lambda o, a, n: n[..., 0])
@@ -51,7 +52,9 @@ def test_functions_that_cannot_be_imagined_with_are_told_before_anything_is_coll
 
 
 def test_a_function_may_return_one_value_for_all_rows():
-  build._require_batched(dataclasses.replace(VECTOR, reward=lambda o, a, n: 1.0, terminated=lambda n: tf.constant(False)))
+  spec = dataclasses.replace(
+      VECTOR, reward=lambda o, a, n: 1.0, terminated=lambda n: tf.constant(False))
+  build._require_batched(spec, observations.Observations(spec.observation))
 
 
 def test_the_config_reaches_the_parts():
