@@ -17,8 +17,8 @@ class EnvironmentConfig:
     name: `gym:<id>`, `gym:<module>:<id>` where the module is to be imported first, such as the one
       that registers the id, `dmc:<domain>_<task>`, `toy:<name>`, or `my.module:factory`.
     kwargs: keyword arguments of the simulator.
-    time_limit: env steps per episode; 0 keeps the simulator's own limit, which it needs no more than
-      that its episodes end by themselves.
+    time_limit: env steps per episode; 0 keeps the simulator's own limit, and none is needed where
+      episodes end by themselves.
     action_repeat: env steps per decision; 0 for what the kind of task is used to: 2 in the DM Control
       suite, as all that is published of it since arXiv:2107.09645, and 1 elsewhere, where a
       simulator's own step is the length of a decision.

@@ -169,7 +169,9 @@ def build(name, kwargs, render_mode=None):
   with _building(name, kwargs):
     env = maker(**kwargs)
   if not isinstance(env, gymnasium.Env):
-    raise errors.UserError(f'The factory {name} must return a gymnasium.Env; shimmy makes one of an old gym\'s. Received: {type(env).__name__}={env!r}')
+    raise errors.UserError(
+        f"The factory {name} must return a gymnasium.Env; shimmy makes one of an old gym's. "
+        f'Received: {type(env).__name__}={env!r}')
   return env
 
 
@@ -190,8 +192,8 @@ def is_users(name):
 
 
 def gym_id(name):
-  """Returns the id in `gym:<id>` or `gym:<module>:<id>`, of which the module, which registers it, is
-  imported before; a UserError where it cannot be.
+  """Returns the id in `gym:<id>` or `gym:<module>:<id>`, of which the module, which registers it,
+  is imported before; a UserError where it cannot be.
   """
   module, _, found = name.partition(':')[2].rpartition(':')
   if module:
@@ -205,7 +207,7 @@ def _imported(module_name, name):
     return importlib.import_module(module_name)
   except ModuleNotFoundError as error:
     raise errors.UserError(
-        'The name of this environment begins with a module (as all do but gym:<id>, dmc: and toy:), '
+        'The name of this environment begins with a module, as all do but gym:<id>, dmc: and toy:, '
         f"and it cannot be found on Python's path ({error}). Received: environment={name!r}"
     ) from error
   except KeyboardInterrupt:

@@ -70,14 +70,15 @@ def build(config, spec, driver, store, seed, strategy=None):
     An `algorithms.base.Algorithm`.
 
   Raises:
-    UserError: where the task has no reward function or one that cannot be imagined with, or observes images.
+    UserError: where the task has no reward function or one that cannot be imagined with, or observes
+      images.
   """
   observations = observations_lib.Observations(spec.observation)
   if observations.images:
     shapes = {key: observations.specs[key].shape for key in observations.images}
     raise errors.UserError(
-        'MB-MPO learns from vectors, which it makes of numbers and choices of any shape, but not of '
-        'images: take Dreamer or TD-MPC2 for these, leave them out by '
+        'MB-MPO learns from vectors, which it makes of numbers and choices of any shape, but not '
+        'of images: take Dreamer or TD-MPC2 for these, leave them out by '
         'gymnasium.wrappers.FilterObservation, or call small ones numbers by '
         f"environment.images='{observations.images[0]}=numbers'. "
         f'Received: {spec.name} with images={shapes!r}')
@@ -105,7 +106,8 @@ def _require_batched(spec, observations):
     if function is None:
       continue
     wanted = (f'The {name} of this task must take batches of TensorFlow tensors, here of shape '
-              f'{", ".join(map(_shape_of, arguments))}, and return {dtype.name} of shape (2, 3) or ().')
+              f'{", ".join(map(_shape_of, arguments))}, '
+              f'and return {dtype.name} of shape (2, 3) or ().')
     try:
       result = tf.function(function, autograph=False).get_concrete_function(*arguments).structured_outputs
     except Exception as error:  # whatever a user's function raises

@@ -31,8 +31,8 @@ class ExportedModel(tf.Module):
 
     Returns:
       A dict: `mean` and `std` of the next observation under each member `[K, B, O]` (std 0 for deterministic members),
-      `next_observation` `[B, O]`, the mean over members, both of all parts of an observation joined in the order of
-      their keys, with choices one-hot; `reward` `[B]` and, where the task terminates, `terminated`
+      `next_observation` `[B, O]`, the mean over members, both of all parts of an observation joined
+      in the order of their keys, with choices one-hot; `reward` `[B]` and, where the task terminates, `terminated`
       `[B]`, both of the mean.
     """
     features = self._imagination.action_features(action)
