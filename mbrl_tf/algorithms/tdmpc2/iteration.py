@@ -25,6 +25,8 @@ class TDMPC2:
       collected = self._collect(parts.random_policy, self._random_env_steps(), clock)
       yield types.Report({**collected.metrics, **clock.read()})
     while True:
+      curious = parts.survey.rewards_are_rare
+      parts.learner.curiosity.assign(self._config.collect.curiosity if curious else 0.0)
       with clock('learn'):
         told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator))
                 for batch in self._batches()]

@@ -34,6 +34,9 @@ class Found(NamedTuple):
 class Learner(tf.Module):
   """Owns the optimizers, and what follows values and entropies; the models are handed in.
 
+  Attributes:
+    curiosity: what novelty counts beside rewards in the targets of values, a variable; 0 at first.
+
   Made within the scope of a `tf.distribute.Strategy`, it shares each batch among the strategy's
   replicas.
   """
@@ -68,6 +71,8 @@ class Learner(tf.Module):
     self.value_scale = tf.Variable(1.0, trainable=False, name='value_scale')
     self.log_entropy_scale = tf.Variable(
         tf.math.log(config.policy.entropy_scale), trainable=False, name='log_entropy_scale')
+    # What novelty counts beside rewards.
+    self.curiosity = tf.Variable(0.0, trainable=False, name='curiosity')
     self._terminates = terminates
     self._program = functools.lru_cache(maxsize=None)(self._compile)
 
@@ -126,9 +131,13 @@ class Learner(tf.Module):
     batch = _time_major(frames_lib.stacked(batch, world.images, world.frames))
     weights = losses.step_weights(batch.is_first[1:], settings.rho)
     rewards = batch.reward[1:] / world.reward_unit.value
-    following, targets = self._targets(batch, rewards, noise)
+    after = slice(1, None)
+    following = tf.stop_gradient(
+        world.encode(_rows(batch.observation, after), self._offsets(noise, after)))
     with tf.GradientTape() as model_tape:
       unrolled, told = self._unrolled(batch, noise)
+      novelty = losses.novelty(unrolled[1:], following, weights)
+      targets = self._targets(batch, rewards, novelty, following, noise)
       model_losses = {
           'consistency': losses.consistency_loss(unrolled[1:], following, weights),
           'reward': losses.two_hot_loss(told['reward'], rewards, weights),
@@ -153,20 +162,27 @@ class Learner(tf.Module):
          'policy': policy_tape.gradient(judged['loss'], self._policy.trainable_variables)},
         {'model': model_loss, 'policy': judged['loss']}, metrics, judged['values'][0])
 
-  def _targets(self, batch, rewards, noise):
-    """Latents of the observations after each step `[H, B, L]`, and value targets `[V, B]`, without
-    gradients."""
+  def _targets(self, batch, rewards, novelty, following, noise):
+    """Value targets `[V, B]`, without gradients.
+
+    Args:
+      batch: leads with time.
+      rewards: after each step, `[H, B]`.
+      novelty: of what followed each step, `[H, B]`, which counts as a reward for the curious.
+      following: latents of the observations after each step, `[H, B, L]`.
+      noise: `Noise`.
+    """
     world, settings = self._world_model, self._config.value
-    after = slice(1, None)
-    following = world.encode(_rows(batch.observation, after), self._offsets(noise, after))
+    # What is no number counts nothing where nobody is curious.
+    worth = rewards + tf.math.multiply_no_nan(novelty, self.curiosity)
     summed = losses.returns(
-        rewards, batch.terminated[1:], batch.is_first[1:], self._discount, settings.steps,
+        worth, batch.terminated[1:], batch.is_first[1:], self._discount, settings.steps,
         settings.returns)
     last = tf.gather(tf.transpose(following, [1, 0, 2]), tf.transpose(summed.last), batch_dims=1)
     last = tf.transpose(last, [1, 0, 2])
     actions, _ = self._policy.sample(last, noise.following)
     values = world.slow_values(last, actions, noise.targets).mean()
-    return tf.stop_gradient(following), losses.value_targets(summed, values)
+    return losses.value_targets(summed, values)
 
   def _unrolled(self, batch, noise):
     """Latents `[H + 1, B, L]` from the first observation on, and what is told of each step's
@@ -239,11 +255,18 @@ class Learner(tf.Module):
     settings = self._config.policy
     change = settings.scale_rate * (losses.percentile_range(values) - self.value_scale)
     self.value_scale.assign_add(tf.where(tf.math.is_finite(change), change, 0.0))
-    missing = (self._policy.least_entropy - entropy) / self._policy.action_size
+    missing = (self._least_entropy() - entropy) / self._policy.action_size
     change = settings.entropy_rate * tf.clip_by_value(missing, -1.0, 1.0)
     moved = self.log_entropy_scale + tf.where(tf.math.is_finite(change), change, 0.0)
     bounds = tf.math.log([settings.entropy_scale_min, settings.entropy_scale_max])
     self.log_entropy_scale.assign(tf.clip_by_value(moved, bounds[0], bounds[1]))
+
+  def _least_entropy(self):
+    """The target of the entropy after the updates so far."""
+    settings, updates = self._config.policy, self.trainers['policy'].optimizer.iterations
+    share = tf.minimum(tf.cast(updates, tf.float32) / settings.entropy_updates, 1.0)
+    fall = settings.last_target_entropy - settings.target_entropy
+    return self._policy.least_entropy + share * fall * self._policy.action.numbers
 
   def _compile(self, terminates):
     """One program on one device. Of several replicas, what each computes alone is one, and what

@@ -32,6 +32,24 @@ def consistency_loss(predicted, encoded, weights):
   return tf.reduce_mean(weights * error)
 
 
+def novelty(predicted, encoded, weights, most=10.0):
+  """How new what followed each step is to the model, `[H, B]`, without gradients: its error in units
+  of the mean error of the step in this batch (after Pathak et al. 2017, arXiv:1705.05363).
+
+  So it does not fade as the model gets better. Where a step counts nothing, it is 0.
+
+  Args:
+    predicted, encoded: latents after each step, `[H, B, L]`.
+    weights: what each step counts, `[H, B]`.
+    most: the largest novelty.
+  """
+  counted = tf.cast(weights > 0, tf.float32)
+  error = counted * tf.reduce_mean(tf.square(predicted - encoded), -1)
+  mean = tf.math.divide_no_nan(
+      tf.reduce_sum(error, 1, keepdims=True), tf.reduce_sum(counted, 1, keepdims=True))
+  return tf.stop_gradient(tf.minimum(tf.math.divide_no_nan(error, mean), most))
+
+
 def two_hot_loss(distribution, values, weights):
   """The cross-entropy of rewards or values; no gradient flows into the values (eq. 4).
 

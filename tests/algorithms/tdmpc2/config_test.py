@@ -13,7 +13,7 @@ BAD = {
     'collect': {
         'random_env_steps': [0, 1.5], 'random_env_steps_max': [-1], 'random_at_bounds': [-0.1, 1.1],
         'random_holds': [(), (1, 0), (1.5,), 4],
-        'env_steps_per_iteration': [0], 'pink_noise': [1]
+        'env_steps_per_iteration': [0], 'curiosity': [-0.1, NAN, INF], 'pink_noise': [1]
     }, 'replay': {'batch_size': [0], 'horizon': [0], 'capacity': [-1], 'cache_mib': [0]}, 'model': {
         'latent': [0, 12, -8], 'units': [0], 'encoder_layers': [-1], 'layers': [0],
         'image_channels': [0], 'frame_stack': [0], 'image_shift': [-1], 'bins': [2],
@@ -26,7 +26,8 @@ BAD = {
     }, 'policy': {
         'sequence_stride': [0, 3], 'imagined_steps': [-1, 1.5], 'log_std_min': [-INF, NAN],
         'log_std_max': [-10.0, INF, NAN],
-        'target_entropy': [INF, NAN], 'target_entropy_share': [-0.1, 1.1, NAN],
+        'target_entropy': [INF, NAN], 'last_target_entropy': [-INF, NAN],
+        'entropy_updates': [0, 1.5], 'target_entropy_share': [-0.1, 1.1, NAN],
         'entropy_rate': [-1e-3, NAN], 'entropy_scale': [0.0, INF], 'entropy_scale_min': [0.0, NAN],
         'entropy_scale_max': [0.0, INF, 1e-6], 'scale_rate': [0.0, 1.5]
     }, 'planner': {

@@ -99,7 +99,8 @@ def test_the_first_reward_that_differs_ends_the_random_actions(tmp_path):
 
 
 @pytest.mark.parametrize('paid_from, alternates', [(40, True), (10, False)])
-def test_while_rewards_are_rare_every_other_iteration_is_random(paid_from, alternates, tmp_path):
+def test_while_rewards_are_rare_every_other_iteration_is_random_and_novelty_is_paid(
+    paid_from, alternates, tmp_path):
   """Episodes of five decisions, all paid from the given one on; at most 60 decisions are random
   before that."""
   algorithm = make(tmp_path, 'tests.environments.user_environments:Unpaid',
@@ -118,6 +119,8 @@ def test_while_rewards_are_rare_every_other_iteration_is_random(paid_from, alter
   later = policies[-4:]
   assert sorted(later) == ([False, False, True, True] if alternates else [False] * 4)
   assert later[0] != later[1] or not alternates
+  paid = float(algorithm.state.learner.curiosity)
+  assert paid == pytest.approx(algorithm._config.collect.curiosity if alternates else 0.0)
 
 
 def test_each_episode_is_looked_at_once_and_its_statistics_are_those_of_all(tmp_path):

@@ -51,7 +51,8 @@ def joined(*parts):
 class ByHand:
   """The losses of a batch by loops over sequences and steps, of single outputs of the networks."""
 
-  def __init__(self, world, prior, config, batch, noise, scale=1.0, entropy_scale=1e-2):
+  def __init__(self, world, prior, config, batch, noise, scale=1.0, entropy_scale=1e-2,
+               curiosity=0.0):
     self.world, self.prior, self.config, self.noise = world, prior, config, noise
     self.units = float(world.reward_unit.value)
     self.observation = lambda row, t: tf.nest.map_structure(lambda value: value[row, t], batch.
@@ -60,6 +61,7 @@ class ByHand:
     self.rewards = batch.reward.numpy() / self.units
     found = {name: 0.0 for name in ('consistency', 'reward', 'value', 'termination', 'policy')}
     self.values, self.entropies, self.targets = [], [], {}
+    self.worth = self.rewards + curiosity * self.novelty()
     for row in range(B):
       latents = self.unroll(row)
       for t in range(H):
@@ -98,6 +100,16 @@ class ByHand:
     return self.world.encode(
         tf.nest.map_structure(lambda value: value[None], self.observation(row, t)))[0]
 
+  def novelty(self):
+    """Of what followed each step, as rewards stand: `[B, H + 1]`, the first means nothing."""
+    found = np.zeros((B, H + 1))
+    for t in range(H):
+      error = {row: np.mean((self.unroll(row)[t + 1] - self.encoded(row, t + 1)).numpy() ** 2)
+               for row in range(B) if t < ENDS.get(row, H)}
+      for row, value in error.items():
+        found[row, t + 1] = value / np.mean(list(error.values()))
+    return found
+
   def unroll(self, row):
     latents = [self.encoded(row, 0)]
     for t in range(H):
@@ -110,7 +122,7 @@ class ByHand:
     for step in range(first, first + self.config.value.returns):
       if step >= ENDS.get(row, H):
         break
-      total, last = total + discount * self.rewards[row, step + 1], step
+      total, last = total + discount * self.worth[row, step + 1], step
       discount *= small.DISCOUNT
       if TERMINATED.get(row) == step:
         return total
@@ -171,6 +183,35 @@ def test_all_losses_of_a_batch_are_those_by_hand(settings, choices):
   assert 'model/termination_loss' not in without.metrics
   assert float(without.losses['model']) == pytest.approx(total - expected.losses['termination'],
                                                          rel=2e-4)
+
+
+def test_the_curious_add_novelty_to_the_targets_of_values_and_to_nothing_else():
+  spec, config = small.spec(), small.config()
+  tested, world, prior = small.make_learner(spec, config)
+  batch = small.batch(spec)
+  noise = tested.noise(batch, SEED)
+  plain = tested.found(batch, noise).metrics
+  tested.curiosity.assign(7.0)
+  found = tested.found(batch, noise).metrics
+  expected = ByHand(world, prior, config, batch, noise, curiosity=7.0).losses
+  assert expected['value'] != pytest.approx(float(plain['model/value_loss']), rel=1e-2)
+  for name in ('consistency', 'reward', 'value', 'termination'):
+    assert float(found[f'model/{name}_loss']) == pytest.approx(expected[name], rel=2e-4), name
+  assert float(found['policy/loss']) == float(plain['policy/loss'])
+
+
+def test_what_is_no_number_counts_nothing_where_nobody_is_curious():
+  spec = small.spec()
+  tested, _, _ = small.make_learner(spec, small.config())
+  major = tf.nest.map_structure(
+      lambda value: tf.transpose(value, [1, 0, *range(2, value.shape.rank)]), small.batch(spec))
+  noise = tested.noise(small.batch(spec), SEED)
+  following, novelty = tf.zeros([H, B, 16]), tf.fill([H, B], np.nan)
+  targets = tested._targets(major, major.reward[1:], novelty, following, noise)
+  assert np.isfinite(targets).all()
+  tested.curiosity.assign(0.1)
+  targets = tested._targets(major, major.reward[1:], novelty, following, noise)
+  assert np.isnan(targets).any()
 
 
 def snapshot(variables):
@@ -236,16 +277,17 @@ def test_gradients_of_each_loss_reach_these_models_and_no_others(settings):
         assert all(gradient is None for gradient in gradients), (loss, name)
 
 
-def test_latents_of_the_observations_after_each_step_send_no_gradient():
-  spec, config = small.spec(), small.config()
-  tested, world, _ = small.make_learner(spec, config)
+def test_targets_send_no_gradient():
+  spec = small.spec()
+  tested, world, _ = small.make_learner(spec, small.config())
   batch = small.batch(spec)
   major = tf.nest.map_structure(
       lambda value: tf.transpose(value, [1, 0, *range(2, value.shape.rank)]), batch)
   with tf.GradientTape() as tape:
-    following, targets = tested._targets(major, major.reward[1:], tested.noise(batch, SEED))
-  assert all(gradient is None
-             for gradient in tape.gradient([following, targets], world.trainable_variables))
+    following = world.encode(major.observation[1:])
+    targets = tested._targets(
+        major, major.reward[1:], tf.zeros([H, B]), following, tested.noise(batch, SEED))
+  assert all(gradient is None for gradient in tape.gradient(targets, world.trainable_variables))
 
 
 def test_a_step_takes_the_gradients_that_were_found_and_each_part_is_moved_by_its_own_loss():
@@ -324,9 +366,10 @@ def test_after_a_termination_no_value_counts_and_after_a_truncation_one_does():
   major = tf.nest.map_structure(
       lambda value: tf.transpose(value, [1, 0, *range(2, value.shape.rank)]), batch)
   rewards, noise = major.reward[1:] / 10, tested.noise(batch, SEED)
-  first = tested._targets(major, rewards, noise)[1].numpy()[0]
+  given = major, rewards, tf.zeros([H, B]), world.encode(major.observation[1:]), noise
+  first = tested._targets(*given).numpy()[0]
   small.moved(world.slow_value_model, 11)
-  second = tested._targets(major, rewards, noise)[1].numpy()[0]
+  second = tested._targets(*given).numpy()[0]
   assert first[1] == second[1] == rewards[0, 1].numpy() and (first != second).tolist() == [
       True, False, True, True
   ]
@@ -342,6 +385,17 @@ def test_the_weight_of_the_entropy_rises_where_it_is_missing_and_falls_where_the
   assert float(tested.log_entropy_scale) - before == pytest.approx(
       0.1 * np.clip((-1 - entropy) / 2, -1, 1), rel=1e-4)
   assert np.sign(float(tested.log_entropy_scale) - before) == direction
+
+
+def test_the_entropy_that_is_wanted_falls_evenly_and_then_stays():
+  """Two numbers of an action: from -2 nats to -8 in four updates."""
+  tested, _, _ = small.make_learner(small.spec(), small.config(
+      policy__target_entropy=-1.0, policy__last_target_entropy=-4.0, policy__entropy_updates=4))
+  wanted = []
+  for updates in (0, 1, 3, 4, 100):
+    tested.trainers['policy'].optimizer.iterations.assign(updates)
+    wanted.append(float(tested._least_entropy()))
+  assert wanted == [-2.0, -3.5, -6.5, -8.0, -8.0]
 
 
 def test_the_weight_of_the_entropy_stays_within_its_bounds_and_forgets_what_is_no_number():

@@ -32,7 +32,7 @@ def config(**changes):
       'policy__imagined_steps': 0, 'policy__sequence_stride': 1,
       'policy__entropy_scale': 0.01, 'policy__log_std_min': -10.0,
       'policy__log_std_max': 2.0,
-      'policy__target_entropy': -0.5,
+      'policy__target_entropy': -0.5, 'policy__last_target_entropy': -0.5,
       'replay__batch_size': B, 'replay__horizon': H, **changes
   }
   result = tdmpc2_config.TDMPC2Config()
