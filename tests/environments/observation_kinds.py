@@ -177,7 +177,7 @@ class Everything(CollidingKeys):
     assert next_observation['deep/0/cell'].shape[-1] == 20
     assert tuple(next_observation['deep/2'].shape[-2:]) == (8, 8)
     assert next_observation['deep/3'].shape[-1] == 23
-    return -next_observation['Pos'][..., 0] ** 2
+    return -abs(next_observation['Pos'][..., 0])
 
 
 ALL = (Base, Cells, Wheels, Switches, Board, LargeBoard, FloatImage, ChannelsFirst, Nested, Grid,
