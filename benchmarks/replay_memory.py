@@ -102,7 +102,8 @@ def _learned(view, config, steps):
   from mbrl_tf.ops import seeds
   size, replay = config.environment.image_size, config.replay
   spec = types.EnvironmentSpec(
-      'synthetic', {'image': types.ArraySpec((size, size, 3), 'uint8')}, types.ArraySpec((_ACTION_SIZE,), 'float32'), 0)
+      'synthetic', {'image': types.ArraySpec((size, size, 3), 'uint8')},
+      types.ActionSpec(_ACTION_SIZE), 0)
   parts = build.Parts(config, spec, seed=0)
   begin = time.perf_counter()
   losses = [float(parts.learner.compiled_step(batch, seeds.next_seed(parts.generator))['model/loss'])

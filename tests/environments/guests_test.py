@@ -207,11 +207,16 @@ def test_nothing_that_a_worker_started_is_left(manner, end):
   assert environment.simulators.exit_codes == [0]
 
 
-@pytest.mark.parametrize('limit', ['method', 'text', 'negative', 'nan', 'fraction', 'true',
-                                   'infinite', 'nothing'])
+@pytest.mark.parametrize('limit', ['method', 'text', 'negative', 'nan', 'fraction', 'true'])
 def test_a_time_limit_that_is_none_is_told(limit):
   with pytest.raises(errors.UserError, match='environment.time_limit.*Received: time_limit='):
     catalog.make('tests.environments.rude_guests:limited', kwargs={'limit': limit})
+
+
+@pytest.mark.parametrize('limit', ['infinite', 'nothing'])
+def test_no_time_limit_is_none(limit):
+  with catalog.make('tests.environments.rude_guests:limited', kwargs={'limit': limit}) as found:
+    assert found.spec.time_limit == 0
 
 
 @pytest.mark.parametrize('limit', ['infinite', 'nothing', 'float', 'numpy', 'array'])
@@ -230,7 +235,7 @@ def test_memory_follows_what_is_played(name):
 
 
 @pytest.mark.parametrize('name, part', [
-    ('EmptyDict', 'a Dict needs an entry.*Received: observation_space=Dict()'),
+    ('EmptyDict', 'a Dict or Tuple needs an entry.*Received: observation_space=Dict()'),
     ('NoSpaces', 'Received: observation_space=None'),
     ('NothingToDo', 'Received: action_space=')])
 def test_spaces_without_anything_are_refused(name, part):
