@@ -30,7 +30,9 @@ _LITTLE = {
     'tdmpc2': [
         '--config.run.env_steps=300', '--config.collect.random_env_steps=100',
         '--config.replay.batch_size=4', '--config.model.units=8', '--config.model.latent=8',
-        '--config.learner.updates_per_decision=0.02']}
+        '--config.learner.updates_per_decision=0.02', '--config.replay.horizon=1',
+        '--config.value.returns=1', '--config.policy.imagined_steps=1',
+        '--config.planner.rounds=1']}
 _USE_POLICY = '''
 import json
 import tensorflow as tf

@@ -1,7 +1,5 @@
 """TD-MPC2 learns a toy: the whole algorithm, judged by the return of real episodes."""
 
-import pytest
-
 from mbrl_tf.algorithms import base
 from mbrl_tf.algorithms.tdmpc2 import config as tdmpc2
 from tests.learning import dreamer_learns_test
@@ -17,10 +15,10 @@ def small(name, **kwargs):
 
 
 # Random actions give about -40 for each unit of reward, none 17, the best nearly 50.
-@pytest.mark.parametrize('reward, unit', [(1.0, 1.0), (1e-3, 1e5)])
-def test_the_return_on_a_point_mass_clearly_beats_random_and_standing_still_in_any_unit(
-    reward, unit, tmp_path):
-  config = small('tests.environments.user_environments:PointMassInUnits', reward=reward, unit=unit)
+def test_the_return_on_a_point_mass_clearly_beats_random_and_standing_still_in_odd_units(tmp_path):
+  reward = 1e-3
+  config = small(
+      'tests.environments.user_environments:PointMassInUnits', reward=reward, unit=1e5)
   curve = dreamer_learns_test.learning_curve(config, tmp_path, seed=1, iterations=10,
                                              enough=25 * reward)
   assert curve[0] < 17 * reward and min(curve[-2:]) > 25 * reward, curve
