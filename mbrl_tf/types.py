@@ -118,6 +118,9 @@ class EnvironmentSpec:
       simulator shows them, or as models read them: choices one-hot, bytes as floats.
     terminated: batched TensorFlow function `next_observation [..., O] -> bool [...]`; None where the task has none.
     left_out: keys of what is observed and no model reads: texts.
+    simulator_action: batched TensorFlow function from actions `[..., A]` to what the simulator
+      takes, in its structure, units and types, each part with the leading axes; None where that is
+      the action itself.
   """
   name: str
   observation: Union[ArraySpec, Mapping[str, ArraySpec]]
@@ -127,6 +130,7 @@ class EnvironmentSpec:
   reward: Optional[Callable[..., Any]] = None
   terminated: Optional[Callable[..., Any]] = None
   left_out: Tuple[str, ...] = ()
+  simulator_action: Optional[Callable[..., Any]] = None
 
 
 class Episode(NamedTuple):

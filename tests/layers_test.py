@@ -33,7 +33,8 @@ OUTSIDE = {
     'mujoco': ('mbrl_tf/environments/',),
     'dm_control': ('mbrl_tf/environments/',),
     # The launchers' command imports it only to keep quiet what it prints when it is first imported.
-    'tf_agents': ('mbrl_tf/environments/', 'mbrl_tf/drivers/', 'mbrl_tf/training/export.py', 'mbrl_tf/algorithms/mbmpo/policy.py',
+    'tf_agents': ('mbrl_tf/environments/', 'mbrl_tf/drivers/', 'mbrl_tf/training/export.py',
+                  'mbrl_tf/training/serving.py', 'mbrl_tf/algorithms/mbmpo/policy.py',
                   'mbrl_tf/algorithms/dreamer/policy.py', 'mbrl_tf/algorithms/tdmpc2/policy.py', 'launchers/command.py'),
 }
 

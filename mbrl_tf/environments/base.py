@@ -33,15 +33,18 @@ def read_spec(env, recipe):
   reward, terminated = _functions(env, recipe)
   observed = env.get_wrapper_attr('observing')
   read = functools.partial(_read, observed.spec)
+  action = env.get_wrapper_attr('action_spec')
+  act = functools.partial(_simulator_action, action, env.get_wrapper_attr('action_tree'))
   return types.EnvironmentSpec(
       name=recipe.name,
       observation=observed.spec,
-      action=env.get_wrapper_attr('action_spec'),
+      action=action,
       time_limit=env.get_wrapper_attr('time_limit'),
       action_repeat=recipe.action_repeat,
-      reward=None if reward is None else _agent_reward(reward, env, recipe.action_repeat, read),
+      reward=None if reward is None else _agent_reward(reward, act, recipe.action_repeat, read),
       terminated=None if terminated is None else _agent_terminated(terminated, read),
-      left_out=observed.left_out)
+      left_out=observed.left_out,
+      simulator_action=act)
 
 
 def _functions(env, recipe):
@@ -71,17 +74,15 @@ def _imported(path, attribute):
         f'Received: {attribute}={path!r}') from error
 
 
-def _agent_reward(reward, env, action_repeat, read):
+def _agent_reward(reward, act, action_repeat, read):
   """Returns the reward of one decision, for actions as the policy gives them.
 
   With action repeat the rewards within one decision are taken as equal, because a model sees only its first and last
   observation.
   """
-  spec, tree = (env.get_wrapper_attr(name) for name in ('action_spec', 'action_tree'))
 
   def native_reward(observation, action, next_observation):
-    action = _native_action(spec, tree, action, _widest(observation))
-    return reward(observation, action, next_observation)
+    return reward(observation, act(action, _widest(observation)), next_observation)
 
   def agent_reward(observation, action, next_observation):
     observation, next_observation = read(observation), read(next_observation)
@@ -116,21 +117,30 @@ def _widest(nest):
              key=lambda dtype: dtype.size, default=tf.float32)
 
 
-def _native_action(spec, tree, action, dtype):
-  """What `actions.ConvertActions` gives the simulator, for any leading axes, but whole numbers of a
-  Box as floats.
+def _simulator_action(spec, tree, action, dtype=None):
+  """What `actions.ConvertActions` gives the simulator, for any leading axes.
+
+  Args:
+    spec: `types.ActionSpec`.
+    tree: `actions.Tree`.
+    action: `[..., A]` or `[...]`, as the spec says.
+    dtype: of all numbers, whole ones too, beside which choices are int32 or int64; None for the
+      simulator's own types.
   """
+  action = tf.convert_to_tensor(action)
   lead = action.shape.rank - len(spec.shape)
 
   def of(leaf):
     own = action if leaf.at == () else action[..., leaf.at]
     if isinstance(leaf, actions.Choices):
-      own = tf.cast(own, tf.int32) if own.dtype.is_floating else own
+      if dtype is None or own.dtype.is_floating:
+        own = tf.cast(own, tf.int64 if dtype is None else tf.int32)
       own += tf.cast(leaf.start, own.dtype)
+      own = tf.cast(own, leaf.dtype) if dtype is None else own
     else:
       own = leaf.offset + leaf.scale * tf.clip_by_value(tf.cast(own, tf.float64), -1.0, 1.0)
       own = tf.clip_by_value(tf.floor(own) if leaf.is_whole else own, leaf.low, leaf.high)
-      own = tf.cast(own, dtype)
+      own = tf.cast(own, dtype or leaf.dtype)
     shape = leaf.shape or ()
     if own.shape[lead:] == shape:
       return own

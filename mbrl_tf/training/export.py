@@ -15,25 +15,26 @@ from tf_agents.policies import tf_policy
 from mbrl_tf import errors
 from mbrl_tf import types
 from mbrl_tf.data import files
-from mbrl_tf.training import run_directory
+from mbrl_tf.training import run_directory, serving
 
 _METADATA = 'export.json'
 # All that an export consists of, by its names in the folder, and what TensorFlow names it while it
 # writes.
 _EXPORTED = re.compile(
-    r'export\.json|(policy|model)(/(assets|variables'
+    r'export\.json|serving|(policy|model|serving/\d+)(/(assets|variables'
     r'|(saved_model\.pb|fingerprint\.pb|policy_specs\.pbtxt)(\.tmp[0-9a-f]+)?'
     r'|variables/variables(\.index|\.data-\d{5}-of-\d{5})(\.tempstate\d+)?'
     r'|variables/variables_temp(/.*)?))?')
 
 
 def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathlib.Path:
-  """Writes `policy/`, `model/` and `export.json`; all of them appear at once.
+  """Writes `policy/`, `model/`, `serving/` and `export.json`; all of them appear at once.
 
   Neither this package nor TensorFlow Probability nor tf-agents is needed to load them.
 
   `policy/` is what tf-agents' `PolicySaver` gives: signatures `action`, `get_initial_state`, `get_train_step` (the env
-  steps of training) and `get_metadata`. `model/` is the algorithm's `model_module`, each of whose functions is also
+  steps of training) and `get_metadata`. `serving/<env steps>/` is the same policy as TensorFlow Serving calls it, see
+  `serving.ServedPolicy`. `model/` is the algorithm's `model_module`, each of whose functions is also
   a signature of the same name.
 
   Args:
@@ -59,8 +60,10 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
     try:
       shutil.rmtree(temporary, ignore_errors=True)
       temporary.mkdir(parents=True)
-      _write(algorithm, temporary)
-      (temporary / _METADATA).write_text(run_directory.to_json(_metadata(algorithm, spec, config)))
+      served = _write(algorithm, spec, temporary)
+      metadata = {**_metadata(algorithm, spec, config),
+                  'serving': {'inputs': served.inputs, 'outputs': served.outputs}}
+      (temporary / _METADATA).write_text(run_directory.to_json(metadata))
       _replace(temporary, destination)
     except BaseException:
       shutil.rmtree(temporary, ignore_errors=True)  # half an export only takes room
@@ -108,15 +111,21 @@ def _is_export(folder, whole):
   return is_ours and (folder / 'policy').is_dir() and (folder / 'model').is_dir()
 
 
-def _write(algorithm, folder):
-  """Writes the two SavedModels."""
+def _write(algorithm, spec, folder):
+  """Writes the three SavedModels; returns the `ServedPolicy`."""
   with _quiet():
+    policy = algorithm.evaluation_policy()
     train_step = tf.Variable(algorithm.env_steps, dtype=tf.int64)
-    policy = _ActionPolicy(algorithm.evaluation_policy())
-    policy_saver.PolicySaver(policy, train_step=train_step).save(str(folder / 'policy'))
+    policy_saver.PolicySaver(_ActionPolicy(policy), train_step=train_step).save(
+        str(folder / 'policy'))
     model = algorithm.model_module()  # kept by name here, for its functions refer to it weakly
     functions = _functions(model)
     tf.saved_model.save(functions, str(folder / 'model'), signatures=functions.by_name)
+    served = serving.ServedPolicy(policy, spec, _state(policy))
+    version = max(algorithm.env_steps, 1)  # servers know versions from 1 on
+    tf.saved_model.save(served.module, str(folder / 'serving' / str(version)),
+                        signatures={'serving_default': served.function})
+    return served
 
 
 def _replace(temporary, destination):

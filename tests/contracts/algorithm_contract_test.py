@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import json
 import re
 import shutil
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from mbrl_tf.algorithms import catalog
 from mbrl_tf.data import episodes
 from mbrl_tf.drivers import driver as episode_driver
 from mbrl_tf.environments import catalog as environments
-from mbrl_tf.training import export, metrics
+from mbrl_tf.training import export, metrics, serving
 
 
 # Changes to the smoke configurations that save time here: each number of members still learning is compiled anew.
@@ -241,3 +242,43 @@ def test_policy_and_model_are_exported(trained, tmp_path):
   np.testing.assert_allclose(loaded.action(time_step, loaded.get_initial_state(batch)).action,
                              policy.action(time_step, policy.get_initial_state(batch)).action, atol=1e-5)
   assert tf.saved_model.load(str(path / 'model')).signatures
+
+
+def test_the_served_policy_takes_named_arrays_and_gives_the_simulators_actions(trained, tmp_path):
+  run = trained.run
+  path = export.export(run.algorithm, run.driver.spec, run.config, tmp_path / 'exported')
+  told = json.loads((path / 'export.json').read_text())['serving']
+  loaded = tf.saved_model.load(str(path / 'serving' / str(run.algorithm.env_steps)))
+  served = loaded.signatures['serving_default']
+  assert set(served.structured_input_signature[1]) == set(told['inputs'])
+
+  time_step = first_time_step(run)
+  by_key = time_step.observation if isinstance(time_step.observation, dict) else {
+      'observation': time_step.observation}
+  rows = time_step.reward.shape[0]
+  given = {name: by_key[described['key']] for name, described in told['inputs'].items()
+           if 'key' in described}
+  assert len(given) == len(by_key)
+  states = {name for name in told['inputs'] if name.startswith('state_')}
+  policy = run.algorithm.evaluation_policy()
+  state = policy.get_initial_state(rows)
+  assert len(states) == len(tf.nest.flatten(state)) and (len(told['inputs']) - len(given)
+                                                         == len(states) + bool(states))
+  # Where an episode begins, what is given of the state is not read.
+  given.update({name: tf.cast(tf.fill([rows, *told['inputs'][name]['shape']], 7),
+                              told['inputs'][name]['dtype']) for name in states})
+  for is_first in (True, False):
+    if states:
+      given['is_first'] = tf.fill([rows], is_first)
+    answer = served(**given)
+    assert {name: [value.shape[1:].as_list(), value.dtype.name] for name, value in answer.items()
+            } == {name: [array['shape'], array['dtype']] for name, array in told['outputs'].items()}
+    step = policy.action(time_step, state)
+    expected = serving.flat(run.driver.spec.simulator_action(step.action))
+    assert len(answer) == len(expected) + len(states)
+    for path, action in expected.items():
+      name = '_'.join(['action', *path])
+      np.testing.assert_allclose(answer[name], action, atol=1e-5)
+      assert answer[name].dtype == action.dtype
+    given.update({name: answer[name] for name in states})
+    time_step, state = time_step._replace(step_type=tf.fill([rows], 1)), step.state

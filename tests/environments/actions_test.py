@@ -50,6 +50,30 @@ def test_random_actions_are_members_of_the_space_in_its_very_types(kind):
 
 
 @pytest.mark.parametrize('kind', acting_environments.KINDS)
+def test_an_exported_policy_acts_in_the_very_arrays_that_the_simulator_gets(kind):
+  spec = catalog.make(ACTING, 1, 0, {'kind': kind}).spec
+  chosen = spec.action.sample(np.random.default_rng(1), (3, 20))
+  found = spec.simulator_action(chosen)
+  expected = converted(acting_environments.KINDS[kind], chosen.reshape(60, *spec.action.shape))
+  for at, one in enumerate(expected):
+    _require_same(found, one, divmod(at, 20))
+
+
+def _require_same(found, expected, at):
+  if isinstance(expected, dict):
+    assert found.keys() == expected.keys()
+    for key, part in expected.items():
+      _require_same(found[key], part, at)
+  elif isinstance(expected, tuple):
+    assert isinstance(found, tuple) and len(found) == len(expected)
+    for pair in zip(found, expected):
+      _require_same(*pair, at)
+  else:
+    np.testing.assert_array_equal(found[at], expected)
+    assert found.dtype == np.asarray(expected).dtype
+
+
+@pytest.mark.parametrize('kind', acting_environments.KINDS)
 def test_no_two_choices_and_no_two_ends_of_numbers_become_one(kind):
   """So the way to the simulator loses nothing."""
   space, spec = acting_environments.KINDS[kind], SPECS[kind]

@@ -11,7 +11,7 @@ import tensorflow as tf
 from mbrl_tf import errors
 from mbrl_tf.data import episodes
 from mbrl_tf.drivers import driver
-from mbrl_tf.training import export
+from mbrl_tf.training import export, serving
 from tests import fakes
 
 _LOAD = '''
@@ -72,7 +72,15 @@ def test_an_earlier_export_is_replaced_and_nothing_else_is(tmp_path, algorithm):
   assert (precious / 'thesis.txt').read_text() == 'years of work'
 
 
-@pytest.mark.parametrize('place', ['exported/notes.txt', 'exported/policy/notes.txt',
+@pytest.mark.parametrize('keys, names', [
+    (['pos', 'Pos', 'a.b', 'a/b', 'a_b'], ['pos', 'Pos_2', 'a_b', 'a_b_2', 'a_b_3']),
+    (['is_first', 'is-first'], ['is_first', 'is_first_2'])])
+def test_names_of_served_arrays_differ_by_more_than_capitals_and_punctuation(keys, names):
+  assert serving._named({key: key for key in keys}, set()) == dict(zip(names, keys))
+
+
+@pytest.mark.parametrize('place', ['exported/notes.txt', 'exported/serving/notes.txt',
+                                   'exported/serving/20/notes.txt', 'exported/policy/notes.txt',
                                    'exported/model/variables/backup.index',
                                    '.exported.partial/thesis.txt', '.exported.old/thesis.txt'])
 def test_what_somebody_put_beside_an_export_is_not_lost(place, tmp_path, algorithm):

@@ -46,8 +46,10 @@ class DreamerPolicy(tf_policy.TFPolicy):
     return [*self._world_model.variables, *self._actor.variables]
 
   def _action(self, time_step, policy_state, seed):
-    seed = seeds.next_seed(self.generator) if seed is None else seed
-    seed_list = tf.unstack(tf.random.experimental.stateless_split(seed, 4))
+    seed_list = [None] * 4
+    if self._noise is not None:
+      seed = seeds.next_seed(self.generator) if seed is None else seed
+      seed_list = tf.unstack(tf.random.experimental.stateless_split(seed, 4))
     state = self._inferred(time_step.observation, policy_state, seed_list[:2])
     distribution = self._actor(rssm.features(state))
     action = distribution.mode() if self._noise is None else self._explored(distribution, seed_list[2:])
@@ -59,8 +61,8 @@ class DreamerPolicy(tf_policy.TFPolicy):
   def _inferred(self, observation, policy_state, seed_list):
     """The posterior state, `types.LatentState` of `[N, ...]`."""
     before = types.LatentState(policy_state['deterministic'], policy_state['stochastic'], None, None)
-    scale = 0.0 if self._noise is None else 1.0
-    noise = [scale * tf.random.stateless_normal(tf.shape(before.stochastic), seed) for seed in seed_list]
+    noise = [tf.zeros_like(before.stochastic) if self._noise is None else
+             tf.random.stateless_normal(tf.shape(before.stochastic), seed) for seed in seed_list]
     prior = self._world_model.rssm.prior(before, policy_state['action'], noise[0])
     return self._world_model.rssm.posterior(prior, self._world_model.encode(observation), noise[1])
 
