@@ -95,7 +95,8 @@ def flat(nest, path=()):
 
 
 def _named(wanted, taken):
-  """Names of letters, digits and `_` that no two differ in by capitals alone, to what they stand for.
+  """Names of letters, digits and `_`, of which no two differ by capitals alone, to what they stand
+  for. They begin with a letter, as TensorFlow would see to otherwise.
 
   Args:
     wanted: what a name stands for, to the name that is wanted for it.
@@ -103,7 +104,8 @@ def _named(wanted, taken):
   """
   names = {}
   for key, name in wanted.items():
-    name = base = re.sub(r'\W', '_', name, flags=re.ASCII)
+    base = re.sub(r'\W', '_', name, flags=re.ASCII)
+    name = base = base if base[:1].isalpha() else f'observation_{base}'
     count = 1
     while name.lower() in taken:
       count += 1

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mbrl_tf import errors
+from mbrl_tf import errors, types
 from mbrl_tf.data import episodes
-from mbrl_tf.drivers import driver
+from mbrl_tf.drivers import driver, policies
 from mbrl_tf.training import export, serving
 from tests import fakes
 
@@ -77,6 +77,22 @@ def test_an_earlier_export_is_replaced_and_nothing_else_is(tmp_path, algorithm):
     (['is_first', 'is-first'], ['is_first', 'is_first_2'])])
 def test_names_of_served_arrays_differ_by_more_than_capitals_and_punctuation(keys, names):
   assert serving._named({key: key for key in keys}, set()) == dict(zip(names, keys))
+
+
+def test_any_key_becomes_a_name_that_a_server_can_be_called_by(tmp_path):
+  keys = ['0/cell', '1', '_x', 'ä', 'is_first', 'a b', 'A/b']
+  spec = types.EnvironmentSpec(
+      'a:task', {key: types.ArraySpec((2,), 'float32') for key in keys}, types.ActionSpec(3), 5)
+  policy = policies.UniformRandomPolicy(spec, seed=1)
+  served = serving.ServedPolicy(policy, spec, [policy.generator])
+  assert {name: told['key'] for name, told in served.inputs.items()} == {
+      'observation_0_cell': '0/cell', 'observation_1': '1', 'observation__x': '_x',
+      'observation__': 'ä', 'is_first': 'is_first', 'a_b': 'a b', 'A_b_2': 'A/b'}
+  assert served.outputs == {'action': {'shape': [3], 'dtype': 'float32'}}
+  tf.saved_model.save(served.module, str(tmp_path / '1'),
+                      signatures={'serving_default': served.function})
+  loaded = tf.saved_model.load(str(tmp_path / '1')).signatures['serving_default']
+  assert loaded(**{name: tf.zeros([4, 2]) for name in served.inputs})['action'].shape == [4, 3]
 
 
 @pytest.mark.parametrize('place', ['exported/notes.txt', 'exported/serving/notes.txt',
