@@ -51,6 +51,7 @@ def tdmpc2_updates(strategy, **changes):
   parts.survey.terminates.assign(True)
   parts.world_model.survey(small_tdmpc2.episode(spec, 30))
   parts.learner.value_scale.assign(4.0)  # below 1 it would not count
+  parts.learner.curiosity.assign(0.5)
   host, hosts = cluster.host_and_hosts()
   for index in range(UPDATES):
     batch = small_tdmpc2.batch(spec, index, small_tdmpc2.H + 2, ROWS)

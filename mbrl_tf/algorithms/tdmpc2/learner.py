@@ -29,6 +29,7 @@ class Found(NamedTuple):
   losses: Mapping[str, Any]      # the same to `[]`
   metrics: Mapping[str, Any]     # each []
   values: Any                    # [B / stride], of the policy's actions at the first observations
+  errors: Any                    # [H], mean squared errors of the latents after each step
 
 
 class Learner(tf.Module):
@@ -71,7 +72,9 @@ class Learner(tf.Module):
     self.value_scale = tf.Variable(1.0, trainable=False, name='value_scale')
     self.log_entropy_scale = tf.Variable(
         tf.math.log(config.policy.entropy_scale), trainable=False, name='log_entropy_scale')
-    # What novelty counts beside rewards.
+    # The unit of novelty at each step: a running mean over whole batches, so that replicas agree.
+    self.error_units = tf.Variable(
+        tf.zeros([config.replay.horizon]), trainable=False, name='error_units')
     self.curiosity = tf.Variable(0.0, trainable=False, name='curiosity')
     self._terminates = terminates
     self._program = functools.lru_cache(maxsize=None)(self._compile)
@@ -136,7 +139,8 @@ class Learner(tf.Module):
         world.encode(_rows(batch.observation, after), self._offsets(noise, after)))
     with tf.GradientTape() as model_tape:
       unrolled, told = self._unrolled(batch, noise)
-      novelty = losses.novelty(unrolled[1:], following, weights)
+      errors = losses.latent_errors(unrolled[1:], following, weights)
+      novelty = losses.novelty(errors, self.error_units)
       targets = self._targets(batch, rewards, novelty, following, noise)
       model_losses = {
           'consistency': losses.consistency_loss(unrolled[1:], following, weights),
@@ -160,7 +164,8 @@ class Learner(tf.Module):
         {'model': model_tape.gradient(model_loss, self._world_model.learned_variables,
                                       unconnected_gradients=tf.UnconnectedGradients.ZERO),
          'policy': policy_tape.gradient(judged['loss'], self._policy.trainable_variables)},
-        {'model': model_loss, 'policy': judged['loss']}, metrics, judged['values'][0])
+        {'model': model_loss, 'policy': judged['loss']}, metrics, judged['values'][0],
+        tf.reduce_mean(errors, 1))
 
   def _targets(self, batch, rewards, novelty, following, noise):
     """Value targets `[V, B]`, without gradients.
@@ -233,8 +238,9 @@ class Learner(tf.Module):
 
   def _agreed(self, found):
     """`Found` of the whole batch, in a replica's context."""
-    mean = replicas.mean((found.gradients, found.losses, found.metrics))
-    return Found(*mean, replicas.gather(found.values))
+    gradients, lost, metrics, errors = replicas.mean(
+        (found.gradients, found.losses, found.metrics, found.errors))
+    return Found(gradients, lost, metrics, replicas.gather(found.values), errors)
 
   def _applied(self, found):
     """Takes both steps, and lets follow what follows; returns the metrics."""
@@ -245,6 +251,7 @@ class Learner(tf.Module):
     told = replicas.first(self.strategy, told)
     self._world_model.assign_slow(self._config.value.slow_rate)
     self._follow(replicas.first(self.strategy, found.values), told['policy/entropy'])
+    self._follow_errors(replicas.first(self.strategy, found.errors))
     told['policy/entropy_scale'] = tf.exp(self.log_entropy_scale)
     told['value/scale'] = self._world_model.reward_unit.value * self.value_scale
     return told
@@ -260,6 +267,15 @@ class Learner(tf.Module):
     moved = self.log_entropy_scale + tf.where(tf.math.is_finite(change), change, 0.0)
     bounds = tf.math.log([settings.entropy_scale_min, settings.entropy_scale_max])
     self.log_entropy_scale.assign(tf.clip_by_value(moved, bounds[0], bounds[1]))
+
+  def _follow_errors(self, errors):
+    """Takes the mean errors of a batch `[H]` into their running mean, where they are finite; the
+    first are that mean.
+    """
+    units = self.error_units
+    rate = tf.where(units > 0, self._config.policy.scale_rate, 1.0)
+    change = rate * (errors - units)
+    units.assign_add(tf.where(tf.math.is_finite(change), change, 0.0))
 
   def _least_entropy(self):
     """The target of the entropy after the updates so far."""

@@ -32,22 +32,30 @@ def consistency_loss(predicted, encoded, weights):
   return tf.reduce_mean(weights * error)
 
 
-def novelty(predicted, encoded, weights, most=10.0):
-  """How new what followed each step is to the model, `[H, B]`, without gradients: its error in units
-  of the mean error of the step in this batch (after Pathak et al. 2017, arXiv:1705.05363).
-
-  So it does not fade as the model gets better. Where a step counts nothing, it is 0.
+def latent_errors(predicted, encoded, weights):
+  """The mean squared error of the latent after each step, `[H, B]`, without gradients; 0 where a
+  step counts nothing.
 
   Args:
     predicted, encoded: latents after each step, `[H, B, L]`.
     weights: what each step counts, `[H, B]`.
-    most: the largest novelty.
   """
   counted = tf.cast(weights > 0, tf.float32)
-  error = counted * tf.reduce_mean(tf.square(predicted - encoded), -1)
-  mean = tf.math.divide_no_nan(
-      tf.reduce_sum(error, 1, keepdims=True), tf.reduce_sum(counted, 1, keepdims=True))
-  return tf.stop_gradient(tf.minimum(tf.math.divide_no_nan(error, mean), most))
+  return tf.stop_gradient(counted * tf.reduce_mean(tf.square(predicted - encoded), -1))
+
+
+def novelty(errors, units, most=10.0):
+  """How new what followed each step is to the model, `[H, B]` (Pathak et al. 2017, arXiv:1705.05363).
+
+  It is the model's error in units of what it mostly is, so that it does not fade as the model gets
+  better (Burda et al. 2019, arXiv:1810.12894, section 2.4).
+
+  Args:
+    errors: `[H, B]`.
+    units: running mean of the errors of each step, `[H]`; where it is 0, nothing is new.
+    most: the largest novelty.
+  """
+  return tf.minimum(tf.math.divide_no_nan(errors, units[:, None]), most)
 
 
 def two_hot_loss(distribution, values, weights):

@@ -52,7 +52,7 @@ class ByHand:
   """The losses of a batch by loops over sequences and steps, of single outputs of the networks."""
 
   def __init__(self, world, prior, config, batch, noise, scale=1.0, entropy_scale=1e-2,
-               curiosity=0.0):
+               curiosity=0.0, error_units=(1.0, 1.0, 1.0)):
     self.world, self.prior, self.config, self.noise = world, prior, config, noise
     self.units = float(world.reward_unit.value)
     self.observation = lambda row, t: tf.nest.map_structure(lambda value: value[row, t], batch.
@@ -61,7 +61,7 @@ class ByHand:
     self.rewards = batch.reward.numpy() / self.units
     found = {name: 0.0 for name in ('consistency', 'reward', 'value', 'termination', 'policy')}
     self.values, self.entropies, self.targets = [], [], {}
-    self.worth = self.rewards + curiosity * self.novelty()
+    self.worth = self.rewards + curiosity * self.novelty(error_units)
     for row in range(B):
       latents = self.unroll(row)
       for t in range(H):
@@ -100,14 +100,13 @@ class ByHand:
     return self.world.encode(
         tf.nest.map_structure(lambda value: value[None], self.observation(row, t)))[0]
 
-  def novelty(self):
+  def novelty(self, units):
     """Of what followed each step, as rewards stand: `[B, H + 1]`, the first means nothing."""
     found = np.zeros((B, H + 1))
-    for t in range(H):
-      error = {row: np.mean((self.unroll(row)[t + 1] - self.encoded(row, t + 1)).numpy() ** 2)
-               for row in range(B) if t < ENDS.get(row, H)}
-      for row, value in error.items():
-        found[row, t + 1] = value / np.mean(list(error.values()))
+    for row in range(B):
+      for t in range(ENDS.get(row, H)):
+        error = np.mean((self.unroll(row)[t + 1] - self.encoded(row, t + 1)).numpy() ** 2)
+        found[row, t + 1] = error / units[t]
     return found
 
   def unroll(self, row):
@@ -191,13 +190,36 @@ def test_the_curious_add_novelty_to_the_targets_of_values_and_to_nothing_else():
   batch = small.batch(spec)
   noise = tested.noise(batch, SEED)
   plain = tested.found(batch, noise).metrics
-  tested.curiosity.assign(7.0)
+  units = (0.01, 0.02, 0.03)
+  tested.curiosity.assign(0.7)
+  tested.error_units.assign(units)
   found = tested.found(batch, noise).metrics
-  expected = ByHand(world, prior, config, batch, noise, curiosity=7.0).losses
+  expected = ByHand(
+      world, prior, config, batch, noise, curiosity=0.7, error_units=units).losses
   assert expected['value'] != pytest.approx(float(plain['model/value_loss']), rel=1e-2)
   for name in ('consistency', 'reward', 'value', 'termination'):
     assert float(found[f'model/{name}_loss']) == pytest.approx(expected[name], rel=2e-4), name
   assert float(found['policy/loss']) == float(plain['policy/loss'])
+
+
+def test_the_unit_of_novelty_is_the_running_mean_of_errors():
+  spec = small.spec()
+  tested, world, _ = small.make_learner(spec, small.config(policy__scale_rate=0.25))
+  batch = small.batch(spec)
+  found = tested.found(batch, tested.noise(batch, SEED))
+  expected = np.zeros(H)
+  for row in range(B):
+    latent = world.encode(batch.observation[row, :1])
+    for t in range(ENDS.get(row, H)):
+      latent = world.next(latent, batch.action[row, t + 1][None])
+      after = world.encode(batch.observation[row, t + 1][None])
+      expected[t] += np.mean((latent - after).numpy() ** 2) / B
+  np.testing.assert_allclose(found.errors, expected, rtol=1e-4)
+  tested._follow_errors(found.errors)
+  np.testing.assert_allclose(tested.error_units, expected, rtol=1e-4)
+  tested._follow_errors(tf.constant([1.0, np.nan, np.inf]))
+  np.testing.assert_allclose(
+      tested.error_units, [0.75 * expected[0] + 0.25, *expected[1:]], rtol=1e-4)
 
 
 def test_what_is_no_number_counts_nothing_where_nobody_is_curious():

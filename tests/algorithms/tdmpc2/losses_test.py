@@ -54,25 +54,22 @@ def test_the_consistency_loss_is_a_mean_square_and_moves_the_prediction_alone():
                              rtol=1e-4, atol=1e-7)
 
 
-def test_novelty_is_the_error_in_units_of_its_mean_over_what_counts_and_sends_no_gradient():
-  predicted, encoded = drawn(H, B, 6), drawn(H, B, 6)
+def test_novelty_is_the_error_of_what_counts_in_units_of_each_step_and_sends_no_gradient():
+  predicted, encoded, weights = drawn(H, B, 6), drawn(H, B, 6), numpy_weights(0.5)
   predicted[0, 3] += 100  # so new that it is limited
-  weights = numpy_weights(0.5)
-  weights[2] = 0  # a step that counts nowhere
+  units = np.array([0.5, 2.0, 0.0, 1.5], 'f')
   expected = np.zeros((H, B))
-  for t in range(H):
-    error = {row: np.mean((predicted[t, row] - encoded[t, row])**2)
-             for row in range(B) if weights[t, row] > 0}
-    for row, value in error.items():
-      expected[t, row] = min(value / np.mean(list(error.values())), 3.0)
+  for t, row in np.ndindex(H, B):
+    if weights[t, row] > 0 and units[t] > 0:
+      error = np.mean((predicted[t, row] - encoded[t, row])**2)
+      expected[t, row] = min(error / units[t], 3.0)
   with tf.GradientTape() as tape:
     variables = tf.constant(predicted), tf.constant(encoded)
     tape.watch(variables)
-    found = losses.novelty(*variables, tf.constant(weights, tf.float32), most=3.0)
+    errors = losses.latent_errors(*variables, tf.constant(weights, tf.float32))
+    found = losses.novelty(errors, tf.constant(units), most=3.0)
   np.testing.assert_allclose(found, expected, rtol=1e-4)
   assert found[0, 3] == 3 and tape.gradient(found, variables) == (None, None)
-  still = losses.novelty(variables[0], variables[0], tf.constant(weights, tf.float32))
-  assert (still.numpy() == 0).all()
 
 
 @pytest.mark.parametrize('members', [None, 3])

@@ -161,16 +161,22 @@ def test_an_exploring_planner_is_given_other_seeds_and_the_pink_noise():
   assert (recorder.calls[0][4] != recorder.calls[1][4]).any() and recorder.calls[0][3]
 
 
-@pytest.mark.parametrize('choices', [None, 3, small.MIXED])
-def test_with_a_real_planner_actions_are_of_their_kind_and_nothing_is_random_in_an_evaluation(
-    choices):
-  tf.config.run_functions_eagerly(True)
-  spec, config = small.spec(choices=choices), small.config(
-      planner__samples=8, planner__rounds=1, planner__elites=3, planner__policy_samples=2)
+def planning(choices, **settings):
+  """A spec, a policy with a planner whose models seem to have learned, and its policy prior."""
+  spec, config = small.spec(choices=choices), small.config(**settings)
   world, prior = small.models(spec, config)
   planner = planner_lib.Planner(world, prior, 0.9, config)
   tested = policy.TDMPC2Policy(world, prior, spec, tf.random.Generator.from_seed(1), planner,
                                tf.Variable(True))
+  return spec, tested, prior
+
+
+@pytest.mark.parametrize('choices', [None, 3, small.MIXED])
+def test_with_a_real_planner_actions_are_of_their_kind_and_nothing_is_random_in_an_evaluation(
+    choices):
+  tf.config.run_functions_eagerly(True)
+  spec, tested, prior = planning(
+      choices, planner__samples=8, planner__rounds=1, planner__elites=3, planner__policy_samples=2)
   seen, state = observations(spec, 0), tested.get_initial_state(N)
   one, two = (step(tested, seen, state, True) for _ in range(2))
   tf.config.run_functions_eagerly(False)
@@ -183,12 +189,9 @@ def test_with_a_real_planner_actions_are_of_their_kind_and_nothing_is_random_in_
 @pytest.mark.parametrize('choices', [None, 3, small.MIXED])
 def test_an_exported_planner_that_selects_acts_as_the_live_one(choices, tmp_path):
   """Its models are moved away from their first weights, so that no rounding decides who is elite."""
-  spec, config = small.spec(choices=choices), small.config(
-      planner__samples=16, planner__rounds=2, planner__elites=4, planner__policy_samples=4)
-  world, prior = small.models(spec, config)
-  planner = planner_lib.Planner(world, prior, 0.9, config)
-  tested = policy.TDMPC2Policy(world, prior, spec, tf.random.Generator.from_seed(1), planner,
-                               tf.Variable(True))
+  spec, tested, _ = planning(
+      choices, planner__samples=16, planner__rounds=2, planner__elites=4,
+      planner__policy_samples=4)
   policy_saver.PolicySaver(tested, batch_size=None).save(str(tmp_path / 'policy'))
   loaded = tf.saved_model.load(str(tmp_path / 'policy'))
   for seed in range(3):
