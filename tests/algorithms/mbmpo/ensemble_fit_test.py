@@ -12,6 +12,7 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from mbrl_tf import types
 from mbrl_tf.algorithms.mbmpo import config as config_lib
 from mbrl_tf.algorithms.mbmpo import ensemble_fit
+from mbrl_tf.algorithms.mbmpo import members_fit
 from mbrl_tf.models import dynamics_ensemble
 
 O, A, K = 2, 1, 2
@@ -117,7 +118,7 @@ def test_members_stop_as_published():
   epochs = np.arange(60)
   curves = np.stack([np.exp(-epochs / 5) + 0.02 * epochs, 2 - epochs / 60, np.full(60, 0.5), 1 + rng.normal(0, 0.2, 60),
                      np.exp(-epochs / 20) + 0.2 * rng.uniform(size=60)])
-  stopping = ensemble_fit.EarlyStopping(5, 0.8, 1)
+  stopping = members_fit.EarlyStopping(5, 0.8, 1)
   stopped_at = [None] * 5
   for epoch in epochs:
     before = stopping.stopped.copy()
@@ -131,7 +132,7 @@ def test_members_stop_as_published():
 
 
 def test_best_losses_are_told_and_stopped_members_are_left_alone():
-  stopping = ensemble_fit.EarlyStopping(2, 0., 1)
+  stopping = members_fit.EarlyStopping(2, 0., 1)
   np.testing.assert_array_equal(stopping.update([3., 5.]), [True, True])
   np.testing.assert_array_equal(stopping.update([2., 6.]), [True, False])  # member 1 rose, and stops
   np.testing.assert_array_equal(stopping.stopped, [False, True])
@@ -141,7 +142,7 @@ def test_best_losses_are_told_and_stopped_members_are_left_alone():
 
 
 def test_likelihoods_below_zero_do_not_stop_at_once():
-  stopping = ensemble_fit.EarlyStopping(1, 0.5, 1)
+  stopping = members_fit.EarlyStopping(1, 0.5, 1)
   for loss in (-1., -1.2, -1.3):
     stopping.update([loss])
   assert not stopping.stopped[0]
@@ -151,7 +152,7 @@ def test_likelihoods_below_zero_do_not_stop_at_once():
 
 
 def test_no_member_stops_before_the_least_number_of_epochs():
-  stopping = ensemble_fit.EarlyStopping(1, 0., 4)
+  stopping = members_fit.EarlyStopping(1, 0., 4)
   for loss in (1., 2., 3.):
     stopping.update([loss])
     assert not stopping.stopped[0]
