@@ -78,6 +78,19 @@ class EnsembleConfig:
 
 
 @dataclasses.dataclass
+class OutcomesConfig:
+  """Reward and termination in imagination. Published are functions of the task alone.
+
+  Attributes:
+    learned: learn both with the ensemble, also where the task has functions. What it has no function for is learned in any case.
+    hidden_sizes: widths of the hidden layers of each member's network for the reward, and of that for the termination.
+      Everything else of their fits is as `EnsembleConfig` says of members.
+  """
+  learned: bool = False
+  hidden_sizes: Tuple[int, ...] = (128, 128)
+
+
+@dataclasses.dataclass
 class PolicyConfig:
   """The meta-policy.
 
@@ -161,6 +174,7 @@ class MBMPOConfig:
   run: base.RunConfig = dataclasses.field(default_factory=base.RunConfig)
   collect: CollectConfig = dataclasses.field(default_factory=CollectConfig)
   ensemble: EnsembleConfig = dataclasses.field(default_factory=EnsembleConfig)
+  outcomes: OutcomesConfig = dataclasses.field(default_factory=OutcomesConfig)
   policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
   imagination: ImaginationConfig = dataclasses.field(default_factory=ImaginationConfig)
   meta: MetaConfig = dataclasses.field(default_factory=MetaConfig)
@@ -188,7 +202,7 @@ class MBMPOConfig:
     base.require_share(self, {'imagination': ['discount', 'gae_lambda', 'buffer_starts'], 'ensemble': ['persistence']})
     base.require(self, {'ensemble': ['validation_fraction']}, lambda value: 0 < value < 1,
                  'must lie between 0 and 1, for early stopping needs held-out data')
-    base.require(self, {'ensemble': ['hidden_sizes'], 'policy': ['hidden_sizes']},
+    base.require(self, {part: ['hidden_sizes'] for part in ('ensemble', 'outcomes', 'policy')},
                  lambda sizes: all(size > 0 for size in sizes), 'must hold widths above 0')
     base.require(self, {'ensemble': ['angles']}, lambda angles: all(angle >= 0 for angle in angles), 'must hold entries from 0 on')
     base.require(self, {'environment': ['num_envs']},

@@ -1,6 +1,5 @@
 """Fits the ensemble to real transitions."""
 
-import numpy as np
 import tensorflow as tf
 
 from mbrl_tf.algorithms.mbmpo import members_fit
@@ -28,7 +27,7 @@ class EnsembleFit(members_fit.MembersFit):
     """
     generators = self.generators(seed)
     data = self._normalized(transitions, action_features)
-    train, validation = self._splits(len(transitions.reward), generators)
+    train, validation = self.splits(len(transitions.reward), generators)
     result = self.fit_rows(data, train, validation, generators)
     if not self._ensemble.probabilistic:
       self._ensemble.error_std.assign(self.compiled_error_std(*data, tf.constant(validation)))
@@ -51,5 +50,5 @@ class EnsembleFit(members_fit.MembersFit):
   def _normalized(self, transitions, action_features):
     """Fits the normalizers to all the data, and returns padded inputs and targets."""
     self._ensemble.fit_normalizers(transitions.observation, action_features, transitions.next_observation)
-    inputs, targets = self._ensemble.examples(transitions.observation, action_features, transitions.next_observation)
-    return self._roomy(inputs.numpy()), self._roomy(targets.numpy())
+    return self.roomy(*self._ensemble.examples(
+        transitions.observation, action_features, transitions.next_observation))

@@ -3,34 +3,33 @@
 import tensorflow as tf
 
 from mbrl_tf import types
-from mbrl_tf.models import observations as observations_lib
-from mbrl_tf.ops import actions as actions_lib
 from mbrl_tf.ops import baselines, masks, replicas, returns
 
 
 class Imagination:
-  """Policy k acts in member k. Reward and termination are the task's own functions of the imagined observations.
+  """Policy k acts in member k, and is paid and ended as the outcomes say.
 
   In a replica that has some of the tasks, K is their number, and its members are its rows of the ensemble.
   """
 
-  def __init__(self, ensemble, policy, spec, config):
+  def __init__(self, ensemble, policy, spec, config, outcomes):
     """Only keeps its arguments.
 
     Args:
       ensemble: `DynamicsEnsemble` of K members.
       policy: a `ParametricPolicy`; its normalizer, where it has one, is the ensemble's.
-      spec: `types.EnvironmentSpec`, with a reward function.
+      spec: `types.EnvironmentSpec`.
       config: `ImaginationConfig`.
+      outcomes: `Outcomes`.
     """
     self._ensemble, self._policy, self._spec, self._config = ensemble, policy, spec, config
-    self._shown = observations_lib.Observations(spec.observation).shown
+    self._outcomes = outcomes
 
   def action_features(self, actions):
     """What the dynamics model is given: numbers clipped to [-1, 1] as the simulator clips them, and
     choices one-hot.
     """
-    return actions_lib.features(self._spec.action, self.clipped(actions))
+    return self._outcomes.features(self.clipped(actions))
 
   def clipped(self, actions):
     """The actions that the simulator takes, of those that the policy samples."""
@@ -54,6 +53,7 @@ class Imagination:
     """As `rollouts`, but time leads: `types.Rollouts` of `[H, K, B, ...]`."""
     horizon = self._config.horizon
     unpacked = self._ensemble.unpack([replicas.rows(p) for p in self._ensemble.parameters])
+    outcomes = self._outcomes.unpack()
     seeds = tf.random.experimental.stateless_split(seed, 2 * horizon)
     alive = tf.ones(tf.shape(starts)[:2])
 
@@ -62,7 +62,8 @@ class Imagination:
       noise = self._policy.noise(states.shape[:2], seeds[2 * t])
       actions = self._policy.sample(parameters, inputs, noise)
       actions = tf.ensure_shape(actions, starts.shape[:2] + self._spec.action.shape)
-      following, rewards, terminated = self._transition(unpacked, states, actions, seeds[2 * t + 1])
+      following, rewards, terminated = self._transition(
+          unpacked, outcomes, states, actions, seeds[2 * t + 1])
       row = (inputs, actions, tf.where(alive > 0, rewards, tf.zeros_like(rewards)), alive)
       arrays = [array.write(t, value) for array, value in zip(arrays, row)]
       # A rollout that ended keeps its last state: whatever the model predicts from there must
@@ -84,22 +85,14 @@ class Imagination:
     """What the policy reads of imagined states, which a normalizer has made already."""
     if self._policy.normalizer is not None:
       return states
-    return self._policy.read(self._vectors(states))
+    return self._policy.read(self._ensemble.observation_normalizer.denormalize(states))
 
-  def _vectors(self, states):
-    """The joined vectors of what the simulator would show, in its own units, float64."""
-    return self._ensemble.observation_normalizer.denormalize(states)
-
-  def _transition(self, unpacked, states, actions, seed):
+  def _transition(self, unpacked, outcomes, states, actions, seed):
+    """States that follow, rewards, and whether the episode ended."""
     noise = replicas.normal(states.shape, seed) if self._config.member_noise else None
     seen = self.clipped(actions)
-    following = self._ensemble.next_state(
-        unpacked, states, actions_lib.features(self._spec.action, seen), noise)
-    before, shown = (self._shown(self._vectors(each)) for each in (states, following))
-    rewards = self._spec.reward(before, seen, shown)
-    if self._spec.terminated is None:
-      return following, rewards, tf.zeros(tf.shape(rewards), tf.bool)
-    return following, rewards, self._spec.terminated(shown)
+    following = self._ensemble.next_state(unpacked, states, self._outcomes.features(seen), noise)
+    return (following, *self._outcomes.sample(outcomes, states, seen, following, seed))
 
   def advantages(self, rollouts):
     """Advantages from a linear baseline that is fitted to these rollouts, standardised in each task.

@@ -216,11 +216,11 @@ class MembersFit(tf.Module):
     share = 0.5 * (1 + np.cos(np.pi * (epochs + 0.5) / most)) if self._config.annealed_updates else 1.0
     return tf.constant(self._config.learning_rate * share, tf.float32)
 
-  def _roomy(self, rows):
-    """A tensor of rows, numpy `[M, ...]`, with room for the capacity."""
-    return tf.constant(np.pad(rows, ((0, self._capacity - len(rows)), (0, 0))))
+  def roomy(self, *data):
+    """Tensors of arrays `[M, ...]` with room for the capacity."""
+    return [tf.constant(np.pad(rows, ((0, self._capacity - len(rows)), (0, 0)))) for rows in data]
 
-  def _splits(self, count, generators):
+  def splits(self, count, generators):
     """Each member's training and validation rows, int `[K, ...]`, drawn by its own generator."""
     held_out = min(max(1, int(round(count * self._config.validation_fraction))), count - 1)
     orders = np.stack([generator.permutation(count).astype(np.int32) for generator in generators])

@@ -17,11 +17,19 @@ VECTOR = types.EnvironmentSpec(
     'my:task', types.ArraySpec((3,), 'float32'), types.ActionSpec(1), 10, reward=lambda o, a, n: n[..., 0])
 
 
-def test_a_missing_reward_function_says_how_to_write_one():
-  with pytest.raises(errors.UserError) as caught:
-    build.build(config.MBMPOConfig(), dataclasses.replace(VECTOR, reward=None), None, None, 0)
-  assert 'def reward_function(observation, action, next_observation)' in str(caught.value)
-  assert str(caught.value).endswith("Received: environment='my:task'")
+@pytest.mark.parametrize('given, learned, heads', [
+    (('reward', 'terminated'), False, set()), (('reward',), False, {'termination'}), (('terminated',), False, {'reward'}),
+    ((), False, {'reward', 'termination'}), (('reward', 'terminated'), True, {'reward', 'termination'})])
+def test_what_a_task_has_no_function_for_is_learned_and_all_of_it_by_the_config(given, learned, heads):
+  functions = {'reward': VECTOR.reward, 'terminated': lambda n: n[..., 0] > 1}
+  spec = dataclasses.replace(VECTOR, **{name: functions[name] if name in given else None for name in functions})
+  settings = config.MBMPOConfig(outcomes=config.OutcomesConfig(learned=learned, hidden_sizes=(5,)))
+  parts = build.Parts(settings, spec, 0)
+  made = {'reward': parts.reward_heads, 'termination': parts.termination_heads}
+  assert {name for name, head in made.items() if head is not None} == heads
+  for name in heads:
+    assert [kernel.shape[-1] for kernel in made[name].kernels] == [5, 1]
+    assert getattr(parts.outcome_fit, name).first_moments
 
 
 @pytest.mark.parametrize('observation, key', [

@@ -80,7 +80,7 @@ def test_members_that_stop_one_after_the_other_are_no_reason_to_warn_of_retracin
   data = make_data(100)
   prepared = fitter._normalized(data, data.action)
   own = [np.random.default_rng(member) for member in range(members)]
-  train, validation = fitter._splits(100, own)
+  train, validation = fitter.splits(100, own)
   with mock.patch.object(polymorphic_function.logging, 'warning') as warning:
     for going in range(members, 0, -1):
       orders, num_batches = fitter._batches(train[:going], own[:going])
@@ -219,7 +219,7 @@ def test_one_batch_is_one_step_on_the_mean_loss():
   standard = lambda x: (x - x.mean(0)) / x.std(0)
   inputs = np.concatenate([standard(data.observation), standard(data.action)], -1)
   targets = standard(data.next_observation - data.observation)
-  train = fitter._splits(40, generators())[0][0]
+  train = fitter.splits(40, generators())[0][0]
   weights = [tf.Variable(kernel), tf.Variable(bias)]
   with tf.GradientTape() as tape:
     loss = tf.reduce_mean(tf.square(inputs[train] @ weights[0] + weights[1] - targets[train]))
@@ -250,7 +250,7 @@ def test_the_validation_loss_is_the_mean_over_the_held_out_transitions():
   fitter, ensemble = make(learning_rate=1e-12, max_epochs=1, validation_fraction=0.23, members=1)
   data = make_data(100)
   result = fit(fitter, data)
-  held_out = fitter._splits(100, generators())[1][0]
+  held_out = fitter.splits(100, generators())[1][0]
   assert len(held_out) == 23
   states = ensemble.observation_normalizer.normalize(data.observation)
   inputs = ensemble.network_inputs(states, data.action).numpy()[held_out]
@@ -261,7 +261,7 @@ def test_the_validation_loss_is_the_mean_over_the_held_out_transitions():
 
 def test_members_split_the_data_each_for_itself():
   fitter, _ = make()
-  train, validation = fitter._splits(40, generators())
+  train, validation = fitter.splits(40, generators())
   assert train.shape == (K, 30) and validation.shape == (K, 10)
   for k in range(K):
     assert sorted([*train[k], *validation[k]]) == list(range(40))
@@ -270,7 +270,7 @@ def test_members_split_the_data_each_for_itself():
 
 def test_bootstrap_draws_with_replacement_and_never_from_the_held_out():
   fitter, _ = make(bootstrap=True)
-  train, validation = fitter._splits(40, generators())
+  train, validation = fitter.splits(40, generators())
   for k in range(K):
     assert train.shape[1] == 30 and 15 < len(set(train[k])) < 30
     assert not set(train[k]) & set(validation[k])

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from mbrl_tf.algorithms.mbmpo import losses
+from mbrl_tf.models import outcome_heads
 from tests.algorithms.mbmpo import cases
 
 K, B, H = 2, 3, 6
@@ -208,3 +209,26 @@ def test_a_rollout_that_terminates_weighs_as_the_truncated_one():
   adapted = [losses.adapt(policy, moved, batch, 0.5) for batch in batches]
   for one, other in zip(*adapted):
     np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_learned_rewards_and_ends_are_those_of_each_member_s_heads():
+  ensemble, policy, spec = cases.make_ensemble(K), cases.make_policy(), cases.make_spec()
+  reward, termination = outcome_heads.RewardHeads(ensemble, (4,), [1, 1]), outcome_heads.TerminationHeads(ensemble, (4,), [2, 2])
+  reward.fit_unit(np.array([-1.0, 5.0]))
+  termination.log_odds.assign([-1.5, 0.5])
+  imagination = cases.make_imagination(ensemble, policy, spec, (reward, termination), horizon=2)
+  start = tf.repeat(cases.starts(K, 1), 3000, 1)
+  parameters = cases.copies(policy, K)
+  parameters[-1] = tf.fill(parameters[-1].shape, -100.)  # all rollouts of a task are the same, but for how they end
+  rollouts = imagination.rollouts(parameters, start, tf.constant([1, 1]))
+  states = ensemble.observation_normalizer.normalize(start)
+  actions = tf.clip_by_value(rollouts.action[:, :, 0], -1, 1)
+  following = ensemble.next_state(ensemble.unpack(ensemble.parameters), states, actions)
+  inputs = reward.inputs(states, actions, following)
+  np.testing.assert_allclose(
+      rollouts.reward[:, :, 0], reward.rewards(reward.unpack(reward.parameters), inputs), rtol=1e-3, atol=1e-3)
+  likely = tf.sigmoid(termination.logits(termination.unpack(termination.parameters), tf.constant([-1.5, 0.5]), inputs))
+  ended = 1 - rollouts.mask.numpy()[:, :, 1].mean(1)
+  assert abs(likely[0, 0] - likely[1, 0]) > 0.1
+  np.testing.assert_allclose(ended, likely[:, 0], atol=0.04)
+  assert np.mean(rollouts.reward[:, :, 1] == 0, 1) == pytest.approx(ended)
