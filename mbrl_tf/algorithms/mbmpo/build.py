@@ -120,10 +120,11 @@ def _make_ensemble(config, spec, observations, seed):
   if any(angle >= size for angle in settings.angles):
     raise errors.UserError(f'config.ensemble.angles must name entries of the observation, which has {size}. '
                            f'Received: ensemble.angles={settings.angles!r}')
+  angles = sorted({*settings.angles, *(spec.angles if settings.find_angles else ())})
   return dynamics_ensemble.DynamicsEnsemble(
       size, spec.action.features_size, settings.members, settings.hidden_sizes, seed,
       settings.activation, settings.probabilistic, settings.weight_normalization, settings.observation_margin,
-      settings.angles, observations.rounding, observations.least_std)
+      angles, observations.rounding, observations.least_std)
 
 
 def _make_heads(config, spec, ensemble, generator):

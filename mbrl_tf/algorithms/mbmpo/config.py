@@ -46,6 +46,7 @@ class EnsembleConfig:
       deviations, as published for observations of deviations around 1.
     angles: entries of the observation that are angles in radians, of which members see sines and cosines as well; not
       published.
+    find_angles: take those that the simulator says are angles of hinges besides (`EnvironmentSpec.angles`); not published.
     learning_rate: of Adam.
     weight_decay: share of itself, times the learning rate, by which each kernel shrinks in a gradient step; not published.
       Not with `weight_normalization`, where a kernel's length is a variable of its own.
@@ -66,6 +67,7 @@ class EnsembleConfig:
   weight_normalization: bool = True
   observation_margin: float = 0.0
   angles: Tuple[int, ...] = ()
+  find_angles: bool = False
   learning_rate: float = 1e-3
   weight_decay: float = 0.0
   annealed_updates: int = 0
