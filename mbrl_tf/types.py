@@ -176,11 +176,14 @@ class Sequences(NamedTuple):
 
 
 class Rollouts(NamedTuple):
-  """Imagined rollouts. `mask` is 1 for a step that was taken and 0 for all steps after a termination."""
+  """Imagined rollouts. `mask` is 1 for a step that was taken and 0 for all steps after a termination; where rollouts begin
+  again after one, all steps are taken.
+  """
   observation: Any         # [K, B, H, O], as the policy reads it: normalised, or as it is
   action: Any              # [K, B, H, A] or [K, B, H], as the policy sampled it
   reward: Any              # [K, B, H], 0 where masked
   mask: Any                # [K, B, H]
+  ended: Any               # [K, B, H], 1 where the step terminated and the next one begins again, 0 elsewhere
 
 
 class LatentState(NamedTuple):

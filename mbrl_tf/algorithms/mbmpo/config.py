@@ -122,6 +122,8 @@ class ImaginationConfig:
     rollouts_per_task: B, rollouts of each task before and again after adaptation. RLlib has 20 tasks of 20 rollouts over 5
       members; with one task for each member, 80 are as many.
     buffer_starts: share of the rollouts that start from any real state instead of a real reset state; 0 as published.
+    restarts: a rollout that terminates begins again where it began, so that all H steps are learned from, however short the
+      episodes are; otherwise, as published, the steps after a termination are left out.
     member_noise: sample the next observation instead of taking a member's mean: with the variance that a probabilistic member
       predicts, or that of a deterministic member's errors on what the last fit held out; not published.
     discount: gamma.
@@ -131,6 +133,7 @@ class ImaginationConfig:
   horizon: int = 200
   rollouts_per_task: int = 80
   buffer_starts: float = 0.0
+  restarts: bool = False
   member_noise: bool = False
   discount: float = 0.99
   gae_lambda: float = 1.0

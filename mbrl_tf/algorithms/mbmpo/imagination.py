@@ -55,7 +55,8 @@ class Imagination:
     unpacked = self._ensemble.unpack([replicas.rows(p) for p in self._ensemble.parameters])
     outcomes = self._outcomes.unpack()
     seeds = tf.random.experimental.stateless_split(seed, 2 * horizon)
-    alive = tf.ones(tf.shape(starts)[:2])
+    alive, restarts = tf.ones(tf.shape(starts)[:2]), float(self._config.restarts)
+    begins = self._ensemble.observation_normalizer.normalize(starts)
 
     def step(t, states, alive, arrays):
       inputs = self._policy_inputs(states)
@@ -64,20 +65,21 @@ class Imagination:
       actions = tf.ensure_shape(actions, starts.shape[:2] + self._spec.action.shape)
       following, rewards, terminated = self._transition(
           unpacked, outcomes, states, actions, seeds[2 * t + 1])
-      row = (inputs, actions, tf.where(alive > 0, rewards, tf.zeros_like(rewards)), alive)
+      ended = tf.where(terminated, tf.ones_like(alive), tf.zeros_like(alive))
+      row = (inputs, actions, tf.where(alive > 0, rewards, tf.zeros_like(rewards)), alive, ended * restarts)
       arrays = [array.write(t, value) for array, value in zip(arrays, row)]
+      if restarts:
+        return t + 1, tf.where(ended[..., None] > 0, begins, following), alive, arrays
       # A rollout that ended keeps its last state: whatever the model predicts from there must
       # not overflow.
       going = alive[..., None] * tf.ones_like(following) > 0
-      alive = tf.where(terminated, tf.zeros_like(alive), alive)
-      return t + 1, tf.where(going, following, states), alive, arrays
+      return t + 1, tf.where(going, following, states), alive * (1 - ended), arrays
 
     action_dtype = tf.float32 if self._spec.action.numbers else tf.int32
     arrays = [tf.TensorArray(dtype, horizon, element_shape=shape) for dtype, shape in (
         (tf.float32, starts.shape), (action_dtype, starts.shape[:2] + self._spec.action.shape),
-        (tf.float32, starts.shape[:2]), (tf.float32, starts.shape[:2]))]
-    states = self._ensemble.observation_normalizer.normalize(starts)
-    arrays = tf.while_loop(lambda t, *_: t < horizon, step, (tf.constant(0), states, alive, arrays),
+        *[(tf.float32, starts.shape[:2])] * 3)]
+    arrays = tf.while_loop(lambda t, *_: t < horizon, step, (tf.constant(0), begins, alive, arrays),
                            maximum_iterations=horizon)[-1]
     return types.Rollouts(*(array.stack() for array in arrays))
 
@@ -104,10 +106,11 @@ class Imagination:
       `[K, B, H]`, 0 where masked.
     """
     config = self._config
-    targets = returns.discounted_sum(rollouts.reward, config.discount)
+    ended = rollouts.ended if config.restarts else None
+    targets = returns.discounted_sum(rollouts.reward, config.discount, ended)
     values = baselines.fit_and_predict(rollouts.observation, targets, rollouts.mask, config.ridge)
     advantages = returns.generalized_advantages(
-        rollouts.reward, values, rollouts.mask, config.discount, config.gae_lambda)
+        rollouts.reward, values, rollouts.mask, config.discount, config.gae_lambda, ended)
     return masks.standardize(advantages, rollouts.mask, axis=(1, 2))
 
 
