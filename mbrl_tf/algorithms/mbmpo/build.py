@@ -40,7 +40,8 @@ class Parts(tf.Module):
           self.ensemble, self.reward_heads, self.termination_heads, config.ensemble, config.collect.capacity)
       self.meta_learner = meta_learner.MetaLearner(self.policy, self.imagination, members, config.meta)
     self.random_policy = driver_policies.UniformRandomPolicy(
-        spec, seeds.next_integer(self.generator), (config.collect.random_action_hold,))
+        spec, seeds.next_integer(self.generator),
+        config.collect.random_action_holds or (config.collect.random_action_hold,))
     self.adapted = policy_lib.AdaptedPolicies(
         self.policy, spec, members, seeds.next_integer(self.generator))
     self.meta_policy = policy_lib.MetaPolicy(self.policy, spec)

@@ -17,6 +17,8 @@ class CollectConfig:
   Attributes:
     random_env_steps: env steps of uniformly random actions before anything is learned.
     random_action_hold: decisions for which such an action is held, on average; 1 as published.
+    random_action_holds: several such numbers, of which each random episode draws one, because what moves a body depends on how
+      long a decision lasts in it; empty for `random_action_hold` alone, as published.
     env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
     growth: an iteration collects at least this share of all env steps so far, so that work does not grow with their number
       where each iteration teaches less; 0 as published.
@@ -25,6 +27,7 @@ class CollectConfig:
   """
   random_env_steps: int = 8000
   random_action_hold: float = 1.0
+  random_action_holds: Tuple[int, ...] = ()
   env_steps_per_iteration: int = 4000
   growth: float = 0.0
   adapted: bool = True
@@ -200,6 +203,8 @@ class MBMPOConfig:
         'meta': ['updates_per_iteration', 'inner_steps', 'inner_lr', 'outer_lr', 'outer_epochs', 'clip', 'kl_target',
                  'kl_coefficient']})
     base.require(self, {'collect': ['random_action_hold']}, lambda value: value >= 1, 'must be 1 or more')
+    base.require(self, {'collect': ['random_action_holds']}, lambda holds: all(hold >= 1 for hold in holds),
+                 'must hold numbers of 1 or more')
     base.require_at_least(self, 2, {'collect': ['capacity']})  # one to fit, and one to hold out
     base.require_at_least(self, 0, {
         'collect': ['growth'], 'meta': ['gradient_clip', 'kl_stop'],
