@@ -84,7 +84,7 @@ def test_the_config_reaches_the_parts():
       members=2, hidden_sizes=(4,), activation='swish', weight_normalization=False, observation_margin=0.5, angles=(1,),
       find_angles=True)
   settings.policy = config.PolicyConfig(hidden_sizes=(5,), initial_std=0.25, min_std=0.2, normalize_observations=True)
-  settings.collect.random_action_hold = 7.0
+  settings.collect.random_action_holds = (7,)
   settings.meta.kl_coefficient, settings.meta.kl_coefficient_max = 0.5, 0.5
   usual = build.Parts(settings, VECTOR, 0)
   settings.policy.output_scale = 0.01
