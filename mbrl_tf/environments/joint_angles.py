@@ -1,4 +1,6 @@
-"""Which numbers of an observation are angles of hinges: found by turning each hinge of a MuJoCo model, and looking."""
+"""Which numbers of an observation are angles of hinges: found by turning each hinge of a MuJoCo
+model, and looking.
+"""
 
 import logging
 
@@ -11,7 +13,8 @@ _TOLERANCE = 1e-4  # rad; observations may be float32
 
 
 def find(env):
-  """Returns the entries of the observation, which is one vector, that are angles of hinges in radians.
+  """Returns the entries of the observation, which is one vector, that are angles of hinges in
+  radians.
 
   The simulator stays as it is: what is turned is a copy of its state.
 
@@ -19,8 +22,8 @@ def find(env):
     env: a simulator, behind wrappers that leave observations as they are.
 
   Returns:
-    A tuple of indices, in rising order; empty where the simulator is not MuJoCo's, observes no angle, or stands behind a
-    wrapper that may change observations.
+    A tuple of indices, in rising order; empty where the simulator is not MuJoCo's, observes no
+    angle, or stands behind a wrapper that may change observations.
   """
   simulator = mujoco_tasks.unchanged(env)
   if simulator is None:
@@ -31,12 +34,15 @@ def find(env):
     if any(kind.__name__ == 'MujocoEnv' for kind in type(simulator).__mro__):
       return _turned(simulator.model, lambda pose: _observe_pose(simulator, pose))
   except Exception as error:  # whatever a user's `_get_obs` raises before the first reset
-    logging.getLogger(__name__).info('Angles of hinges were not looked for (%s: %s)', type(error).__name__, error)
+    logging.getLogger(__name__).info(
+        'Angles of hinges were not looked for (%s: %s)', type(error).__name__, error)
   return ()
 
 
 def _turned(model, observe):
-  """Returns the entries of what `observe` returns, of a pose `[Q]`, that turn with a hinge of the model."""
+  """Returns the entries of what `observe` returns, of a pose `[Q]`, that turn with a hinge of the
+  model.
+  """
   hinge = mujoco_setup.load('mujoco', renders=False).mjtJoint.mjJNT_HINGE
   start = np.array(model.qpos0)
   before, found = observe(start), set()

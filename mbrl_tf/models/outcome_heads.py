@@ -1,6 +1,8 @@
-"""What a transition pays, and whether the episode ends with it: networks beside those of the dynamics.
+"""What a transition pays, and whether the episode ends with it: networks beside those of the
+dynamics.
 
-Each member of an ensemble has its own, so that members that disagree about rewards disagree in what they imagine.
+Each member of an ensemble has its own, so that members that disagree about rewards disagree in what
+they imagine.
 """
 
 import numpy as np
@@ -14,10 +16,12 @@ _REWARD_LIMIT = 1000.0  # deviations of the data
 
 
 class OutcomeHeads(tf.Module):
-  """K perceptrons that tell one number of a transition: from the state, the action, and the change of state under it.
+  """K perceptrons that tell one number of a transition: from the state, the action, and the change
+  of state under it.
 
-  All inputs are as the members have them, in deviations of the data. The state that follows is an input beside the change,
-  although it is the sum of the two: thresholds of a place are learned from the one, speeds over a step from the other.
+  All inputs are as the members have them, in deviations of the data. The state that follows is an
+  input beside the change, although it is the sum of the two: thresholds of a place are learned from
+  the one, speeds over a step from the other.
   """
 
   def __init__(self, ensemble, hidden_sizes, seed, activation='relu', name='outcome_heads'):
@@ -44,7 +48,9 @@ class OutcomeHeads(tf.Module):
     return [*self.kernels, *self.biases]
 
   def unpack(self, parameters):
-    """For each member its list of `mlp.Layer`, of `parameters`, or of those of some of the members."""
+    """For each member its list of `mlp.Layer`, of `parameters`, or of those of some of the
+    members.
+    """
     kernels, biases = parameters[:len(self.kernels)], parameters[len(self.kernels):]
     layers = [[mlp.Layer(*member) for member in zip(tf.unstack(k), tf.unstack(b))]
               for k, b in zip(kernels, biases)]
@@ -63,7 +69,8 @@ class OutcomeHeads(tf.Module):
   def outputs(self, unpacked, inputs):
     """The number that each network tells, `[K, M]`, of inputs `[K, M, input_size]`."""
     # One product after the other, as in `DynamicsEnsemble.change_moments`.
-    told = [mlp.apply(layers, x, self._activation) for layers, x in zip(unpacked, tf.unstack(inputs))]
+    told = [mlp.apply(layers, x, self._activation)
+            for layers, x in zip(unpacked, tf.unstack(inputs))]
     return tf.stack(told)[..., 0]
 
   def bounds_penalty(self, unpacked):
@@ -80,9 +87,11 @@ class OutcomeHeads(tf.Module):
 
 
 class RewardHeads(OutcomeHeads):
-  """K estimates of the expected reward of a transition, trained on the squared error in deviations of the rewards.
+  """K estimates of the expected reward of a transition, trained on the squared error in deviations
+  of the rewards.
 
-  The return is linear in rewards, so that nothing is gained by imagining how they scatter around what is expected.
+  The return is linear in rewards, so that nothing is gained by imagining how they scatter around
+  what is expected.
   """
 
   def __init__(self, ensemble, hidden_sizes, seed, activation='relu', margin=0.0):
@@ -90,8 +99,8 @@ class RewardHeads(OutcomeHeads):
 
     Args:
       ensemble, hidden_sizes, seed, activation: as there.
-      margin: rewards stay inside the range of the real ones, widened at each side by this share of it; 0 keeps them inside
-        a thousand deviations.
+      margin: rewards stay inside the range of the real ones, widened at each side by this share of
+        it; 0 keeps them inside a thousand deviations.
     """
     super().__init__(ensemble, hidden_sizes, seed, activation, name='reward_heads')
     self._margin = margin
@@ -99,7 +108,9 @@ class RewardHeads(OutcomeHeads):
     self.limits = tf.Variable([-_REWARD_LIMIT, _REWARD_LIMIT], trainable=False, name='limits')
 
   def fit_unit(self, rewards):
-    """Sets unit and limits to those of the data, `[M]`, numpy; returns the rewards in that unit `[M, 1]`."""
+    """Sets unit and limits to those of the data, `[M]`, numpy; returns the rewards in that unit
+    `[M, 1]`.
+    """
     self.normalizer.fit(rewards[:, None])
     normalized = self.normalizer.normalize(rewards[:, None])
     if self._margin:
@@ -125,11 +136,13 @@ class RewardHeads(OutcomeHeads):
 
 
 class TerminationHeads(OutcomeHeads):
-  """K estimates of the probability that a transition ends its episode, trained on the cross-entropy.
+  """K estimates of the probability that a transition ends its episode, trained on the
+  cross-entropy.
 
-  Ends are rare: they are drawn so often that they are `LEAST_SHARE` of what a network learns from. What is added to its
-  logits afterwards makes as many ends of held-out transitions as there were: the log-odds of the shares would do for a
-  network that is sure, but to one that has seen few ends those that it has not seen are less likely than they are.
+  Ends are rare: they are drawn so often that they are `LEAST_SHARE` of what a network learns from.
+  What is added to its logits afterwards makes as many ends of held-out transitions as there were:
+  the log-odds of the shares would do for a network that is sure, but to one that has seen few ends
+  those that it has not seen are less likely than they are.
   """
 
   LEAST_SHARE = 0.25
@@ -137,10 +150,12 @@ class TerminationHeads(OutcomeHeads):
   def __init__(self, ensemble, hidden_sizes, seed, activation='relu'):
     """As `OutcomeHeads`; before it is fitted, nothing ends."""
     super().__init__(ensemble, hidden_sizes, seed, activation, name='termination_heads')
-    self.log_odds = tf.Variable(tf.fill([ensemble.members], _NEVER), trainable=False, name='log_odds')
+    self.log_odds = tf.Variable(
+        tf.fill([ensemble.members], _NEVER), trainable=False, name='log_odds')
 
   def drawn(self, rows, terminated, generators):
-    """Rows with ends drawn so often that they are `LEAST_SHARE` of them, where there are any of both kinds.
+    """Rows with ends drawn so often that they are `LEAST_SHARE` of them, where there are any of
+    both kinds.
 
     Args:
       rows: int `[K, R]` of the data, of which each member draws.
@@ -159,40 +174,50 @@ class TerminationHeads(OutcomeHeads):
       return rows
     # As evenly as can be: all of them as often as each other, but for the last round.
     often, rest = divmod(wanted, int(ends.sum()))
-    drawn = np.concatenate([np.repeat(rows[ends], often), generator.choice(rows[ends], rest, replace=False)])
+    drawn = np.concatenate(
+        [np.repeat(rows[ends], often), generator.choice(rows[ends], rest, replace=False)])
     others = rows[~ends]
     return np.concatenate([drawn, generator.choice(others, len(rows) - wanted, replace=False)])
 
   def fit_shares(self, rows, drawn, terminated):
-    """Adds the log-odds of the shares, of the rows that each member has and those that it learns from, int `[K, R]`."""
+    """Adds the log-odds of the shares, of the rows that each member has and those that it learns
+    from, int `[K, R]`.
+    """
     shares = terminated[rows].mean(1), terminated[drawn].mean(1)
     with np.errstate(divide='ignore', invalid='ignore'):
       real, learned = (np.log(share) - np.log1p(-share) for share in shares)
-      shift = np.where(np.isfinite(real), real - learned, np.where(shares[0] > 0.5, -_NEVER, _NEVER))
+      certain = np.where(shares[0] > 0.5, -_NEVER, _NEVER)
+      shift = np.where(np.isfinite(real), real - learned, certain)
     self.log_odds.assign(shift.astype(np.float32))
 
   def calibrate(self, examples, rows, terminated):
-    """Adds what makes as many ends of held-out transitions as there were, one number for all members, which hold out too few.
+    """Adds what makes as many ends of held-out transitions as there were, one number for all
+    members, which hold out too few.
 
-    Members that have learned of no end, or of nothing else, stay as `fit_shares` left them, as all do where no end is held out.
+    Members that have learned of no end, or of nothing else, stay as `fit_shares` left them, as all
+    do where no end is held out.
 
     Args:
       examples: `[M, ...]`, numpy: inputs and targets of the members, joined.
       rows: int `[K, V]`, which each member held out.
       terminated: bool `[M]`.
     """
-    unsure = np.flatnonzero(np.abs(self.log_odds.numpy()) < -_NEVER)
+    added = np.array(tf.convert_to_tensor(self.log_odds))
+    unsure = np.flatnonzero(np.abs(added) < -_NEVER)
     ends = terminated[rows[unsure]]
     if not ends.any() or ends.all():
       return
     unpacked = self.unpack([tf.convert_to_tensor(p) for p in self.parameters])
-    logits = np.stack([self._fitted_outputs([unpacked[k]], tf.constant(examples[rows[k]][None]))[0] for k in unsure])
+    logits = np.stack([
+        self._fitted_outputs([unpacked[k]], tf.constant(examples[rows[k]][None]))[0]
+        for k in unsure]).astype(np.float64)
     lower, upper = -_MOST_SHIFT, _MOST_SHIFT
     for _ in range(50):  # bisection: the number of ends grows with what is added
       shift = (lower + upper) / 2
-      too_many = np.mean(1 / (1 + np.exp(-(logits.astype(np.float64) + shift)))) > ends.mean()
+      too_many = np.mean(1 / (1 + np.exp(-(logits + shift)))) > ends.mean()
       lower, upper = (lower, shift) if too_many else (shift, upper)
-    self.log_odds.assign(np.where(np.isin(np.arange(self.members), unsure), shift, self.log_odds).astype(np.float32))
+    added[unsure] = shift
+    self.log_odds.assign(added)
 
   def losses_per_example(self, unpacked, examples, targets):
     """Cross-entropies `[K, M]` in nats, of the data as they are drawn.

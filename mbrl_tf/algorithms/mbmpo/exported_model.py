@@ -1,4 +1,6 @@
-"""The ensemble as it is exported: one step from observation and action, with reward and termination."""
+"""The ensemble as it is exported: one step from observation and action, with reward and
+termination.
+"""
 
 import tensorflow as tf
 
@@ -6,7 +8,9 @@ from mbrl_tf.models import observations as observations_lib
 
 
 class ExportedModel(tf.Module):
-  """`predict`: observation, action -> mean, std per member, reward, termination, next observation."""
+  """`predict`: observation, action -> mean, std per member, reward, termination, next
+  observation.
+  """
 
   def __init__(self, ensemble, imagination, outcomes, spec):
     """Makes the function that a SavedModel keeps.
@@ -33,11 +37,13 @@ class ExportedModel(tf.Module):
       action: as `types.ActionSpec` says, `[B, A]` or `[B]`.
 
     Returns:
-      A dict: `mean` and `std` of the next observation under each member `[K, B, O]` (std 0 for deterministic members),
+      A dict: `mean` and `std` of the next observation under each member `[K, B, O]` (std 0 for
+      deterministic members),
       `next_observation` `[B, O]`, the mean over members, both of all parts of an observation joined
-      in the order of their keys, with choices one-hot; `reward` `[B]` and `terminated` bool `[B]`. Where the task has
-      functions for these, they are of that mean. Learned ones are the members' mean, each of its own next observation;
-      `terminated` is then whether `termination_probability` `[B]`, which is there as well, is above a half.
+      in the order of their keys, with choices one-hot; `reward` `[B]` and `terminated` bool `[B]`.
+      Where the task has functions for these, they are of that mean. Learned ones are the members'
+      mean, each of its own next observation; `terminated` is then whether `termination_probability`
+      `[B]`, which is there as well, is above a half.
     """
     features = self._imagination.action_features(action)
     vector = self._observations.joined(observation)
@@ -46,22 +52,25 @@ class ExportedModel(tf.Module):
     following = tf.reduce_mean(mean, 0)
     seen, shown = self._imagination.clipped(action), self._observations.shown(following)
     result = {'mean': mean, 'std': distribution.stddev(), 'next_observation': following}
-    learned = self._learned(vector, seen, mean)
-    result['reward'] = learned.get('reward') if 'reward' in learned else self._spec.reward(observation, seen, shown)
-    if 'termination_probability' in learned:
-      result['termination_probability'] = learned['termination_probability']
-      result['terminated'] = learned['termination_probability'] > 0.5
-    else:
+    result.update(self._learned(vector, seen, mean))
+    if 'reward' not in result:
+      result['reward'] = self._spec.reward(observation, seen, shown)
+    if 'terminated' not in result:
       result['terminated'] = self._spec.terminated(shown)
     return result
 
   def _learned(self, vector, seen, following):
-    """The members' means of what is learned, `[B]`, of vectors `[B, O]` and those that follow `[K, B, O]`."""
+    """The members' means of what is learned, `[B]`, of vectors `[B, O]` and those that follow `[K,
+    B, O]`.
+    """
     outcomes, normalize = self._outcomes, self.ensemble.observation_normalizer.normalize
     if not self.heads:
       return {}
     tiled = lambda value: tf.repeat(value[None], self.ensemble.members, 0)
     reward, probability = outcomes.expected(
         outcomes.unpack(), tiled(normalize(vector)), tiled(seen), normalize(following))
-    return {**({'reward': tf.reduce_mean(reward, 0)} if outcomes.reward_heads else {}),
-            **({'termination_probability': tf.reduce_mean(probability, 0)} if outcomes.termination_heads else {})}
+    learned = {'reward': tf.reduce_mean(reward, 0)} if outcomes.reward_heads else {}
+    if outcomes.termination_heads:
+      likely = tf.reduce_mean(probability, 0)
+      learned.update(termination_probability=likely, terminated=likely > 0.5)
+    return learned

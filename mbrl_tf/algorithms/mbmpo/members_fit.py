@@ -10,7 +10,9 @@ from mbrl_tf.ops import adam, finite, replicas
 
 
 class FitResult(NamedTuple):
-  """What a fit tells, each `[K]`: epochs taken, losses of the weights that were kept, and the share of epochs left out."""
+  """What a fit tells, each `[K]`: epochs taken, losses of the weights that were kept, and the share
+  of epochs left out.
+  """
   epochs: Any
   validation_loss: Any
   train_loss: Any
@@ -20,8 +22,9 @@ class FitResult(NamedTuple):
 class EarlyStopping:
   """Stops a member when the rolling average of its validation loss rises.
 
-  The average starts above the first loss, so that the first epochs, whose loss falls fast, never stop it. This is the
-  published rule (Clavera et al. 2018, authors' code), here for all members at once.
+  The average starts above the first loss, so that the first epochs, whose loss falls fast, never
+  stop it. This is the published rule (Clavera et al. 2018, authors' code), here for all members at
+  once.
   """
 
   def __init__(self, members, persistence, min_epochs):
@@ -35,7 +38,8 @@ class EarlyStopping:
     """Takes an epoch's validation losses.
 
     Args:
-      losses: `[K]`; entries of stopped members are not read, nor are those that are not finite: such an epoch was none.
+      losses: `[K]`; entries of stopped members are not read, nor are those that are not finite:
+        such an epoch was none.
 
     Returns:
       bool `[K]`, where the loss is the member's best so far.
@@ -56,20 +60,22 @@ class EarlyStopping:
 
 
 class MembersFit(tf.Module):
-  """Fits K networks that know nothing of each other; weights and Adam's moments go on from the last fit.
+  """Fits K networks that know nothing of each other; weights and Adam's moments go on from the last
+  fit.
 
-  Made within the scope of a `tf.distribute.Strategy`, it shares the members among the strategy's replicas. A replica stops early
-  by itself, and only the weights cross replicas, once at the end.
+  Made within the scope of a `tf.distribute.Strategy`, it shares the members among the strategy's
+  replicas. A replica stops early by itself, and only the weights cross replicas, once at the end.
   """
 
   def __init__(self, networks, config, capacity, name='members_fit', told=''):
     """Makes the optimizer's variables.
 
     Args:
-      networks: has `members`, `parameters` (a list of `[K, ...]`, kernels first), `kernels`, `unpack`, `losses_per_example`
-        and `bounds_penalty`, as a `DynamicsEnsemble` has.
+      networks: has `members`, `parameters` (a list of `[K, ...]`, kernels first), `kernels`,
+        `unpack`, `losses_per_example` and `bounds_penalty`, as a `DynamicsEnsemble` has.
       config: `EnsembleConfig`.
-      capacity: rows of data at most; the compiled epoch has room for so many, so that it is compiled once.
+      capacity: rows of data at most; the compiled epoch has room for so many, so that it is
+        compiled once.
       name: of the module.
       told: how names of metrics begin after `fit/`, such as `reward_`; empty for the ensemble.
     """
@@ -93,7 +99,8 @@ class MembersFit(tf.Module):
 
     Args:
       data: inputs `[capacity, ...]` and targets `[capacity, ...]`.
-      train, validation: int `[K, ...]`, the rows that each member learns from, and that it holds out.
+      train, validation: int `[K, ...]`, the rows that each member learns from, and that it holds
+        out.
       generators: of all members' batches.
 
     Returns:
@@ -150,24 +157,29 @@ class MembersFit(tf.Module):
     return kept, FitResult(*(tf.constant(value) for value in result))
 
   def compiled_epoch(self, state, *arguments):
-    """As `epoch`. For each number of members a function: TensorFlow warns of one that is traced again and again."""
+    """As `epoch`. For each number of members a function: TensorFlow warns of one that is traced
+    again and again.
+    """
     return self._epochs[state[0][0].shape[0]](state, *arguments)
 
   def epoch(self, state, inputs, targets, orders, num_batches, validation, num_validation, learning_rate):
     """One pass over the data for all members that are still learning; pure.
 
     Args:
-      state: pair of parameters (list of `[k, ...]` for the k members still learning) and `AdamState`.
+      state: pair of parameters (list of `[k, ...]` for the k members still learning) and
+        `AdamState`.
       inputs, targets: `[capacity, ...]`, normalised.
       orders: int32 `[k, capacity]`, each member's order of its training rows, of which the first
         `num_batches * batch_size` are used.
       num_batches: int32 `[]`.
-      validation: int32 `[k, capacity]`, each member's held-out rows, of which the first `num_validation` count.
+      validation: int32 `[k, capacity]`, each member's held-out rows, of which the first
+        `num_validation` count.
       num_validation: int32 `[]`.
       learning_rate: float32 `[]`.
 
     Returns:
-      The new state, and losses `[2, k]`: the mean over the epoch's batches, and over the validation data after it.
+      The new state, and losses `[2, k]`: the mean over the epoch's batches, and over the validation
+      data after it.
     """
     size = self._config.batch_size
     parameters, moments = state
@@ -231,7 +243,9 @@ class MembersFit(tf.Module):
     return train, validation
 
   def _batches(self, train, generators):
-    """A new order of each member's training data, and how many whole batches it holds; small data is repeated to fill one."""
+    """A new order of each member's training data, and how many whole batches it holds; small data
+    is repeated to fill one.
+    """
     size = self._config.batch_size
     orders = np.stack([generator.permutation(own) for generator, own in zip(generators, train)])
     orders = np.tile(orders, (1, -(-size // orders.shape[1])))
@@ -250,7 +264,9 @@ class MembersFit(tf.Module):
 
   @staticmethod
   def _keep(kept, current, rows, improved):
-    """`kept` of all rows, with those of `current`, of some rows, whose validation loss is their best so far."""
+    """`kept` of all rows, with those of `current`, of some rows, whose validation loss is their
+    best so far.
+    """
     better = np.flatnonzero(improved[rows])
     if not len(better):
       return kept
@@ -274,7 +290,9 @@ class MembersFit(tf.Module):
 
 
 def _require_epochs(told, skipped, losses, rows, first_member, least=finite.LIMIT):
-  """Raises where one of the rows was left out in each of its last epochs, bool `[epochs, k]`, and there were at least so many."""
+  """Raises where one of the rows was left out in each of its last epochs, bool `[epochs, k]`, and
+  there were at least so many.
+  """
   last = skipped[-finite.LIMIT:]
   for row in rows:
     if len(last) >= least and last[:, row].all():
@@ -283,7 +301,9 @@ def _require_epochs(told, skipped, losses, rows, first_member, least=finite.LIMI
 
 
 def _undone(before, current, lost):
-  """`current`, with the state `before` the epoch of the members, bool `[k]`, whose loss was not finite in it."""
+  """`current`, with the state `before` the epoch of the members, bool `[k]`, whose loss was not
+  finite in it.
+  """
   chosen = lambda old, new: tf.where(tf.reshape(lost, [-1] + [1] * (len(new.shape) - 1)), old, new)
   return tf.nest.map_structure(chosen, before, current)
 

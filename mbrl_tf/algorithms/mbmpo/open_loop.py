@@ -1,4 +1,6 @@
-"""How far the ensemble's predictions drift from real episodes when it is fed its own predictions."""
+"""How far the ensemble's predictions drift from real episodes when it is fed its own
+predictions.
+"""
 
 from typing import Any, NamedTuple
 
@@ -13,13 +15,14 @@ class Drift(NamedTuple):
   error: Any               # [H], root mean squared, in deviations of the observations
   disagreement: Any        # [H], deviation across members
   reward: Any              # [K, B, H], in the task's unit
-  survival: Any            # [K, B, H], probability that the episode has not ended by the end of the step
+  survival: Any            # [K, B, H], probability that no end came until the end of the step
 
 
 class OpenLoop:
   """Runs each member along the actions of real episodes, from their first observation.
 
-  Errors are in standard deviations of the observations that the ensemble was fitted to; rewards are in the task's unit.
+  Errors are in standard deviations of the observations that the ensemble was fitted to; rewards are
+  in the task's unit.
   """
 
   def __init__(self, ensemble, joined, clipped, outcomes, episodes, horizon):
@@ -33,7 +36,8 @@ class OpenLoop:
       episodes: how many are compared at most; missing ones and missing steps are masked.
       horizon: steps compared at most.
     """
-    self._ensemble, self._joined, self._clipped, self._outcomes = ensemble, joined, clipped, outcomes
+    self._ensemble, self._outcomes = ensemble, outcomes
+    self._joined, self._clipped = joined, clipped
     self._episodes, self._horizon = episodes, horizon
     self._compiled = tf.function(self._drift, jit_compile=True, autograph=False)
 
@@ -41,16 +45,20 @@ class OpenLoop:
     """Returns metrics of prediction by horizon.
 
     Args:
-      episodes: `types.Episode`s that the ensemble was not fitted to; where there are more than are compared, evenly
-        spaced ones from the shortest to the longest, for the first to end would be the worst.
+      episodes: `types.Episode`s that the ensemble was not fitted to; where there are more than are
+        compared, evenly spaced ones from the shortest to the longest, for the first to end would be
+        the worst.
 
     Returns:
-      A dict, for each horizon that an episode reaches: `model/error_horizon_<h>`, root mean squared;
-      `model/disagreement_horizon_<h>`, the standard deviation across members; and `model/reward_error_horizon_<h>`, root
-      mean squared, of the reward of that step. For each horizon that an episode reaches or terminates before, the means
-      over these episodes of `model/return_real_horizon_<h>`, what their steps until then paid, beside
-      `model/return_predicted_horizon_<h>` for the same steps; and of `model/survival_real_horizon_<h>`, whether they had
-      not terminated, beside `model/survival_predicted_horizon_<h>`, how likely that was.
+      A dict, for each horizon that an episode reaches: `model/error_horizon_<h>`, root mean
+      squared;
+      `model/disagreement_horizon_<h>`, the standard deviation across members; and
+      `model/reward_error_horizon_<h>`, root mean squared, of the reward of that step. For each
+      horizon that an episode reaches or terminates before, the means over these episodes of
+      `model/return_real_horizon_<h>`, what their steps until then paid, beside
+      `model/return_predicted_horizon_<h>` for the same steps; and of
+      `model/survival_real_horizon_<h>`, whether they had not terminated, beside
+      `model/survival_predicted_horizon_<h>`, how likely that was.
     """
     shape = (self._episodes, self._horizon)
     actions = np.zeros(shape + np.shape(episodes[0].action)[1:], episodes[0].action.dtype)
@@ -91,7 +99,9 @@ class OpenLoop:
     return Drift(mean(squared), mean(variance), *self._paid(paths, taken, mask))
 
   def _paid(self, paths, taken, mask):
-    """Rewards and survival `[K, B, H]` along states `[K, B, H + 1, O]`; neither changes where masked."""
+    """Rewards and survival `[K, B, H]` along states `[K, B, H + 1, O]`; neither changes where
+    masked.
+    """
     members = self._ensemble.members
     flat = lambda value: tf.reshape(value, [members, -1, *value.shape[3:]])
     actions = flat(tf.repeat(taken[None], members, 0))
@@ -115,7 +125,9 @@ def _of_steps(drift, rewards, mask):
 
 
 def _of_episodes(drift, rewards, mask, terminated):
-  """Returns and survival of the episodes that reach a step, or terminate before; `terminated` is bool `[B]`."""
+  """Returns and survival of the episodes that reach a step, or terminate before; `terminated` is
+  bool `[B]`.
+  """
   known = np.maximum(mask, terminated[:, None])
   lengths, metrics = mask.sum(1), {}
   for horizon in _horizons(known):
@@ -131,7 +143,8 @@ def _of_episodes(drift, rewards, mask, terminated):
 
 def _horizons(known):
   """Those of the horizons at which something is known, `[B, H]`."""
-  return [horizon for horizon in HORIZONS if horizon <= known.shape[1] and known[:, horizon - 1].any()]
+  return [horizon for horizon in HORIZONS
+          if horizon <= known.shape[1] and known[:, horizon - 1].any()]
 
 
 def _evenly(episodes, count):

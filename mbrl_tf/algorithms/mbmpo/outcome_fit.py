@@ -1,4 +1,6 @@
-"""Fits the heads of reward and termination to the transitions, splits and epochs of the ensemble."""
+"""Fits the heads of reward and termination to the transitions, splits and epochs of the
+ensemble.
+"""
 
 import numpy as np
 import tensorflow as tf
@@ -23,11 +25,14 @@ class OutcomeFit(tf.Module):
     super().__init__(name='outcome_fit')
     self._ensemble = ensemble
     self._reward_heads, self._termination_heads = reward_heads, termination_heads
-    make = lambda heads, told: heads and members_fit.MembersFit(heads, config, capacity, f'{told}fit', told)
-    self.reward, self.termination = make(reward_heads, 'reward_'), make(termination_heads, 'termination_')
+    make = lambda heads, told: heads and members_fit.MembersFit(
+        heads, config, capacity, f'{told}fit', told)
+    self.reward = make(reward_heads, 'reward_')
+    self.termination = make(termination_heads, 'termination_')
 
   def fit(self, transitions, action_features, seed):
-    """Fits the heads; to be called after the ensemble is fitted to the same transitions, with the same seed.
+    """Fits the heads; to be called after the ensemble is fitted to the same transitions, with the
+    same seed.
 
     Args:
       transitions: `types.Transitions` of numpy arrays, `[M, ...]`, at most the capacity.
@@ -35,7 +40,8 @@ class OutcomeFit(tf.Module):
       seed: an integer, of splits and batches.
 
     Returns:
-      `members_fit.FitResult` by `reward_` and `termination_`; without the latter while no episode has terminated.
+      `members_fit.FitResult` by `reward_` and `termination_`; without the latter while no episode
+      has terminated.
 
     Raises:
       UserError: where a reward is not finite.
@@ -55,7 +61,8 @@ class OutcomeFit(tf.Module):
     lost = np.flatnonzero(~np.isfinite(rewards))
     if len(lost):
       raise errors.UserError(
-          'Rewards must be finite to be learned, so the environment must pay a number for each step. '
+          'Rewards must be finite to be learned, so the environment must pay a number for each '
+          'step. '
           f'Received: {len(lost)} of {len(rewards)} rewards, reward={rewards[lost[0]]}')
     targets = self._reward_heads.fit_unit(rewards).numpy()
     generators = self.reward.generators(seed)
@@ -66,7 +73,8 @@ class OutcomeFit(tf.Module):
     heads, fitter = self._termination_heads, self.termination
     generators = fitter.generators(seed)
     train, validation = fitter.splits(len(terminated), generators)
-    drawn, drawn_validation = (heads.drawn(rows, terminated, generators) for rows in (train, validation))
+    drawn, drawn_validation = (
+        heads.drawn(rows, terminated, generators) for rows in (train, validation))
     heads.fit_shares(train, drawn, terminated)
     targets = terminated[:, None].astype(np.float32)
     result = fitter.fit_rows(fitter.roomy(examples, targets), drawn, drawn_validation, generators)

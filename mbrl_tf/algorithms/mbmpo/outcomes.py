@@ -1,4 +1,6 @@
-"""What imagination asks for reward and termination: the functions of the task, or what was learned with the ensemble."""
+"""What imagination asks for reward and termination: the functions of the task, or what was learned
+with the ensemble.
+"""
 
 import tensorflow as tf
 
@@ -11,7 +13,9 @@ class GivenReward:
   """The reward function of the task."""
 
   def __init__(self, function, shown):
-    """`function` is `EnvironmentSpec.reward`; `shown` makes observations, as the task shows them, of states."""
+    """`function` is `EnvironmentSpec.reward`; `shown` makes observations, as the task shows them,
+    of states.
+    """
     self._function, self._shown = function, shown
 
   def unpack(self):
@@ -36,7 +40,8 @@ class LearnedReward:
 
   def __call__(self, unpacked, states, actions, following):
     """Rewards `[K, M]`; arguments as for `Outcomes.sample`."""
-    return self._heads.rewards(unpacked, self._heads.inputs(states, self._features(actions), following))
+    inputs = self._heads.inputs(states, self._features(actions), following)
+    return self._heads.rewards(unpacked, inputs)
 
 
 class GivenTermination:
@@ -52,7 +57,8 @@ class GivenTermination:
 
   def probability(self, unpacked, states, actions, following):
     """0 or 1, `[K, M]`."""
-    return tf.cast(self._function(self._shown(following)), tf.float32) * tf.ones_like(states[..., 0])
+    ends = tf.cast(self._function(self._shown(following)), tf.float32)
+    return ends * tf.ones_like(states[..., 0])
 
   def sample(self, unpacked, states, actions, following, seed):
     """Whether a transition ends its episode, bool `[K, M]`; nothing is drawn."""
@@ -60,7 +66,9 @@ class GivenTermination:
 
 
 class LearnedTermination:
-  """What the heads of the members hold for likely, drawn anew at each step: an average would end no episode, or each a bit."""
+  """What the heads of the members hold for likely, drawn anew at each step: an average would end no
+  episode, or each a bit.
+  """
 
   def __init__(self, heads, features):
     """`heads` are `TerminationHeads`; `features` makes features of actions."""
@@ -101,13 +109,17 @@ class Outcomes:
     observations = observations_lib.Observations(spec.observation)
     shown = lambda states: observations.shown(ensemble.observation_normalizer.denormalize(states))
     self.reward_heads, self.termination_heads = reward_heads, termination_heads
-    self._reward = LearnedReward(reward_heads, self.features) if reward_heads else GivenReward(spec.reward, shown)
+    self._reward = (
+        LearnedReward(reward_heads, self.features) if reward_heads
+        else GivenReward(spec.reward, shown))
     self._termination = (
         LearnedTermination(termination_heads, self.features) if termination_heads
         else GivenTermination(spec.terminated, shown))
 
   def features(self, actions):
-    """What models are given of the actions that the simulator takes: numbers, and choices one-hot."""
+    """What models are given of the actions that the simulator takes: numbers, and choices
+    one-hot.
+    """
     return actions_lib.features(self._action, actions)
 
   def unpack(self):
@@ -125,12 +137,14 @@ class Outcomes:
       seed: int32 `[2]`.
 
     Returns:
-      Rewards float32 `[K, M]` in the task's unit, and whether each transition ends its episode, bool `[K, M]`; a function
-      of the task that gives one value for all gives it here, too.
+      Rewards float32 `[K, M]` in the task's unit, and whether each transition ends its episode,
+      bool `[K, M]`; a function of the task that gives one value for all gives it here, too.
     """
     arguments = states, actions, following
+    # Folded in, so that the noise of the members, of the same seed, is another one.
+    seed = tf.random.experimental.stateless_fold_in(seed, 1)
     return (self._reward(unpacked[0], *arguments),
-            self._termination.sample(unpacked[1], *arguments, tf.random.experimental.stateless_fold_in(seed, 1)))
+            self._termination.sample(unpacked[1], *arguments, seed))
 
   def expected(self, unpacked, states, actions, following):
     """As `sample`, with the probability of an end instead of a draw: two of float32 `[K, M]`."""
