@@ -118,6 +118,8 @@ class EnvironmentSpec:
       simulator shows them, or as models read them: choices one-hot, bytes as floats.
     terminated: batched TensorFlow function `next_observation [..., O] -> bool [...]`; None where the task has none.
     left_out: keys of what is observed and no model reads: texts.
+    angles: which entries of an observation that is one vector are angles of hinges in radians, as the simulator's model of
+      the bodies says; none where there is no such model.
     simulator_action: batched TensorFlow function from actions `[..., A]` to what the simulator
       takes, in its structure, units and types, each part with the leading axes; None where that is
       the action itself.
@@ -130,6 +132,7 @@ class EnvironmentSpec:
   reward: Optional[Callable[..., Any]] = None
   terminated: Optional[Callable[..., Any]] = None
   left_out: Tuple[str, ...] = ()
+  angles: Tuple[int, ...] = ()
   simulator_action: Optional[Callable[..., Any]] = None
 
 
@@ -173,11 +176,14 @@ class Sequences(NamedTuple):
 
 
 class Rollouts(NamedTuple):
-  """Imagined rollouts. `mask` is 1 for a step that was taken and 0 for all steps after a termination."""
+  """Imagined rollouts. `mask` is 1 for a step that was taken and 0 for all steps after a termination; where rollouts begin
+  again after one, all steps are taken.
+  """
   observation: Any         # [K, B, H, O], as the policy reads it: normalised, or as it is
   action: Any              # [K, B, H, A] or [K, B, H], as the policy sampled it
   reward: Any              # [K, B, H], 0 where masked
   mask: Any                # [K, B, H]
+  ended: Any               # [K, B, H], 1 where the step terminated and the next one begins again, 0 elsewhere
 
 
 class LatentState(NamedTuple):

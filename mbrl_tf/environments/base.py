@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from mbrl_tf import errors, types
-from mbrl_tf.environments import actions, mujoco_tasks, simulators
+from mbrl_tf.environments import actions, joint_angles, mujoco_tasks, simulators
 from mbrl_tf.ops import one_hot
 
 
@@ -44,6 +44,7 @@ def read_spec(env, recipe):
       reward=None if reward is None else _agent_reward(reward, act, recipe.action_repeat, read),
       terminated=None if terminated is None else _agent_terminated(terminated, read),
       left_out=observed.left_out,
+      angles=_angles(env, recipe, observed.spec),
       simulator_action=act)
 
 
@@ -54,6 +55,12 @@ def _functions(env, recipe):
   known = mujoco_tasks.functions(env)
   return (_find('reward_function', env, recipe.name) or known.reward,
           _find('terminated_function', env, recipe.name) or known.terminated)
+
+
+def _angles(env, recipe, observation):
+  """Returns which entries of an observation of one vector are angles; none where it is anything else."""
+  is_vector = isinstance(observation, types.ArraySpec) and len(observation.shape) == 1
+  return joint_angles.find(env) if is_vector and recipe.observation == 'vectors' else ()
 
 
 def _find(attribute, env, name):
