@@ -146,6 +146,21 @@ class Episode(NamedTuple):
   member: int = -1         # which adapted policy collected it; -1: random or unadapted
 
 
+class NativeEpisode(NamedTuple):
+  """One episode as a simulator shows and takes it: its own arrays, units and types, before anything
+  is read of them; `T` decisions.
+
+  The keys are the paths of the parts, such as `0/place`, and `observation` and `action` where there
+  is one array.
+  """
+  observation: Mapping[str, Any]    # [T + 1, ...] by key
+  action: Mapping[str, Any]         # [T, ...] by key
+  reward: Any                       # [T]
+  terminated: Any                   # [T]
+  truncated: Any = None             # [T]; None: truncated where it ends without being terminated
+  action_repeat: int = 1            # simulator steps of a decision, whose rewards are added up
+
+
 class Transitions(NamedTuple):
   """Real transitions in no order."""
   observation: Any         # float64 [M, O]

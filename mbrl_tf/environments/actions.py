@@ -10,7 +10,9 @@ from gymnasium import spaces
 
 from mbrl_tf import errors, types
 
+ALONE = 'action'        # the key of an action that is one array
 _LARGEST_BOUND = 1e15  # of an action; its square is still far from the largest float32
+_SLACK = 1e-6          # of the range, by which an action that was stored may lie beyond its bounds
 _MOST_VALUES = 2**24   # of a choice: float32 tells no more whole numbers apart
 
 
@@ -45,6 +47,24 @@ class Numbers(NamedTuple):
 
     return scaled
 
+  def of_own(self, own: np.ndarray) -> np.ndarray:
+    """Returns the numbers `[T, A]` that become the simulator's own `[T, *shape]`; a ValueError where
+    these are beyond the bounds.
+    """
+    flat = own.reshape(len(own), -1).astype(np.float64)
+    slack = _SLACK * (self.high - self.low)
+    outside = (flat < self.low - slack) | (flat > self.high + slack) | ~np.isfinite(flat)
+    if outside.any():
+      row, entry = np.argwhere(outside)[0]
+      raise ValueError(f'{flat[row, entry]:g} in row {row} is not within '
+                       f'{self.low[entry]:g} to {self.high[entry]:g}')
+    if self.is_whole:
+      if (flat != np.floor(flat)).any():
+        raise ValueError('it holds numbers that are not whole')
+      flat = flat + 0.5  # the middle of what becomes this number
+    scale = np.where(self.scale == 0, 1.0, self.scale)
+    return np.clip((flat - self.offset) / scale, -1.0, 1.0)
+
 
 class Choices(NamedTuple):
   """A Discrete, MultiDiscrete or MultiBinary: choices from 0 on begin at the simulator's first."""
@@ -62,6 +82,19 @@ class Choices(NamedTuple):
     if dtype == np.int64:  # as which any simulator takes a plain int
       return lambda action: int(action[at]) + start
     return lambda action: dtype.type(int(action[at]) + start)
+
+  def of_own(self, own: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Returns the choices `[T, D]` from 0 on that become the simulator's own `[T, *shape]`; a
+    ValueError where one is none of as many as `counts`, `[D]`, tells.
+    """
+    chosen = own.reshape(len(own), -1).astype(np.int64) - self.start
+    outside = (chosen < 0) | (chosen >= counts)
+    if outside.any():
+      row, entry = np.argwhere(outside)[0]
+      first = np.broadcast_to(self.start, chosen.shape[1:])[entry]
+      raise ValueError(f'{chosen[row, entry] + first} in row {row} is none of the choices '
+                       f'{first} to {first + counts[entry] - 1}')
+    return chosen
 
 
 # What a simulator's action consists of: one of these, or a dict or tuple of such trees.
@@ -104,6 +137,86 @@ class ConvertActions(gymnasium.Wrapper):
 
   def step(self, action):
     return self.env.step(self._convert(action))
+
+
+class ActionRows:
+  """Takes stored actions of many decisions apart, and puts them together.
+
+  Attributes:
+    leaves: `Numbers` and `Choices` by key, in order: the path of each in the simulator's action, such
+      as `arm/0`; where an action is one array, its key is `action`.
+  """
+
+  def __init__(self, spec, tree):
+    """Takes the `types.ActionSpec` and the `Tree` of `ConvertActions`."""
+    self._spec, self._tree, self._convert = spec, tree, _reader(tree)
+    self.leaves = by_key(tree)
+
+  def read(self, arrays):
+    """Returns actions as a policy gives them `[T, ...]`, of the simulator's own `[T, ...]` by key.
+
+    Raises:
+      ValueError: they are none of the simulator's; says of which key, and why.
+    """
+    if set(arrays) != set(self.leaves):
+      raise ValueError(f'there must be the keys {sorted(self.leaves)}, and are {sorted(arrays)}')
+    numbers, choices = [], []
+    counts = np.array(self._spec.choices, np.int64)
+    for key, leaf in self.leaves.items():
+      own, shape = np.asarray(arrays[key]), leaf.shape or ()
+      kinds = 'biuf' if isinstance(leaf, Numbers) else 'biu'
+      if own.shape[1:] != shape or own.dtype.kind not in kinds:
+        raise ValueError(f'{key} must have the shape [T, {", ".join(map(str, shape))}] and the type '
+                         f'{leaf.dtype}, and has {own.dtype}{list(own.shape)}')
+      try:
+        if isinstance(leaf, Numbers):
+          numbers.append(leaf.of_own(own))
+        else:
+          mine, counts = np.split(counts, [math.prod(shape)])
+          choices.append(leaf.of_own(own, mine))
+      except ValueError as error:
+        raise ValueError(f'{key}: {error}') from None
+    joined = np.concatenate([*numbers, *choices], 1).astype(self._spec.dtype)
+    return joined.reshape(len(joined), *self._spec.shape)
+
+  def own_rows(self, actions):
+    """The inverse of `read`: what the simulator was given for actions `[T, ...]`, by key."""
+    if self._spec.numbers:
+      actions = np.clip(actions, *self._spec.bounds)
+    rows = [by_key(self._convert(action)) for action in actions]
+    return {key: np.stack([np.asarray(row[key], leaf.dtype) for row in rows])
+            for key, leaf in self.leaves.items()}
+
+  def nested(self, arrays):
+    """Returns arrays by key in the structure of the simulator's actions."""
+    inner = iter([arrays[key] for key in self.leaves])
+    return map_leaves(lambda leaf: next(inner), self._tree)
+
+  def flat(self, nest):
+    """Returns arrays by key of such a structure."""
+    return by_key(nest)
+
+
+def by_key(tree):
+  """Returns what is in dicts and tuples by its path, joined by `/`, and numbered where two would be
+  alike; `action` where it is alone.
+  """
+  found = {}
+
+  def collect(part, path):
+    if isinstance(part, dict) or type(part) is tuple:
+      for key, inner in part.items() if isinstance(part, dict) else enumerate(part):
+        collect(inner, (*path, str(key)))
+      return
+    key = name = '/'.join(path) or ALONE
+    number = 1
+    while name in found:
+      number += 1
+      name = f'{key}-{number}'
+    found[name] = part
+
+  collect(tree, ())
+  return found
 
 
 def leaves(tree: Tree):
