@@ -6,8 +6,6 @@ writes exported/policy (observation to action), exported/model (what the algorit
 exported/export.json (what they expect).
 """
 
-import contextlib
-
 from absl import flags
 
 from launchers import command, own_process
@@ -31,11 +29,9 @@ def main():
   from launchers import assembly
   from mbrl_tf.training import export
 
-  with contextlib.ExitStack() as stack:
-    run = assembly.assemble_trained(config, directory, command.BEST.value)
-    stack.callback(run.environment.close)
-    path = export.export(run.algorithm, run.environment.spec, config, destination)
-    own_process.tell({'export_dir': str(path), 'env_steps': run.algorithm.env_steps})
+  trained = assembly.assemble_trained(config, directory, command.BEST.value)
+  path = export.export(trained.algorithm, trained.facts.spec, config, destination)
+  own_process.tell({'export_dir': str(path), 'env_steps': trained.algorithm.env_steps})
 
 
 if __name__ == '__main__':

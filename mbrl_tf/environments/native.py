@@ -14,6 +14,7 @@ class Native:
 
   Attributes:
     name: of the task.
+    time_limit: env steps of an episode at most; 0 where none is known.
     observation_space, action_space: the simulator's own, without what is not read of observations.
   """
 
@@ -29,7 +30,7 @@ class Native:
     self._observing = env.get_wrapper_attr('observing')
     self._actions = actions.ActionRows(
         env.get_wrapper_attr('action_spec'), env.get_wrapper_attr('action_tree'))
-    self._time_limit, self._action_repeat = env.get_wrapper_attr('time_limit'), action_repeat
+    self.time_limit, self._action_repeat = env.get_wrapper_attr('time_limit'), action_repeat
     self.observation_space = self._observing.own_space
     self.action_space = env.action_space
 
@@ -104,7 +105,7 @@ class Native:
               f'An episode of {decisions} rewards needs {rows} rows of {part}, because it has one '
               'observation more than decisions. '
               f'Received: key={key!r} with shape={list(np.shape(array))}')
-    longest = -(-self._time_limit // self._action_repeat)
+    longest = -(-self.time_limit // self._action_repeat)
     if longest and decisions > longest:
       raise errors.UserError(
           f'Episodes of {self.name} have {longest} decisions at most; '

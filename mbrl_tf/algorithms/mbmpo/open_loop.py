@@ -36,8 +36,11 @@ class OpenLoop:
 
     Returns:
       A dict with `model/error_horizon_<h>` for each horizon that an episode reaches, and
-      `model/disagreement_horizon_<h>`: the standard deviation across members.
+      `model/disagreement_horizon_<h>`: the standard deviation across members. Nothing where there
+      are no episodes.
     """
+    if not episodes:
+      return {}
     shape = (self._episodes, self._horizon)
     actions = np.zeros(shape + np.shape(episodes[0].action)[1:], episodes[0].action.dtype)
     states = np.zeros((shape[0], shape[1] + 1, self._ensemble.observation_size), np.float32)
