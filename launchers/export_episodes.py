@@ -8,6 +8,7 @@ README.md tells what a file holds. import_episodes reads both. Prints one JSON o
 
 import contextlib
 import os
+import re
 import shutil
 import warnings
 
@@ -15,7 +16,7 @@ from absl import flags
 
 from launchers import command, own_process
 from mbrl_tf import errors
-from mbrl_tf.data import files
+from mbrl_tf.data import files, plain
 from mbrl_tf.training import run_directory
 
 _TO = flags.DEFINE_string('to', None, 'a folder that is absent or empty, or minari:DATASET_ID')
@@ -69,11 +70,11 @@ def _with(first, others):
 
 def _write_files(folder, found):
   """Writes one file for each episode into a folder, which appears as a whole."""
-  from mbrl_tf.data import plain
   if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
     raise errors.UserError('Episodes are written into a folder that is absent or empty, and something '
                            f'is there. Received: to={str(folder)!r}')
   partial = folder.with_name(f'.{folder.name}.partial')
+  _remove_left(partial)
   with files.writing(partial):
     partial.mkdir(parents=True)  # not over another one, which may be somebody else's
   try:
@@ -86,6 +87,13 @@ def _write_files(folder, found):
       shutil.rmtree(partial)
     raise
   return folder
+
+
+def _remove_left(partial):
+  """Removes what an export that was killed has left, and nothing else."""
+  if partial.is_dir() and not partial.is_symlink() and all(
+      re.fullmatch(r'\d{8}\.npz(\.partial)?', path.name) for path in partial.iterdir()):
+    shutil.rmtree(partial)
 
 
 if __name__ == '__main__':

@@ -41,7 +41,8 @@ class Native:
       UserError: it is none of this task; says why.
     """
     decisions = self._require_lengths(episode)
-    reward = self._numbers('reward', episode.reward, 'biuf').astype(np.float32)
+    with np.errstate(over='ignore'):  # which the next lines tell
+      reward = self._numbers('reward', episode.reward, 'biuf').astype(np.float32)
     if not np.isfinite(reward).all():
       raise errors.UserError('Rewards must be finite numbers, as float32 holds them. '
                              f'Received: reward={_first(reward, ~np.isfinite(reward))}')
