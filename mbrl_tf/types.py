@@ -98,6 +98,22 @@ class ActionSpec:
     return np.concatenate([numbers, choices], -1).astype(self.dtype)
 
 
+class ActionPart(NamedTuple):
+  """One array of a simulator's action.
+
+  Attributes:
+    entries: of a policy's action that decide it, from the first up to one after the last.
+    shape, dtype: of the simulator's array.
+    minimum, maximum: bounds of each entry, flat, in the simulator's own units; of choices the first
+      and the last.
+  """
+  entries: Tuple[int, int]
+  shape: Tuple[int, ...]
+  dtype: str
+  minimum: Any
+  maximum: Any
+
+
 @dataclasses.dataclass(frozen=True)
 class EnvironmentSpec:
   """What an algorithm is told of a task.
@@ -121,6 +137,8 @@ class EnvironmentSpec:
     simulator_action: batched TensorFlow function from actions `[..., A]` to what the simulator
       takes, in its structure, units and types, each part with the leading axes; None where that is
       the action itself.
+    action_parts: what a simulator's action consists of, by path, such as `arm/0`; `action` where it
+      is one array.
   """
   name: str
   observation: Union[ArraySpec, Mapping[str, ArraySpec]]
@@ -131,6 +149,7 @@ class EnvironmentSpec:
   terminated: Optional[Callable[..., Any]] = None
   left_out: Tuple[str, ...] = ()
   simulator_action: Optional[Callable[..., Any]] = None
+  action_parts: Mapping[str, ActionPart] = dataclasses.field(default_factory=dict)
 
 
 class Episode(NamedTuple):

@@ -139,6 +139,26 @@ class ConvertActions(gymnasium.Wrapper):
     return self.env.step(self._convert(action))
 
 
+def parts(spec, tree):
+  """Returns the `types.ActionPart`s of a simulator's action by key, as `by_key` has them."""
+  return {key: _part(spec, leaf) for key, leaf in by_key(tree).items()}
+
+
+def _part(spec, leaf):
+  at = leaf.at
+  if at == ():
+    at = slice(0, spec.numbers + len(spec.choices))
+  elif not isinstance(at, slice):
+    at = slice(at, at + 1)
+  if isinstance(leaf, Numbers):
+    low, high = leaf.low, leaf.high
+  else:
+    counts = spec.choices[at.start - spec.numbers:at.stop - spec.numbers]
+    low = np.ravel(leaf.start)
+    high = low + np.array(counts, np.int64) - 1
+  return types.ActionPart((at.start, at.stop), leaf.shape or (), np.dtype(leaf.dtype).name, low, high)
+
+
 class ActionRows:
   """Takes stored actions of many decisions apart, and puts them together.
 

@@ -34,7 +34,8 @@ def read_spec(env, recipe):
   observed = env.get_wrapper_attr('observing')
   read = functools.partial(_read, observed.spec)
   action = env.get_wrapper_attr('action_spec')
-  act = functools.partial(_simulator_action, action, env.get_wrapper_attr('action_tree'))
+  tree = env.get_wrapper_attr('action_tree')
+  act = functools.partial(_simulator_action, action, tree)
   return types.EnvironmentSpec(
       name=recipe.name,
       observation=observed.spec,
@@ -44,7 +45,8 @@ def read_spec(env, recipe):
       reward=None if reward is None else _agent_reward(reward, act, recipe.action_repeat, read),
       terminated=None if terminated is None else _agent_terminated(terminated, read),
       left_out=observed.left_out,
-      simulator_action=act)
+      simulator_action=act,
+      action_parts=actions.parts(action, tree))
 
 
 def _functions(env, recipe):
