@@ -14,7 +14,6 @@ from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
 _EXPORT_DIR = flags.DEFINE_string('export_dir', None, 'folder to write; one that holds an earlier export is replaced')
-
 _LITE = flags.DEFINE_bool('lite', False, 'also write the policy for LiteRT (TensorFlow Lite)')
 
 
