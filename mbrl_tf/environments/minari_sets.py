@@ -2,8 +2,11 @@
 
 import copy
 import inspect
+import shutil
+import warnings
 
 import gymnasium
+import numpy as np
 
 from mbrl_tf import errors, types
 from mbrl_tf.environments import simulators
@@ -69,6 +72,7 @@ def write(name, native, recipe_name, kwargs, found) -> str:
   """
   minari, wanted = _library(), name[len(PREFIX):]
   from minari.data_collector.episode_buffer import EpisodeBuffer
+  from minari.storage.datasets_root_dir import get_dataset_path
   found = iter(found)
   first = next(found)
 
@@ -82,13 +86,24 @@ def write(name, native, recipe_name, kwargs, found) -> str:
   # Images stay as they are.
   lossless = {'jpeg_encoding': False} if (
       'jpeg_encoding' in inspect.signature(create).parameters) else {}
-  if wanted in minari.list_local_datasets():
+  place = get_dataset_path(wanted)
+  if place.exists():
     raise errors.UserError(f'Minari has a data set of this id, which stays as it is. Received: to={name!r}')
   try:
-    data = create(wanted, buffer=[buffered(first)], observation_space=native.observation_space,
-                  action_space=native.action_space, data_format='hdf5', **lossless)
-  except (ValueError, TypeError) as error:
-    raise errors.UserError(f'Minari does not take this ({error}). Received: to={name!r}') from error
+    # It warns of each author and link that is not told.
+    with warnings.catch_warnings():
+      warnings.simplefilter('ignore', UserWarning)
+      data = create(wanted, buffer=[buffered(first)], observation_space=native.observation_space,
+                    action_space=native.action_space, data_format='hdf5', **lossless)
+    _require_kept(name, native, first)
+  except Exception as error:  # Minari and h5py raise whatever an id or a key of a space makes them
+    shutil.rmtree(place, ignore_errors=True)
+    if isinstance(error, OSError):
+      raise _not_written(name, error) from error
+    raise errors.UserError(
+        f'Minari does not take this id, or these spaces ({type(error).__name__}: {error}). '
+        f'Received: to={name!r}, observation_space={native.observation_space}, '
+        f'action_space={native.action_space}') from error
   try:
     for part in _parts(found):
       data.update_dataset_from_buffer([buffered(episode) for episode in part])
@@ -97,13 +112,26 @@ def write(name, native, recipe_name, kwargs, found) -> str:
       told['env_spec'] = _env_spec(recipe_name, kwargs, native.time_limit).to_json()
     data.storage.update_metadata(told)
   except BaseException as error:
-    minari.delete_dataset(wanted)
+    shutil.rmtree(place, ignore_errors=True)
     if isinstance(error, OSError):
-      raise errors.StorageError(
-          f'The data set could not be written ({error}), and nothing of it is left. '
-          f'Received: to={name!r}') from error
+      raise _not_written(name, error) from error
     raise
-  return str(data.storage.data_path)
+  return str(place)
+
+
+def _not_written(name, error):
+  return errors.StorageError(f'The data set could not be written ({error}), and nothing of it is left. '
+                             f'Received: to={name!r}')
+
+
+def _require_kept(name, native, written):
+  """Raises where the only episode of a data set is read as another one than was written."""
+  (_, read), = episodes(name, native)
+  found = read()
+  for part in ('observation', 'action'):
+    for key, array in getattr(written, part).items():
+      if not np.array_equal(getattr(found, part)[key], array):
+        raise ValueError(f'{key} comes back as another array')
 
 
 def _env_spec(name, kwargs, time_limit):
