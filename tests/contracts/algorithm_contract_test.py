@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import shutil
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from mbrl_tf import types
 from mbrl_tf.algorithms import catalog
 from mbrl_tf.data import episodes
 from mbrl_tf.drivers import driver as episode_driver
+from mbrl_tf.drivers import offline_driver
 from mbrl_tf.environments import catalog as environments
 from mbrl_tf.training import export, metrics, serving
 
@@ -282,3 +284,99 @@ def test_the_served_policy_takes_named_arrays_and_gives_the_simulators_actions(t
       assert answer[name].dtype == action.dtype
     given.update({name: answer[name] for name in states})
     time_step, state = time_step._replace(step_type=tf.fill([rows], 1)), step.state
+
+
+# Conversion takes seconds: what is there once of algorithms, kinds of observations, and of actions.
+LITE = [('mbmpo', 'numbers and choices in a nest'), ('tdmpc2', 'several choices'),
+        ('dreamer', 'discrete actions, dicts of vectors and images')]
+
+
+@pytest.mark.parametrize('trained', LITE, ids=': '.join, indirect=True)
+def test_the_policy_for_litert_gives_what_the_served_one_gives(trained, tmp_path):
+  run = trained.run
+  path = export.export(run.algorithm, run.driver.spec, run.config, tmp_path / 'exported', lite=True)
+  served = tf.saved_model.load(
+      str(path / 'serving' / str(run.algorithm.env_steps))).signatures['serving_default']
+  told = json.loads((path / 'export.json').read_text())
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')  # of another package, to which its interpreter moves
+    interpreter = tf.lite.Interpreter(str(path / 'lite' / 'policy.tflite'))
+  lite = interpreter.get_signature_runner('serving_default')
+  generator, seen = np.random.default_rng(4), first_time_step(run).observation
+  by_key = seen if isinstance(seen, dict) else {'observation': seen}
+  rows, given = run.driver.environment.batch_size, {}
+  for name, array in told['serving']['inputs'].items():
+    if 'key' in array:
+      given[name] = by_key[array['key']].numpy()
+    elif name == 'is_first':
+      given[name] = np.arange(rows) > 0
+    else:
+      given[name] = generator.normal(size=[rows, *array['shape']]).astype(array['dtype'])
+  assert set(told['lite']['inputs']) == set(given)
+  for _ in range(2):
+    expected = served(**{name: tf.constant(value) for name, value in given.items()})
+    found = lite(**{name: value.astype(told['lite']['inputs'][name]['dtype'])
+                    for name, value in given.items()})
+    assert set(found) == set(expected) == set(told['lite']['outputs'])
+    for name, value in expected.items():
+      np.testing.assert_allclose(found[name], value, atol=1e-5, rtol=1e-5)
+      assert found[name].dtype == told['lite']['outputs'][name]['dtype']
+    given.update({name: value.numpy() for name, value in expected.items() if name in given})
+
+
+@pytest.fixture(scope='module', params=catalog.names())
+def offline(request, tmp_path_factory):
+  """An algorithm that learned from episodes that were there, one that goes on from its checkpoint,
+  and what both reported."""
+  tf.config.run_functions_eagerly(True)
+  folder = tmp_path_factory.mktemp(request.param)
+  try:
+    run = build(request.param, 'as it is', folder / 'episodes', seed=1)
+    imported = run.driver.collect(run.algorithm.state.random_policy, 200)
+    files = {file: file.read_bytes() for file in (folder / 'episodes').iterdir()}
+    learn = lambda seed: catalog.build(
+        run.config, run.driver.spec, offline_driver.OfflineDriver(run.driver.spec),
+        episodes.EpisodeStore(folder / 'episodes'), seed)
+    algorithm = learn(1)
+    before = [variable.numpy() for variable in algorithm.state.trainable_variables]
+    reports = algorithm.iterations()
+    first = list(itertools.islice(reports, 2))
+    checkpoint = tf.train.Checkpoint(algorithm.state).write(str(folder / 'checkpoint'))
+    resumed = learn(2)
+    tf.train.Checkpoint(resumed.state).read(checkpoint).assert_consumed()
+    following, repeated = next(reports), next(resumed.iterations())
+    assert {file: file.read_bytes() for file in (folder / 'episodes').iterdir()} == files
+    yield run.config, algorithm, imported, before, first, following, repeated
+  finally:
+    tf.config.run_functions_eagerly(False)
+
+
+def test_what_is_there_is_learned_from_and_nothing_collected(offline):
+  config, algorithm, _, before, first, following, _ = offline
+  learned = {name: value for report in [*first, following] for name, value in report.metrics.items()}
+  assert all(np.isfinite(value) for value in learned.values())
+  assert not {'collect/return_mean', 'collect/env_steps_per_second'} & set(learned)
+  assert any('loss' in name for name in learned)
+  changed = [not np.array_equal(was, variable) for was, variable in zip(
+      before, algorithm.state.trainable_variables)]
+  assert any(changed)
+  # As much as if the first random env steps and those of two iterations had been collected.
+  collect = config.collect
+  assert algorithm.env_steps == collect.random_env_steps + 2 * collect.env_steps_per_iteration
+
+
+def test_offline_too_a_resumed_run_goes_on_with_the_same_numbers(offline):
+  *_, following, repeated = offline
+  for name, value in repeated.metrics.items():
+    if not name.startswith('seconds/'):
+      assert value == following.metrics[name], name
+  assert set(repeated.metrics) == set(following.metrics)
+
+
+def test_what_was_imported_counts_in_what_is_known_of_rewards(offline):
+  config, algorithm, imported, *_ = offline
+  rewards = np.concatenate([episode.reward for episode in imported.episodes])
+  known = {'dreamer': lambda: algorithm.state.learner.reward_range.numpy(),
+           'tdmpc2': lambda: algorithm.state.survey.reward_range.numpy(),
+           'mbmpo': lambda: [rewards.min(), rewards.max()]}[config.algorithm]()
+  assert known[0] <= rewards.min() and known[1] >= rewards.max()
