@@ -12,8 +12,9 @@ from mbrl_tf.training import lite
 
 
 def run(function, **arrays):
-  """What a function's signature gives in LiteRT's interpreter."""
-  content = lite.convert(function.get_concrete_function(
+  """What a function of named arrays gives in LiteRT's interpreter."""
+  named = tf.function(lambda **given: function(**given))
+  content = lite.convert(named.get_concrete_function(
       **{name: tf.TensorSpec([None, *array.shape[1:]], array.dtype, name)
          for name, array in arrays.items()}))
   with warnings.catch_warnings():
