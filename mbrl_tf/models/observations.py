@@ -41,7 +41,8 @@ class Observations:
               for array in read.values()]
     self.dtype = np.result_type(np.float32, *floats)
     self.rounding = np.repeat([np.finfo(dtype).eps for dtype in floats], self._sizes)
-    self.is_byte = np.repeat([array.dtype == 'uint8' for array in read.values()], self._sizes)
+    is_byte = np.array([array.dtype == 'uint8' for array in read.values()], bool)
+    self.is_byte = np.repeat(is_byte, self._sizes)
     self.least_std = np.repeat(
         [_CHOICE_STD if array.choices else 0.0 for array in read.values()], self._sizes)
 

@@ -168,12 +168,16 @@ def test_another_environment_is_evaluated_in_and_told(run_dir, capsys, monkeypat
 
 def test_export_writes_both(run_dir, tmp_path, capsys):
   with flagsaver.flagsaver():
-    parse(f'--run_dir={run_dir}', f'--export_dir={tmp_path / "exported"}')
+    parse(f'--run_dir={run_dir}', f'--export_dir={tmp_path / "exported"}', '--lite')
     export.main()
   told = json.loads(capsys.readouterr().out)
   assert told == {'export_dir': str(tmp_path / 'exported'), 'env_steps': 900}
   assert (tmp_path / 'exported' / 'policy' / 'saved_model.pb').exists()
   assert (tmp_path / 'exported' / 'model' / 'saved_model.pb').exists()
+  assert (tmp_path / 'exported' / 'lite' / 'policy.tflite').read_bytes()[4:8] == b'TFL3'
+  told = json.loads((tmp_path / 'exported' / 'export.json').read_text())['lite']
+  assert told == {'inputs': {'observation': {'shape': [4], 'dtype': 'float32', 'key': 'observation'}},
+                  'outputs': {'action': {'shape': [2], 'dtype': 'float32'}}}
 
 
 def test_a_run_without_a_checkpoint_is_told(run_dir, tmp_path):
