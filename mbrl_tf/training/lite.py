@@ -28,6 +28,18 @@ def convert(function) -> bytes:
   Raises:
     UserError: LiteRT lacks an operation, such as random numbers.
   """
+  try:
+    return _converted(function)
+  except Exception as error:  # of what kind, TensorFlow does not tell
+    lacking = sorted({line.split('(')[0].strip() for line in str(error).splitlines()
+                      if line.strip().startswith('tf.')})
+    raise errors.UserError(
+        'LiteRT cannot compute this policy: it draws nothing at random, as planning does, and has '
+        f'not all operations. Received: {", ".join(lacking) or str(error).splitlines()[0]}'
+    ) from error
+
+
+def _converted(function):
   frozen = convert_to_constants.convert_variables_to_constants_v2(function)
   # Both come in the order of their names.
   inputs = dict(zip(sorted(function.structured_input_signature[1]), frozen.inputs, strict=True))
@@ -49,15 +61,7 @@ def convert(function) -> bytes:
          for name, tensor in inputs.items()})
   with tempfile.TemporaryDirectory() as folder:
     tf.saved_model.save(module, folder, signatures={SIGNATURE: module.function})
-    try:
-      return tf.lite.TFLiteConverter.from_saved_model(folder).convert()
-    except Exception as error:  # of what kind, TensorFlow does not tell
-      lacking = sorted({line.split('(')[0].strip() for line in str(error).splitlines()
-                        if line.strip().startswith('tf.')})
-      raise errors.UserError(
-          'LiteRT cannot compute this policy: it draws nothing at random, as planning does, and has '
-          f'not all operations. Received: {", ".join(lacking) or str(error).splitlines()[0]}'
-      ) from error
+    return tf.lite.TFLiteConverter.from_saved_model(folder).convert()
 
 
 def _folded(graph, outputs):

@@ -137,7 +137,7 @@ def test_an_episode_that_does_not_end_is_warned_of_once_where_no_limit_is_known(
   check_whole(collected.episodes[0])
   assert len(collected.episodes[0].reward) == length and len(said) == int(warned)
   if warned:
-    assert 'toy:counting has not ended in 41 decisions' in said[0] and 'Received: time_limit=0' in said[0]
+    assert 'toy:counting has not ended in 44 decisions' in said[0] and 'Received: time_limit=0' in said[0]
 
 
 def test_observers_see_each_episode_once_in_order():
