@@ -1,9 +1,10 @@
 """Writes the episodes of a run in the task's own units, for others to read.
 
-  python -m launchers.export_episodes --run_dir=runs/hc --to=recorded             .npz files in a folder that is absent or empty
-  python -m launchers.export_episodes --run_dir=runs/hc --to=minari:mine/hc-v0    a data set of Minari, which needs its package
+  python -m launchers.export_episodes --run_dir=runs/hc --to=recorded
+  python -m launchers.export_episodes --run_dir=runs/hc --to=minari:mine/hc-v0
 
-README.md tells what a file holds. import_episodes reads both. Prints one JSON object.
+writes .npz files into a folder that is absent or empty (docs/data.md tells what a file holds), or a
+data set of Minari, which needs its package. import_episodes reads both. Prints one JSON object.
 """
 
 import contextlib
@@ -70,9 +71,10 @@ def _with(first, others):
 
 def _write_files(folder, found):
   """Writes one file for each episode into a folder, which appears as a whole."""
-  if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
-    raise errors.UserError('Episodes are written into a folder that is absent or empty, and something '
-                           f'is there. Received: to={str(folder)!r}')
+  is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+  if folder.is_symlink() or not is_free:
+    raise errors.UserError('Episodes are written into a folder that is absent or empty, and '
+                           f'something is there. Received: to={str(folder)!r}')
   partial = folder.with_name(f'.{folder.name}.partial')
   _remove_left(partial)
   with files.writing(partial):

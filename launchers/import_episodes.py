@@ -1,14 +1,16 @@
 """Puts episodes from elsewhere into a run that has not learned yet, which train then begins with.
 
-  python -m launchers.import_episodes --config=configs/tdmpc2/vectors.py --config.environment.name=dmc:cheetah_run
-      --run_dir=runs/mine --from=recorded       a folder of .npz files, or one file
-  python -m launchers.import_episodes --run_dir=runs/mine --from=runs/other            all episodes of another run
-  python -m launchers.import_episodes --run_dir=runs/mine --from=minari:mujoco/hopper/expert-v0   needs the package minari
+  python -m launchers.import_episodes --config=configs/tdmpc2/vectors.py --run_dir=runs/mine --from=recorded
+  python -m launchers.import_episodes --run_dir=runs/mine --from=runs/other
+  python -m launchers.import_episodes --run_dir=runs/mine --from=minari:mujoco/hopper/expert-v0
 
---from may be given several times. A --run_dir that is no run yet becomes one, of the given config. README.md tells what
-a file holds. Prints one JSON object: what was imported, and of each episode that was refused why. What an earlier
-import brought is passed over. The exit status is 0 where nothing was refused, 1 where something was, and 2 where
-nothing could be imported: then everything is as it was.
+A source is a folder of .npz files or one of them (docs/data.md tells what a file holds), the
+directory of another run, or a data set of Minari, which needs its package. --from may be given
+several times. A --run_dir that is no run yet becomes one, of the given config.
+
+Prints one JSON object: what was imported, and of each episode that was refused why. What an earlier
+import brought is passed over. The exit status is 0 where nothing was refused, 1 where something was,
+and 2 where nothing could be imported: then everything is as it was.
 """
 
 import sys

@@ -28,7 +28,8 @@ def open_source(source, config, directory, native):
   if path.is_file():
     return [_of_file(path)]
   if not path.is_dir():
-    raise errors.UserError(f'There is no file and no folder of this name. Received: from={source!r}')
+    raise errors.UserError('There is no file and no folder of this name. '
+                           f'Received: from={source!r}')
   other = run_directory.RunDirectory(path)
   if other.config_file.exists():
     found = _of_run(other, config, directory, native)
@@ -38,7 +39,8 @@ def open_source(source, config, directory, native):
                               for part in re.split(r'(\d+)', file.name)]
     found = [_of_file(file) for file in sorted(path.glob('*.npz'), key=by_number)]
   if not found:
-    raise errors.UserError(f'There are no episodes in this folder: neither .npz files nor those of a run. Received: from={source!r}')
+    raise errors.UserError('There are no episodes in this folder: neither .npz files nor those of a '
+                           f'run. Received: from={source!r}')
   return found
 
 
@@ -49,8 +51,8 @@ def _of_file(path):
 def _of_run(other, config, directory, native):
   """The episodes of another run, in the units of its task, which may have others than this one."""
   if other.path.resolve() == directory.path.resolve():
-    raise errors.UserError('A run has its own episodes already. '
-                           f'Received: from={str(other.path)!r} into run_dir={str(directory.path)!r}')
+    raise errors.UserError('A run has its own episodes already. Received: '
+                           f'from={str(other.path)!r} into run_dir={str(directory.path)!r}')
   theirs = command.stored_config(other)
   if theirs.environment != config.environment:
     native = assembly.learn_facts(theirs).native

@@ -48,6 +48,7 @@ FREE_OF_TENSORFLOW = [
     'mbrl_tf/environments/worker.py', 'mbrl_tf/environments/dm_control.py',
     'mbrl_tf/environments/pixels.py', 'mbrl_tf/environments/observing.py',
     'mbrl_tf/environments/placeholders.py', 'mbrl_tf/environments/native.py',
+    'mbrl_tf/environments/action_rows.py',
     'mbrl_tf/environments/mujoco_setup.py',
     'mbrl_tf/environments/answers.py', 'mbrl_tf/environments/report.py',
     'mbrl_tf/environments/random_play.py', 'mbrl_tf/data/agreement.py',

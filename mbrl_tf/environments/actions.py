@@ -10,7 +10,6 @@ from gymnasium import spaces
 
 from mbrl_tf import errors, types
 
-ALONE = 'action'        # the key of an action that is one array
 _LARGEST_BOUND = 1e15  # of an action; its square is still far from the largest float32
 _SLACK = 1e-6          # of the range, by which an action that was stored may lie beyond its bounds
 _MOST_VALUES = 2**24   # of a choice: float32 tells no more whole numbers apart
@@ -133,110 +132,10 @@ class ConvertActions(gymnasium.Wrapper):
       raise errors.UserError(f'A choice in actions of {name} has more values than a policy can '
                              f'weigh, {_MOST_VALUES}. Received: action_space={space}')
     self.action_tree = _tree(space, _Places(self.action_spec, len(parts) == 1))
-    self._convert = _reader(self.action_tree)
+    self._convert = reader(self.action_tree)
 
   def step(self, action):
     return self.env.step(self._convert(action))
-
-
-def parts(spec, tree):
-  """Returns the `types.ActionPart`s of a simulator's action by key, as `by_key` has them."""
-  return {key: _part(spec, leaf) for key, leaf in by_key(tree).items()}
-
-
-def _part(spec, leaf):
-  at = leaf.at
-  if at == ():
-    at = slice(0, spec.numbers + len(spec.choices))
-  elif not isinstance(at, slice):
-    at = slice(at, at + 1)
-  if isinstance(leaf, Numbers):
-    low, high = leaf.low, leaf.high
-  else:
-    counts = spec.choices[at.start - spec.numbers:at.stop - spec.numbers]
-    low = np.ravel(leaf.start)
-    high = low + np.array(counts, np.int64) - 1
-  return types.ActionPart((at.start, at.stop), leaf.shape or (), np.dtype(leaf.dtype).name, low, high)
-
-
-class ActionRows:
-  """Takes stored actions of many decisions apart, and puts them together.
-
-  Attributes:
-    leaves: `Numbers` and `Choices` by key, in order: the path of each in the simulator's action, such
-      as `arm/0`; where an action is one array, its key is `action`.
-  """
-
-  def __init__(self, spec, tree):
-    """Takes the `types.ActionSpec` and the `Tree` of `ConvertActions`."""
-    self._spec, self._tree, self._convert = spec, tree, _reader(tree)
-    self.leaves = by_key(tree)
-
-  def read(self, arrays):
-    """Returns actions as a policy gives them `[T, ...]`, of the simulator's own `[T, ...]` by key.
-
-    Raises:
-      ValueError: they are none of the simulator's; says of which key, and why.
-    """
-    if set(arrays) != set(self.leaves):
-      raise ValueError(f'there must be the keys {sorted(self.leaves)}, and are {sorted(arrays)}')
-    numbers, choices = [], []
-    counts = np.array(self._spec.choices, np.int64)
-    for key, leaf in self.leaves.items():
-      own, shape = np.asarray(arrays[key]), leaf.shape or ()
-      kinds = 'biuf' if isinstance(leaf, Numbers) else 'biu'
-      if own.shape[1:] != shape or own.dtype.kind not in kinds:
-        raise ValueError(f'{key} must have the shape [T, {", ".join(map(str, shape))}] and the type '
-                         f'{leaf.dtype}, and has {own.dtype}{list(own.shape)}')
-      try:
-        if isinstance(leaf, Numbers):
-          numbers.append(leaf.of_own(own))
-        else:
-          mine, counts = np.split(counts, [math.prod(shape)])
-          choices.append(leaf.of_own(own, mine))
-      except ValueError as error:
-        raise ValueError(f'{key}: {error}') from None
-    joined = np.concatenate([*numbers, *choices], 1).astype(self._spec.dtype)
-    return joined.reshape(len(joined), *self._spec.shape)
-
-  def own_rows(self, actions):
-    """The inverse of `read`: what the simulator was given for actions `[T, ...]`, by key."""
-    if self._spec.numbers:
-      actions = np.clip(actions, *self._spec.bounds)
-    rows = [by_key(self._convert(action)) for action in actions]
-    return {key: np.stack([np.asarray(row[key], leaf.dtype) for row in rows])
-            for key, leaf in self.leaves.items()}
-
-  def nested(self, arrays):
-    """Returns arrays by key in the structure of the simulator's actions."""
-    inner = iter([arrays[key] for key in self.leaves])
-    return map_leaves(lambda leaf: next(inner), self._tree)
-
-  def flat(self, nest):
-    """Returns arrays by key of such a structure."""
-    return by_key(nest)
-
-
-def by_key(tree):
-  """Returns what is in dicts and tuples by its path, joined by `/`, and numbered where two would be
-  alike; `action` where it is alone.
-  """
-  found = {}
-
-  def collect(part, path):
-    if isinstance(part, dict) or type(part) is tuple:
-      for key, inner in part.items() if isinstance(part, dict) else enumerate(part):
-        collect(inner, (*path, str(key)))
-      return
-    key = name = '/'.join(path) or ALONE
-    number = 1
-    while name in found:
-      number += 1
-      name = f'{key}-{number}'
-    found[name] = part
-
-  collect(tree, ())
-  return found
 
 
 def leaves(tree: Tree):
@@ -336,7 +235,7 @@ def _tree(space, places):
   return Choices(places.of_choices(start.size), space.shape, space.dtype, start.ravel())
 
 
-def _reader(tree):
+def reader(tree):
   """Returns the function from a policy's action to the simulator's."""
   readers = map_leaves(lambda leaf: leaf.reader(), tree)
   if isinstance(tree, (Numbers, Choices)):

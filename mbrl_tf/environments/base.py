@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from mbrl_tf import errors, types
-from mbrl_tf.environments import actions, mujoco_tasks, simulators
+from mbrl_tf.environments import action_rows, actions, mujoco_tasks, simulators
 from mbrl_tf.ops import one_hot
 
 
@@ -46,7 +46,7 @@ def read_spec(env, recipe):
       terminated=None if terminated is None else _agent_terminated(terminated, read),
       left_out=observed.left_out,
       simulator_action=act,
-      action_parts=actions.parts(action, tree))
+      action_parts=action_rows.parts(action, tree))
 
 
 def _functions(env, recipe):

@@ -88,7 +88,8 @@ def write(name, native, recipe_name, kwargs, found) -> str:
       'jpeg_encoding' in inspect.signature(create).parameters) else {}
   place = get_dataset_path(wanted)
   if place.exists():
-    raise errors.UserError(f'Minari has a data set of this id, which stays as it is. Received: to={name!r}')
+    raise errors.UserError('Minari has a data set of this id, which stays as it is. '
+                           f'Received: to={name!r}')
   try:
     # It warns of each author and link that is not told.
     with warnings.catch_warnings():
@@ -120,8 +121,8 @@ def write(name, native, recipe_name, kwargs, found) -> str:
 
 
 def _not_written(name, error):
-  return errors.StorageError(f'The data set could not be written ({error}), and nothing of it is left. '
-                             f'Received: to={name!r}')
+  return errors.StorageError(f'The data set could not be written ({error}), and nothing of it is '
+                             f'left. Received: to={name!r}')
 
 
 def _require_kept(name, native, written):

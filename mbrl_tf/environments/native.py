@@ -3,7 +3,7 @@
 import numpy as np
 
 from mbrl_tf import errors, types
-from mbrl_tf.environments import actions, observing
+from mbrl_tf.environments import action_rows, observing
 
 
 class Native:
@@ -28,7 +28,7 @@ class Native:
     """
     self.name = name
     self._observing = env.get_wrapper_attr('observing')
-    self._actions = actions.ActionRows(
+    self._actions = action_rows.ActionRows(
         env.get_wrapper_attr('action_spec'), env.get_wrapper_attr('action_tree'))
     self.time_limit, self._action_repeat = env.get_wrapper_attr('time_limit'), action_repeat
     self.observation_space = self._observing.own_space

@@ -8,7 +8,7 @@ import pytest
 from gymnasium import spaces
 
 from mbrl_tf import errors, types
-from mbrl_tf.environments import actions, native, simulators
+from mbrl_tf.environments import action_rows, actions, native, simulators
 from tests.environments import acting_environments, observation_kinds
 
 _STEPS = 6
@@ -220,5 +220,5 @@ def test_a_choice_that_there_is_not_is_refused():
 
 def test_paths_that_are_one_name_get_numbers():
   leaf = actions.Choices((), None, np.dtype(np.int64), 0)
-  assert list(actions.by_key({'a/b': leaf, 'a': {'b': leaf}})) == ['a/b', 'a/b-2']
-  assert list(actions.by_key(leaf)) == ['action']
+  assert list(action_rows.by_key({'a/b': leaf, 'a': {'b': leaf}})) == ['a/b', 'a/b-2']
+  assert list(action_rows.by_key(leaf)) == ['action']
