@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from mbrl_tf import errors, types
-from mbrl_tf.environments import actions, joint_angles, mujoco_tasks, simulators
+from mbrl_tf.environments import action_rows, actions, joint_angles, mujoco_tasks, simulators
 from mbrl_tf.ops import one_hot
 
 
@@ -34,7 +34,8 @@ def read_spec(env, recipe):
   observed = env.get_wrapper_attr('observing')
   read = functools.partial(_read, observed.spec)
   action = env.get_wrapper_attr('action_spec')
-  act = functools.partial(_simulator_action, action, env.get_wrapper_attr('action_tree'))
+  tree = env.get_wrapper_attr('action_tree')
+  act = functools.partial(_simulator_action, action, tree)
   return types.EnvironmentSpec(
       name=recipe.name,
       observation=observed.spec,
@@ -45,7 +46,8 @@ def read_spec(env, recipe):
       terminated=None if terminated is None else _agent_terminated(terminated, read),
       left_out=observed.left_out,
       angles=_angles(env, recipe, observed.spec),
-      simulator_action=act)
+      simulator_action=act,
+      action_parts=action_rows.parts(action, tree))
 
 
 def _functions(env, recipe):

@@ -77,7 +77,7 @@ class RSSM(tf.keras.Model):
     Args:
       state: `types.LatentState` `[..., D]` and so on, of which the moments are not read.
       action: `[..., A]`, taken in that state.
-      noise: standard normal `[..., S]`, to sample with.
+      noise: standard normal `[..., S]`, to sample with; None takes the mean.
 
     Returns:
       The next `types.LatentState`.
@@ -86,7 +86,7 @@ class RSSM(tf.keras.Model):
     return self._expected(deterministic, noise)
 
   def posterior(self, prior, embedding, noise):
-    """Corrects a state that `prior` gave by an observation's embedding `[..., E]`; noise `[..., S]`."""
+    """Corrects a state that `prior` gave by an observation's embedding `[..., E]`; noise as there."""
     return self._inferred(prior.deterministic, self._posterior_embedding(embedding), noise)
 
   def observe(self, embeddings, actions, is_first, seed):
@@ -155,7 +155,8 @@ class RSSM(tf.keras.Model):
   def _sampled(self, deterministic, moments, noise):
     mean, std = tf.split(tf.cast(moments, tf.float32), 2, -1)
     std = tf.nn.softplus(std) + self._least_std
-    return types.LatentState(deterministic, mean + std * noise, mean, std)
+    stochastic = mean if noise is None else mean + std * noise
+    return types.LatentState(deterministic, stochastic, mean, std)
 
 
 def _halves(first, second, units, precision, name):

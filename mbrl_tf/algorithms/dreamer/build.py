@@ -82,7 +82,7 @@ def build(config, spec, driver, store, seed, strategy=None):
   # No part of the checkpoint: it is set anew from the exploring policy in each iteration, and has no generator of its own.
   snapshot = policy.DreamerPolicy(*_acting_models(config, spec), spec, parts.exploring_policy.generator,
                                   config.collect.exploration_noise) if config.collect.overlap else None
-  return iteration.Dreamer(parts, config, driver, view, snapshot)
+  return iteration.Dreamer(parts, config, driver, store, view, snapshot)
 
 
 def _acting_models(config, spec):

@@ -7,26 +7,30 @@ from absl import logging
 from mbrl_tf import types
 from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.dreamer import overlap, summaries
+from mbrl_tf.data import episodes as stored_episodes
 from mbrl_tf.ops import replicas, seeds, step_metrics
 
 
 class Dreamer:
   """The algorithm with everything it owns; `build.py` puts the parts together."""
 
-  def __init__(self, parts, config, driver, sequences, snapshot=None):
-    """Only keeps its arguments: `parts` is a `build.Parts`, driver and sequences are handed in from outside.
+  def __init__(self, parts, config, driver, store, sequences, snapshot=None):
+    """Only keeps its arguments: `parts` is a `build.Parts`, driver, store and sequences are handed in from outside.
 
     With `snapshot`, a policy that can be set to the exploring one, the collection of an iteration runs beside its gradient steps.
     """
     self.state = parts
     self._config = config
-    self._driver, self._sequences, self._snapshot = driver, sequences, snapshot
+    self._driver, self._store, self._sequences = driver, store, sequences
+    self._snapshot = snapshot
     self._warned = False
 
   def iterations(self):
     """Trains for ever; yields a `types.Report` after each iteration."""
     parts, clock = self.state, clocks.PhaseClock()
     if self.env_steps == 0:
+      for _, episode in stored_episodes.readable(self._store, 0, images=False):
+        self._look_at([episode], episode.reward.min(), episode.reward.max())
       collected = self._counted(self._collect(parts.random_policy, self._config.collect.random_env_steps, clock))
       parts.random_env_steps.assign(self.env_steps)
       yield types.Report({**collected.metrics, **clock.read()})
@@ -75,9 +79,15 @@ class Dreamer:
     """Counts what was collected, on all hosts, and returns it."""
     collected = self._driver.together(collected)
     self.state.env_steps.assign_add(collected.env_steps)
-    self.state.learner.widen_reward_range(collected.metrics['collect/reward_min'], collected.metrics['collect/reward_max'])
-    self._warn_of_terminations(collected.episodes)
+    if collected.metrics:  # nothing was collected where there are none
+      told = (collected.metrics[f'collect/reward_{end}'] for end in ('min', 'max'))
+      self._look_at(collected.episodes, *told)
     return collected
+
+  def _look_at(self, episodes, least, largest):
+    """Takes new episodes, and the least and the largest reward in them, into account."""
+    self.state.learner.widen_reward_range(least, largest)
+    self._warn_of_terminations(episodes)
 
   def _warn_of_terminations(self, episodes):
     """Says once in a process that real episodes terminate where no imagined one does."""

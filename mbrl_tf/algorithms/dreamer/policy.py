@@ -61,7 +61,7 @@ class DreamerPolicy(tf_policy.TFPolicy):
   def _inferred(self, observation, policy_state, seed_list):
     """The posterior state, `types.LatentState` of `[N, ...]`."""
     before = types.LatentState(policy_state['deterministic'], policy_state['stochastic'], None, None)
-    noise = [tf.zeros_like(before.stochastic) if self._noise is None else
+    noise = [None if self._noise is None else
              tf.random.stateless_normal(tf.shape(before.stochastic), seed) for seed in seed_list]
     prior = self._world_model.rssm.prior(before, policy_state['action'], noise[0])
     return self._world_model.rssm.posterior(prior, self._world_model.encode(observation), noise[1])

@@ -24,7 +24,7 @@ class WorldModel(tf.Module):
   """Learns what the world looks like and what it pays (Hafner et al. 2019, arXiv:1912.01603, section 4).
 
   Observations may be one array or a dict. Arrays `uint8 [height, width, channels]` are images; all others are joined to one vector,
-  as they are: bytes of one axis, too.
+  as they are. Bytes among them, such as small pictures, are compressed by symlog: nobody knows whether 10 of them or 255 are much.
 
   Attributes:
     images: keys of the images.
@@ -50,6 +50,7 @@ class WorldModel(tf.Module):
     self.action_size = spec.action.features_size
     self.features_size = settings.deterministic + settings.stochastic
     vector_size = self._observations.vector_size
+    self._is_compressed = self._observations.is_byte | settings.vector_symlog
     self.image_encoders = {
         key: vision.ConvEncoder(observations[key].shape, settings.image_depth, precision=precision) for key in self.images}
     self.vector_encoder = heads.Perceptron(
@@ -88,7 +89,7 @@ class WorldModel(tf.Module):
     decoded = {key: self.image_decoders[key](features) for key in self.images}
     if self.vector_decoder is not None:
       mean = self.vector_decoder(features).mean()
-      mean = distributions.symexp(mean) if self._config.vector_symlog else mean
+      mean = tf.where(self._is_compressed, distributions.symexp(mean), mean)
       decoded.update(self._observations.split(mean))
     return decoded
 
@@ -143,7 +144,7 @@ class WorldModel(tf.Module):
     if self.vector_encoder is None:
       return images, None
     joined = self._observations.joined(observation)
-    joined = distributions.symlog(joined) if self._config.vector_symlog else joined
+    joined = tf.where(self._is_compressed, distributions.symlog(joined), joined)
     return images, tf.cast(joined, tf.float32)
 
   def _embedding(self, images, vector):

@@ -80,7 +80,7 @@ def build(config, spec, driver, store, seed, strategy=None):
   _require_batched(spec, observations)
   view = transitions_lib.TransitionView(
       store, config.collect.capacity, lambda observation: observations.joined(observation).numpy())
-  return iteration.MBMPO(Parts(config, spec, seed, strategy), config, driver, view)
+  return iteration.MBMPO(Parts(config, spec, seed, strategy), config, driver, store, view)
 
 
 def _require_batched(spec, observations):

@@ -1,5 +1,7 @@
 """MB-MPO on one screen (Clavera et al. 2018, arXiv:1809.05214)."""
 
+import itertools
+
 from absl import logging
 import numpy as np
 import tensorflow as tf
@@ -10,21 +12,24 @@ from mbrl_tf.algorithms.mbmpo import summaries
 from mbrl_tf.data import agreement
 from mbrl_tf.ops import seeds
 
+_COMPARED_EPISODES = 10  # of those that were there before anything is collected
 
 class MBMPO:
   """The algorithm with everything it owns; `build.py` puts the parts together."""
 
-  def __init__(self, parts, config, driver, transitions):
-    """Only keeps its arguments: `parts` is a `build.Parts`, driver and transitions are handed in from outside."""
+  def __init__(self, parts, config, driver, store, transitions):
+    """Only keeps its arguments: `parts` is a `build.Parts`, driver, store and transitions are handed in from outside."""
     self.state = parts
     self._config = config
-    self._driver, self._transitions = driver, transitions
+    self._driver, self._store, self._transitions = driver, store, transitions
     self._warned = set()  # of what; each is said once in a process
 
   def iterations(self):
     """Trains for ever; yields a `types.Report` after each iteration."""
     parts, clock = self.state, clocks.PhaseClock()
     if self.env_steps == 0:
+      self._compared([episode for _, episode in
+                      itertools.islice(self._store.episodes(), _COMPARED_EPISODES)])
       collected = self._collect(parts.random_policy, self._config.collect.random_env_steps, clock)
       yield types.Report({**collected.metrics, **clock.read()})
     while True:
@@ -79,9 +84,16 @@ class MBMPO:
     with clock('collect'):
       collected = self._driver.together(self._driver.collect(policy, env_steps))
     self.state.env_steps.assign_add(collected.env_steps)
-    compared = agreement.compare(self._driver.spec, collected.episodes)
+    return collected._replace(
+        metrics={**collected.metrics, **self._compared(collected.episodes)})
+
+  def _compared(self, episodes):
+    """Returns metrics of how the task's functions fit real episodes, and warns where they do not."""
+    if not episodes:  # nothing was collected
+      return {}
+    compared = agreement.compare(self._driver.spec, episodes)
     self._warn_of_disagreement(compared)
-    return collected._replace(metrics={**collected.metrics, **summaries.of_functions(compared)})
+    return summaries.of_functions(compared)
 
   def _warn_of_disagreement(self, compared):
     """Says that a function with which is imagined is not what the simulator does."""

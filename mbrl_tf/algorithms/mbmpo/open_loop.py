@@ -59,7 +59,10 @@ class OpenLoop:
       `model/return_predicted_horizon_<h>` for the same steps; and of
       `model/survival_real_horizon_<h>`, whether they had not terminated, beside
       `model/survival_predicted_horizon_<h>`, how likely that was.
+      Nothing where there are no episodes.
     """
+    if not episodes:
+      return {}
     shape = (self._episodes, self._horizon)
     actions = np.zeros(shape + np.shape(episodes[0].action)[1:], episodes[0].action.dtype)
     states = np.zeros((shape[0], shape[1] + 1, self._ensemble.observation_size), np.float32)
