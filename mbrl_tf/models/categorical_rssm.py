@@ -92,8 +92,10 @@ class CategoricalRSSM(rssm.StateSpaceModel):
     lead = [tf.shape(logits)[axis] if size is None else size
             for axis, size in enumerate(logits.shape[:-1])]
     shape = [*lead, self._choices, self._classes]
-    logits = distributions.mixed_with_uniform(tf.reshape(logits, shape), self._uniform_share)
-    stochastic = distributions.straight_through(logits, tf.reshape(noise, shape))
+    probabilities = distributions.mixed_with_uniform(tf.reshape(logits, shape), self._uniform_share)
+    logits = tf.math.log(probabilities)
+    hard = distributions.likeliest(logits + tf.reshape(noise, shape))
+    stochastic = distributions.with_gradient_of(hard, probabilities)
     flat = tf.reshape(stochastic, [*lead, self._choices * self._classes])
     return types.CategoricalState(deterministic, flat, logits)
 
@@ -111,8 +113,11 @@ class _Joining(tf.Module):
     self._scale = make(tf.ones([units]), f'{name}_scale')
 
   def second(self, inputs):
-    """The share of the second input, `[..., units]`."""
-    return tf.tensordot(inputs, self._second, 1) + self._bias
+    """The share of the second input, `[..., units]`; where it has more than one axis beside the
+    last, all are known."""
+    rows = inputs if inputs.shape.rank == 2 else tf.reshape(inputs, [-1, inputs.shape[-1]])
+    share = tf.matmul(rows, self._second) + self._bias
+    return share if inputs.shape.rank == 2 else tf.reshape(share, [*inputs.shape[:-1], share.shape[-1]])
 
   def __call__(self, inputs, share):
     """The layer's output `[..., units]` for the first input, and what `second` gave."""

@@ -135,4 +135,4 @@ class BoundedActor(Actor, normed_perceptron.NormedPerceptron):
     return distributions.Normals(tf.tanh(mean), least + (most - least) * tf.sigmoid(std + 2.0))
 
   def _choice(self, logits):
-    return distributions.mixed_with_uniform(logits, self._uniform_share)
+    return tf.math.log(distributions.mixed_with_uniform(logits, self._uniform_share))

@@ -246,14 +246,14 @@ def straight_through(logits, noise):
 
 
 def mixed_with_uniform(logits, share):
-  """Logarithms of probabilities of which a share is the same for all classes (Hafner et al. 2023,
+  """Probabilities of which a share is the same for all classes (Hafner et al. 2023,
   arXiv:2301.04104): none is less than share / n.
 
   Args:
     logits: `[..., n]`.
     share: in [0, 1].
   """
-  return tf.math.log((1 - share) * tf.nn.softmax(logits) + share / logits.shape[-1])
+  return (1 - share) * tf.nn.softmax(logits) + share / logits.shape[-1]
 
 
 def likeliest(values):

@@ -212,7 +212,7 @@ class Learner(tf.Module):
       told = self._value(still(rssm.features(posteriors)))
       targets, weights = losses.replay_returns(
           batch, batch.reward / self._world_model.units.reward, told.mean(), self._discount, behavior.lambda_)
-      loss += behavior.replay_value_scale * losses.value_loss(told[:, :-1], targets, weights)
+      loss += behavior.replay_value_scale * losses.value_loss(told, targets, weights)
     return loss
 
   def _move_slow_value(self, rate):

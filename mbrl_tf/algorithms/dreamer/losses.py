@@ -122,7 +122,8 @@ def likelihood_ratio(returns, values, log_probs, unit):
 def replay_returns(batch, rewards, values, discount, lambda_):
   """Lambda-returns along real sequences, and what each counts (arXiv:2301.04104, 2024, "replay critic loss").
 
-  A return ends in a value where its sequence, or its episode by truncation, does. There is nothing to learn of that row.
+  A return ends in the value of the last row, where its sequence does, or its episode by truncation: such a row teaches nothing,
+  and counts 0.
 
   Args:
     batch: `types.Sequences`.
@@ -132,11 +133,12 @@ def replay_returns(batch, rewards, values, discount, lambda_):
     lambda_: of the returns.
 
   Returns:
-    `[B, T - 1]` each, without gradients.
+    `[B, T]` each, without gradients.
   """
   cut = batch.is_first[:, 1:] & ~batch.terminated[:, :-1]
   discounts = tf.where(cut | batch.terminated[:, :-1], 0.0, discount)
   paid = tf.where(cut, values[:, :-1], rewards[:, :-1])
   found = returns_lib.lambda_returns(
       tf.transpose(paid), tf.transpose(values[:, :-1]), tf.transpose(discounts), values[:, -1], lambda_)
-  return tf.stop_gradient(tf.transpose(found)), 1 - tf.cast(cut, tf.float32)
+  targets = tf.concat([tf.transpose(found), values[:, -1:]], 1)
+  return tf.stop_gradient(targets), tf.pad(1 - tf.cast(cut, tf.float32), [[0, 0], [0, 1]])
