@@ -38,7 +38,7 @@ def mixed(logits, share=0.01):
 def test_a_step_is_the_one_of_numpy():
   model, generator = make(), np.random.default_rng(0)
   values = {variable.name.split(':')[0]: variable.numpy() for variable in model.trainable_variables}
-  state = model.state(*(generator.normal(size=(B, size)).astype('f') for size in (D, S)))
+  state = model.state(*(tf.constant(generator.normal(size=(B, size)), tf.float32) for size in (D, S)))
   action, embedding = (generator.normal(size=(B, size)).astype('f') for size in (A, E))
   noise = generator.gumbel(size=(B, S)).astype('f')
   prior = model.prior(state, tf.constant(action), noise)
