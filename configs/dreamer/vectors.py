@@ -21,10 +21,10 @@ def get_config():
           networks='normed', deterministic=200, stochastic=16, classes=8, hidden=128, image_depth=16, vector_layers=2,
           vector_units=128, measured_units=True, reward_layers=1, continuation=True, continuation_layers=1, units=128,
           vector_scale=2.0, continuation_scale=1.0, kl_scale=0.1, kl_prior_weight=10.0, free_nats=1.0, free_nats_each=True,
-          learning_rate=4e-4),
+          learning_rate=6e-4),
       behavior=dreamer.BehaviorConfig(
-          actor_layers=2, value_layers=2, units=128, gradient='auto', horizon=10, start_states=256, discount_episodes=5.0,
-          normalize_returns=True, return_percentiles=True, entropy_scale=3e-4, slow_value_rate=0.02, replay_value_scale=0.3,
-          actor_learning_rate=4e-4, value_learning_rate=4e-4),
+          actor_layers=2, value_layers=2, units=128, gradient='auto', horizon=10, start_states=128, discount_episodes=5.0,
+          normalize_returns=True, return_percentiles=True, entropy_scale=1e-3, slow_value_rate=0.02, replay_value_scale=0.3,
+          actor_learning_rate=4e-4, value_learning_rate=6e-4),
       learner=dreamer.LearnerConfig(
-          decisions_per_gradient_step=4.0, first_gradient_steps=500, adaptive_clip=0.3, warm_up_steps=300))
+          decisions_per_gradient_step=3.0, first_gradient_steps=500, adaptive_clip=0.3, warm_up_steps=300))
