@@ -1,7 +1,7 @@
 """Dreamer from 64x64 pixels: one set of numbers for any task.
 
-`--config.environment.name=` chooses the task. Beside vectors.py there are convolutions of half the published depth, which take most of the
-time of a gradient step.
+`--config.environment.name=` chooses the task. Beside vectors.py there are convolutions of half the
+published depth, which take most of the time of a gradient step.
 """
 
 from configs.dreamer import vectors

@@ -16,8 +16,8 @@ _EPSILON = 1e-4  # of the mean square that layers are normalised by
 
 
 class CategoricalRSSM(rssm.StateSpaceModel):
-  """A normalised GRU, and a stochastic state of independent choices, one-hot, whose gradient is that
-  of their probabilities.
+  """A normalised GRU, and a stochastic state of independent choices, one-hot, whose gradient is
+  that of their probabilities.
   """
 
   def __init__(self, action_size, embedding_size, deterministic, choices, classes, hidden, seed,
@@ -115,9 +115,10 @@ class _Joining(tf.Module):
   def second(self, inputs):
     """The share of the second input, `[..., units]`; where it has more than one axis beside the
     last, all are known."""
-    rows = inputs if inputs.shape.rank == 2 else tf.reshape(inputs, [-1, inputs.shape[-1]])
-    share = tf.matmul(rows, self._second) + self._bias
-    return share if inputs.shape.rank == 2 else tf.reshape(share, [*inputs.shape[:-1], share.shape[-1]])
+    if inputs.shape.rank == 2:
+      return tf.matmul(inputs, self._second) + self._bias
+    share = self.second(tf.reshape(inputs, [-1, inputs.shape[-1]]))
+    return tf.reshape(share, [*inputs.shape[:-1], share.shape[-1]])
 
   def __call__(self, inputs, share):
     """The layer's output `[..., units]` for the first input, and what `second` gave."""

@@ -69,9 +69,11 @@ class BernoulliHead(Perceptron):
 
 
 class NormedHead(normed_perceptron.NormedPerceptron):
-  """A normed perceptron whose outputs stand for a distribution; before anything is learned, the same for all features.
+  """A normed perceptron whose outputs stand for a distribution; before anything is learned, the
+  same for all features.
 
-  A last layer that begins at 0 promises no reward that was never seen (Hafner et al. 2023, arXiv:2301.04104).
+  A last layer that begins at 0 promises no reward that was never seen (Hafner et al. 2023,
+  arXiv:2301.04104).
   """
 
   def __init__(self, sizes, stands_for, seed, name='normed_head'):
@@ -101,8 +103,8 @@ def going_on(outputs):
 
 
 def two_hot(bins, limit):
-  """What so many outputs stand for as `TwoHot`: a number in bins at equal distances in symlog space (arXiv:2301.04104,
-  section 2.1).
+  """What so many outputs stand for as `TwoHot`: a number in bins at equal distances in symlog space
+  (arXiv:2301.04104, section 2.1).
 
   Args:
     bins: how many.

@@ -1,4 +1,5 @@
-"""Actors on latent features: a tanh-normal or a bounded normal for an action's numbers, one-hot for its choices."""
+"""Actors on latent features: a tanh-normal or a bounded normal for an action's numbers, one-hot for
+its choices."""
 
 import numpy as np
 import tensorflow as tf

@@ -21,7 +21,7 @@ def features(state):
 
 
 def distribution(state):
-  """What a state's stochastic part was drawn from: `gaussian` or `choices`, by the kind of state."""
+  """What a state's stochastic part was drawn from: `gaussian` or `choices`, by its kind."""
   return choices(state) if isinstance(state, types.CategoricalState) else gaussian(state)
 
 
@@ -31,7 +31,7 @@ def gaussian(state):
 
 
 def choices(state):
-  """The distribution of the choices of a `types.CategoricalState`; event shape `[choices, classes]`."""
+  """The distribution of a `types.CategoricalState`; event shape `[choices, classes]`."""
   return tfd.Independent(tfd.OneHotCategorical(logits=state.logits, dtype=tf.float32), 1)
 
 
@@ -46,11 +46,13 @@ class StateSpaceModel(tf.keras.Model):
     raise NotImplementedError
 
   def state(self, deterministic, stochastic):
-    """A state of its two parts `[..., D]` and `[..., S]`, that says nothing of what they were drawn from."""
+    """A state of its two parts `[..., D]` and `[..., S]`, that does not say what they were drawn
+    from."""
     raise NotImplementedError
 
   def noise(self, shape, seed, axis=0):
-    """What stochastic parts of shape `[*shape, S]` are drawn with; where it is 0, they are what is most likely.
+    """What stochastic parts of shape `[*shape, S]` are drawn with; where it is 0, they are what is
+    most likely.
 
     Args:
       shape: of the leading axes.
@@ -107,7 +109,8 @@ class StateSpaceModel(tf.keras.Model):
       seed: int32 `[2]`.
 
     Returns:
-      Posterior and prior states, both of `[B, T, ...]`. Those of one step share the deterministic part.
+      Posterior and prior states, both of `[B, T, ...]`. Those of one step share the deterministic
+      part.
     """
     batch, length = embeddings.shape[:2]
     noise = self.noise([2, length, batch], seed, axis=2)

@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from mbrl_tf.algorithms.dreamer import exported_model, iteration, learner, networks, open_loop, policy, world_model
+from mbrl_tf.algorithms.dreamer import exported_model, iteration, learner, networks, open_loop
+from mbrl_tf.algorithms.dreamer import policy, world_model
 from mbrl_tf.data import sequences as sequences_lib
 from mbrl_tf.data import survey
 from mbrl_tf.drivers import policies as driver_policies
@@ -21,7 +22,8 @@ class Parts(tf.Module):
     generator: the run's random generator.
     world_model, actor, value: the models.
     learner: their optimizers.
-    survey, iterations: what is known of all real episodes, and how often the policy's turn came; None where nothing is asked of them.
+    survey, iterations: what is known of all real episodes, and how often the policy's turn came;
+      None where nothing is asked of them.
     random_policy, exploring_policy, policy: for the first data, to collect, to evaluate.
     open_loop: the model against real episodes.
     exported_model: the model as it is exported.
@@ -47,15 +49,18 @@ class Parts(tf.Module):
       self.world_model, self.actor = _acting_models(config, spec)
       make, features_size = networks.of(config), self.world_model.features_size
       self.value = make.value(features_size)
-      slow_value = make.value(features_size, 'slow_value') if config.behavior.slow_value_rate else None
-      self.learner = learner.Learner(
-          self.world_model, self.actor, self.value, config, _discount(config.behavior, spec), slow_value)
+      follows = config.behavior.slow_value_rate > 0
+      slow_value = make.value(features_size, 'slow_value') if follows else None
+      self.learner = learner.Learner(self.world_model, self.actor, self.value, config,
+                                     _discount(config.behavior, spec), slow_value)
     collect = config.collect
     asked = collect.random_env_steps_max or config.model.measured_units
     self.survey = survey.Survey() if asked else None
-    self.iterations = tf.Variable(0, trainable=False, dtype=tf.int64, name='iterations') if asked else None
+    self.iterations = (
+        tf.Variable(0, trainable=False, dtype=tf.int64, name='iterations') if asked else None)
     self.random_policy = driver_policies.UniformRandomPolicy(
-        spec, seeds.next_integer(self.generator), collect.random_holds or (collect.random_action_hold,),
+        spec, seeds.next_integer(self.generator),
+        collect.random_holds or (collect.random_action_hold,),
         collect.random_at_bounds or collect.random_actions_at_bounds)
     self.exploring_policy, self.policy = (
         policy.DreamerPolicy(self.world_model, self.actor, spec, _next_generator(self.generator), noise)
@@ -102,7 +107,8 @@ def _discount(behavior, spec):
   if not behavior.discount_episodes:
     return behavior.discount
   decisions = -(-spec.time_limit // spec.action_repeat)
-  return returns.discount(decisions, behavior.discount_episodes, behavior.discount_min, behavior.discount_max)
+  return returns.discount(
+      decisions, behavior.discount_episodes, behavior.discount_min, behavior.discount_max)
 
 
 def _next_generator(generator):

@@ -1,10 +1,12 @@
 """The settings of Dreamer: what each one means, in what unit, and where the default comes from.
 
-Defaults are those of the authors' code for DM Control from pixels (Hafner et al. 2019, arXiv:1912.01603, and their TensorFlow 2
-code), but for float16, and for `environment.observation`, which is `vectors` in all algorithms. Beware: from vectors little is learned
-with these defaults, whose 3 free nats are for thousands of pixels (configs/dreamer/dmc_walker_walk_vectors.py). Fields that the
-authors' code does not have say so. configs/dreamer/vectors.py and pixels.py put in the pieces of a later recipe, DreamerV3's (Hafner et al.
-2023, arXiv:2301.04104, and its authors' code of 2024) as far as it fits so few gradient steps: fields whose default leaves it out.
+Defaults are those of the authors' code for DM Control from pixels (Hafner et al. 2019,
+arXiv:1912.01603, and their TensorFlow 2 code), but for float16, and for `environment.observation`,
+which is `vectors` in all algorithms. Beware: from vectors little is learned with these defaults,
+whose 3 free nats are for thousands of pixels (configs/dreamer/dmc_walker_walk_vectors.py). Fields
+that the authors' code does not have say so. configs/dreamer/vectors.py and pixels.py put in the
+pieces of a later recipe, DreamerV3's (Hafner et al. 2023, arXiv:2301.04104, and its authors' code
+of 2024) as far as it fits so few gradient steps: fields whose default leaves it out.
 """
 
 import dataclasses
@@ -26,11 +28,13 @@ class CollectConfig:
     random_action_hold: decisions for which such an action is held, on average; 1 as published.
     random_actions_at_bounds: draw each number of such a continuous action from its two bounds instead of from between them; not
       published.
-    random_env_steps_max: while all rewards so far are equal, random actions go on up to so many env steps: there is nothing to learn of
-      any action before. Where rewards are rare, every other iteration goes on with them. 0 for neither, as published.
-    random_holds: as `random_action_hold`, of which each random episode draws one: no single hold finds rewards in all tasks. Not published;
-      empty for `random_action_hold`.
-    random_at_bounds: share of the random episodes that draw each number of an action from its two bounds alone. Not published: 0.
+    random_env_steps_max: while all rewards so far are equal, random actions go on up to so many env
+      steps: there is nothing to learn of any action before. Where rewards are rare, every other
+      iteration goes on with them. 0 for neither, as published.
+    random_holds: as `random_action_hold`, of which each random episode draws one: no single hold
+      finds rewards in all tasks. Not published; empty for `random_action_hold`.
+    random_at_bounds: share of the random episodes that draw each number of an action from its two
+      bounds alone. Not published: 0.
     env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
     exploration_noise: deviation of the noise on an action's numbers; probability of a random value
       of each choice.
@@ -56,8 +60,9 @@ class ReplayConfig:
     batch_size: B, sequences in a gradient step.
     batch_length: T, decisions in a sequence.
     capacity: how many of the newest decisions are drawn from; 0 for all.
-    newest_share: of the sequences of a batch, how many begin among the newest rows; the others begin anywhere. Not published: 0.
-      Later code of DreamerV3's authors learns from each new sequence at once.
+    newest_share: of the sequences of a batch, how many begin among the newest rows; the others
+      begin anywhere. Not published: 0. Later code of DreamerV3's authors learns from each new
+      sequence at once.
     newest_rows: how many rows that are.
     cache_mib: memory for episodes that were read, in MiB; the least recently used are dropped beyond it.
   """
@@ -74,22 +79,28 @@ class ModelConfig:
   """The world model.
 
   Attributes:
-    networks: `published`; or `normed` (arXiv:2301.04104): layers with normalisation and SiLU, a normalised GRU, a stochastic state of
-      choices (arXiv:2010.02193), rewards and values in bins, whose last layers begin at 0, and an actor whose means and deviations
-      are bounded. Convolutions are the same in both.
+    networks: `published`; or `normed` (arXiv:2301.04104): layers with normalisation and SiLU, a
+      normalised GRU, a stochastic state of choices (arXiv:2010.02193), rewards and values in bins,
+      whose last layers begin at 0, and an actor whose means and deviations are bounded.
+      Convolutions are the same in both.
     deterministic: D, size of the GRU.
-    stochastic: S, size of the Gaussian state; with `normed` networks the number of choices of the state.
+    stochastic: S, size of the Gaussian state; with `normed` networks the number of choices of the
+      state.
     classes: of each of these choices.
-    uniform_share: of the probability of each choice, of the state's and of actions, that is the same for all classes (`normed` alone).
-    bins: for rewards and values, at equal distances in symlog space (`normed` alone; DreamerV3: 255).
-    bin_limit: symlog of the largest reward or value that can be told (DreamerV3: 20, where rewards have any unit).
+    uniform_share: of the probability of each choice, of the state's and of actions, that is the
+      same for all classes (`normed` alone).
+    bins: for rewards and values, at equal distances in symlog space (`normed` alone; DreamerV3:
+      255).
+    bin_limit: symlog of the largest reward or value that can be told (DreamerV3: 20, where rewards
+      have any unit).
     hidden: width of the RSSM's dense layers.
     image_depth: channels of the first convolution.
     vector_layers: hidden layers of encoder and decoder of vectors (the authors' code has images only).
     vector_units: their width.
     vector_symlog: compress vectors by symlog before encoding and as the decoder's target (not published).
-    measured_units: read and predict vectors in units of their own deviations, and rewards in a power of ten, both found in the data, so that
-      nothing depends on the units of a task. Not published. `behavior.reward_margin` needs the task's own units.
+    measured_units: read and predict vectors in units of their own deviations, and rewards in a
+      power of ten, both found in the data, so that nothing depends on the units of a task. Not
+      published. `behavior.reward_margin` needs the task's own units.
     reward_layers: hidden layers of the reward head.
     continuation: predict whether an episode goes on; without it, every imagined trajectory does.
     continuation_layers: hidden layers of that head.
@@ -100,8 +111,9 @@ class ModelConfig:
     kl_prior_weight: how many times as much the KL moves the prior as the posterior; 1 as published. More is KL balancing
       (arXiv:2010.02193, section 2.1): the prior becomes accurate while the posterior keeps what it sees.
     free_nats: the mean KL below which it is not reduced further.
-    free_nats_each: they are on the KL of each state, not on the mean (arXiv:2301.04104, eq. 5), and `kl_prior_weight` times `kl_scale` is
-      the weight of the term whose gradient goes into the prior.
+    free_nats_each: they are on the KL of each state, not on the mean (arXiv:2301.04104, eq. 5), and
+      `kl_prior_weight` times `kl_scale` is the weight of the term whose gradient goes into the
+      prior.
     learning_rate: of Adam.
   """
   networks: str = 'published'
@@ -143,16 +155,19 @@ class BehaviorConfig:
       them are near their bounds.
     mean_scale: the mean of continuous actions before the tanh stays within +- this. With the published 5 a mean can go where the
       tanh is flat to 2e-4, and stay there.
-    least_std: the least deviation of a number of an action, with `normed` networks; the largest is 1.
-    gradient: `dynamics`, as published: the actor's gradient comes back from returns through the model, straight-through where actions are
-      choices. `reinforce`: it is that of the probability of actions that brought more than expected (arXiv:2010.02193, eq. 6). `auto`:
-      through the dynamics where all actions are numbers.
+    least_std: the least deviation of a number of an action, with `normed` networks; the largest is
+      1.
+    gradient: `dynamics`, as published: the actor's gradient comes back from returns through the
+      model, straight-through where actions are choices. `reinforce`: it is that of the probability
+      of actions that brought more than expected (arXiv:2010.02193, eq. 6). `auto`: through the
+      dynamics where all actions are numbers.
     horizon: H, imagined steps from each start.
     start_states: so many of the states inferred from a batch are started from, drawn at random for each gradient step, from each
       sequence as many; 0 for all, as published.
     discount: gamma, for one decision.
-    discount_episodes: gamma is 1 - discount_episodes / (decisions of an episode) instead, between `discount_min` and `discount_max`, which it is
-      where episodes have no limit (arXiv:2310.16828, appendix H). 0 for `discount`, as published.
+    discount_episodes: gamma is 1 - discount_episodes / (decisions of an episode) instead, between
+      `discount_min` and `discount_max`, which it is where episodes have no limit (arXiv:2310.16828,
+      appendix H). 0 for `discount`, as published.
     discount_min, discount_max: see there.
     lambda_: of the lambda-returns.
     reward_margin: imagined rewards are cut off beyond the range of the real ones (and 0), widened on both sides by this many times
@@ -162,16 +177,16 @@ class BehaviorConfig:
     normalize_returns: the actor's loss measures returns in units of their own deviation, a running average over gradient steps
       that counts as 1 where it is less (after arXiv:2301.04104, section 2.3, which takes percentiles). An entropy is then worth as
       much early as late, and from task to task. Not published.
-    return_percentiles: that unit is the range from the 5th to the 95th percentile of returns, as in arXiv:2301.04104, in which few large
-      returns count little.
+    return_percentiles: that unit is the range from the 5th to the 95th percentile of returns, as in
+      arXiv:2301.04104, in which few large returns count little.
     entropy_scale: what a nat of the actor's entropy is worth beside the return (arXiv:2010.02193, section 2.2); 0 as published.
       Where all actions are at their bounds, no gradient of the return reaches the actor.
-    slow_value_rate: share of the way that a second value model goes towards the first in each gradient step. The first is also learned
-      from what the second says, so that it does not run after its own errors (arXiv:2301.04104; 0.02 there). 0 for none, as
-      published.
+    slow_value_rate: share of the way that a second value model goes towards the first in each
+      gradient step. The first is also learned from what the second says, so that it does not run
+      after its own errors (arXiv:2301.04104; 0.02 there). 0 for none, as published.
     slow_value_scale: what this counts beside the imagined returns.
-    replay_value_scale: what the returns of real sequences count in the value's loss beside the imagined ones (later code of DreamerV3's
-      authors: 0.3). 0 for nothing, as published.
+    replay_value_scale: what the returns of real sequences count in the value's loss beside the
+      imagined ones (later code of DreamerV3's authors: 0.3). 0 for nothing, as published.
     actor_learning_rate, value_learning_rate: of Adam.
   """
   actor_layers: int = 4
@@ -206,13 +221,15 @@ class LearnerConfig:
   Attributes:
     env_steps_per_gradient_step: how much is collected, after the random data, for each gradient step of the three
       optimizers; 10 as published. What is due is taken before each collection, or beside it with `collect.overlap`.
-    decisions_per_gradient_step: as `env_steps_per_gradient_step`, counted in decisions, which is the same whatever an action's repeat is. 0
-      for env steps.
+    decisions_per_gradient_step: as `env_steps_per_gradient_step`, counted in decisions, which is
+      the same whatever an action's repeat is. 0 for env steps.
     first_gradient_steps: before the first collection with the policy, or beside it.
     gradient_clip: global norm to which each of the three gradients is clipped.
-    adaptive_clip: the gradient of each variable is clipped to so many times the variable's own norm instead (Brock et al. 2021,
-      arXiv:2102.06171; DreamerV3: 0.3). 0 for the global norm, as published.
-    warm_up_steps: gradient steps over which learning rates rise to their value (DreamerV3: 1,000); 0 for none, as published.
+    adaptive_clip: the gradient of each variable is clipped to so many times the variable's own norm
+      instead (Brock et al. 2021, arXiv:2102.06171; DreamerV3: 0.3). 0 for the global norm, as
+      published.
+    warm_up_steps: gradient steps over which learning rates rise to their value (DreamerV3: 1,000);
+      0 for none, as published.
     precision: of all layers but the heads' last: `float32`, `bfloat16`, or `float16` (with dynamic loss scaling, of which `loss_scale` is
       reported for each model). Variables, states, and losses are float32.
   """
@@ -246,7 +263,9 @@ class DreamerConfig:
   def env_steps_per_gradient_step(self):
     """In env steps, however the config counts them."""
     decisions = self.learner.decisions_per_gradient_step
-    return decisions * self.environment.env_steps_per_decision if decisions else self.learner.env_steps_per_gradient_step
+    if not decisions:
+      return self.learner.env_steps_per_gradient_step
+    return decisions * self.environment.env_steps_per_decision
 
   def validate(self):
     """Raises `UserError` at the first value that cannot be used."""
@@ -254,19 +273,23 @@ class DreamerConfig:
     base.require_positive(self, {
         'collect': ['random_env_steps', 'env_steps_per_iteration'],
         'replay': ['batch_size', 'cache_mib', 'newest_rows'],
-        'model': ['deterministic', 'stochastic', 'hidden', 'image_depth', 'vector_units', 'units', 'learning_rate', 'bin_limit'],
-        'behavior': ['units', 'initial_std', 'mean_scale', 'least_std', 'horizon', 'actor_learning_rate', 'value_learning_rate'],
+        'model': ['deterministic', 'stochastic', 'hidden', 'image_depth', 'vector_units', 'units',
+                  'learning_rate', 'bin_limit'],
+        'behavior': ['units', 'initial_std', 'mean_scale', 'least_std', 'horizon',
+                     'actor_learning_rate', 'value_learning_rate'],
         'learner': ['env_steps_per_gradient_step', 'gradient_clip']})
     base.require(self, {'collect': ['random_action_hold']}, lambda value: value >= 1, 'must be 1 or more')
     base.require_at_least(self, 0, {
         'collect': ['exploration_noise', 'random_env_steps_max'], 'replay': ['capacity'],
-        'learner': ['first_gradient_steps', 'decisions_per_gradient_step', 'adaptive_clip', 'warm_up_steps'],
+        'learner': ['first_gradient_steps', 'decisions_per_gradient_step', 'adaptive_clip',
+                    'warm_up_steps'],
         'model': ['vector_layers', 'reward_layers', 'continuation_layers', 'image_scale', 'vector_scale', 'reward_scale',
                   'continuation_scale', 'kl_scale', 'kl_prior_weight', 'free_nats'],
-        'behavior': ['actor_layers', 'value_layers', 'start_states', 'reward_margin', 'entropy_scale', 'discount_episodes',
-                     'slow_value_scale', 'replay_value_scale']})
+        'behavior': ['actor_layers', 'value_layers', 'start_states', 'reward_margin', 'entropy_scale',
+                     'discount_episodes', 'slow_value_scale', 'replay_value_scale']})
     base.require_share(self, {
-        'behavior': ['discount', 'lambda_', 'discount_min', 'discount_max', 'least_std', 'slow_value_rate'],
+        'behavior': ['discount', 'lambda_', 'discount_min', 'discount_max', 'least_std',
+                     'slow_value_rate'],
         'collect': ['random_at_bounds'], 'replay': ['newest_share'], 'model': ['uniform_share']})
     base.require_at_least(self, 2, {'model': ['classes']})
     base.require_at_least(self, 3, {'model': ['bins']})
@@ -281,17 +304,27 @@ class DreamerConfig:
 
   def _validate_pieces(self):
     """What the pieces of the later recipe ask of each other."""
-    base.require(self, {'model': ['networks']}, lambda value: value in NETWORKS, f'must be one of {NETWORKS}')
-    base.require(self, {'behavior': ['gradient']}, lambda value: value in GRADIENTS, f'must be one of {GRADIENTS}')
-    base.require(self, {'collect': ['random_holds']}, lambda value: not value or min(value) >= 1, 'must hold numbers of decisions, each 1 or more')
-    base.require(self, {'behavior': ['discount_min']}, lambda value: value <= self.behavior.discount_max,
+    model, behavior = self.model, self.behavior
+    base.require(self, {'model': ['networks']}, lambda value: value in NETWORKS,
+                 f'must be one of {NETWORKS}')
+    base.require(self, {'behavior': ['gradient']}, lambda value: value in GRADIENTS,
+                 f'must be one of {GRADIENTS}')
+    base.require(self, {'collect': ['random_holds']}, lambda value: not value or min(value) >= 1,
+                 'must hold numbers of decisions, each 1 or more')
+    base.require(self, {'behavior': ['discount_min']},
+                 lambda value: value <= behavior.discount_max,
                  'must not be above behavior.discount_max')
     if self.collect.random_actions_at_bounds:
-      base.require(self, {'collect': ['random_at_bounds']}, lambda value: not value, 'must be 0 where all random actions are at bounds')
-    if self.behavior.return_percentiles:
-      base.require(self, {'behavior': ['normalize_returns']}, bool, 'must be True where behavior.return_percentiles says by what')
-    if self.model.networks == 'normed':
-      base.require(self, {'learner': ['precision']}, lambda value: value == 'float32', "must be 'float32' with normed networks")
-    if self.model.measured_units:
-      base.require(self, {'behavior': ['reward_margin']}, lambda value: not value, 'must be 0 with measured units')
-      base.require(self, {'model': ['vector_symlog']}, lambda value: not value, 'must be False with measured units, which compress as well')
+      base.require(self, {'collect': ['random_at_bounds']}, lambda value: not value,
+                   'must be 0 where all random actions are at bounds')
+    if behavior.return_percentiles:
+      base.require(self, {'behavior': ['normalize_returns']}, bool,
+                   'must be True where behavior.return_percentiles says by what')
+    if model.networks == 'normed':
+      base.require(self, {'learner': ['precision']}, lambda value: value == 'float32',
+                   "must be 'float32' with normed networks")
+    if model.measured_units:
+      base.require(self, {'behavior': ['reward_margin']}, lambda value: not value,
+                   'must be 0 with measured units')
+      base.require(self, {'model': ['vector_symlog']}, lambda value: not value,
+                   'must be False with measured units, which compress as well')

@@ -45,7 +45,8 @@ class ExportedModel(tf.Module):
   def _imagine(self, deterministic, stochastic, action, seed):
     """The next state as the model expects it. Returns a dict like a state."""
     state = self.world_model.rssm.state(deterministic, stochastic)
-    return _named(self.world_model.rssm.prior(state, self.world_model.action_features(action), self._noise(stochastic, seed)[0]))
+    features, noise = self.world_model.action_features(action), self._noise(stochastic, seed)
+    return _named(self.world_model.rssm.prior(state, features, noise[0]))
 
   def _decode(self, deterministic, stochastic):
     """A dict of the mean observation (images in [-0.5, 0.5], choices one-hot) under

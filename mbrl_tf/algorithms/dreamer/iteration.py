@@ -14,7 +14,8 @@ class Dreamer:
   """The algorithm with everything it owns; `build.py` puts the parts together."""
 
   def __init__(self, parts, config, driver, store, sequences, snapshot=None):
-    """Only keeps its arguments: `parts` is a `build.Parts`; driver, store and sequences are handed in from outside.
+    """Only keeps its arguments: `parts` is a `build.Parts`; driver, store and sequences are handed
+    in from outside.
 
     With `snapshot`, a policy that can be set to the exploring one, the collection of an iteration runs beside its gradient steps.
     """
@@ -27,7 +28,8 @@ class Dreamer:
     """Trains for ever; yields a `types.Report` after each iteration."""
     parts, clock = self.state, clocks.PhaseClock()
     while self._explores_at_random():
-      collected = self._counted(self._collect(parts.random_policy, self._random_env_steps(), clock), is_random=True)
+      collected = self._counted(
+          self._collect(parts.random_policy, self._random_env_steps(), clock), is_random=True)
       parts.random_env_steps.assign(self.env_steps)
       yield types.Report({**collected.metrics, **clock.read()})
     while True:
@@ -74,8 +76,9 @@ class Dreamer:
     return (replicas.share(strategy, batch) for batch in batches)
 
   def _collecting_policy(self):
-    """The policy that collects next: where rewards are rare, and random actions are to find them, random ones in every other
-    iteration, because one lucky episode shows a policy little of how to come there.
+    """The policy that collects next: where rewards are rare, and random actions are to find them,
+    random ones in every other iteration, because one lucky episode shows a policy little of how to
+    come there.
     """
     parts = self.state
     if not self._config.collect.random_env_steps_max:
@@ -85,7 +88,8 @@ class Dreamer:
     return parts.random_policy if at_random else parts.exploring_policy
 
   def _collection(self, policy, clock):
-    """A context whose value collects with a policy when it is called: as it is at that moment, or with a snapshot as it is now."""
+    """A context whose value collects with a policy when it is called: as it is at that moment, or
+    with a snapshot as it is now."""
     env_steps = self._config.collect.env_steps_per_iteration
     if self._snapshot is None:
       return contextlib.nullcontext(lambda: self._collect(policy, env_steps, clock))
@@ -110,8 +114,10 @@ class Dreamer:
       return collected
     # Units follow the first data freely: nothing was learned in them yet.
     first = int(parts.gradient_steps) == 0
-    parts.survey.update(self._store, is_random, lambda episode: parts.world_model.units.survey(episode, first))
-    return collected._replace(metrics={**collected.metrics, 'collect/poor_episodes': float(parts.survey.poor_episodes)})
+    parts.survey.update(
+        self._store, is_random, lambda episode: parts.world_model.units.survey(episode, first))
+    poor = {'collect/poor_episodes': float(parts.survey.poor_episodes)}
+    return collected._replace(metrics={**collected.metrics, **poor})
 
   def _warn_of_terminations(self, episodes):
     """Says once in a process that real episodes terminate where no imagined one does."""

@@ -18,7 +18,7 @@ class Found(NamedTuple):
   gradients: Mapping[str, Any]   # `model`, `actor`, `value` to a list of tensors shaped as the part's variables
   losses: Mapping[str, Any]      # the same to `[]`
   metrics: Mapping[str, Any]     # each []
-  returns: Any                   # [M], all imagined returns; empty where their percentiles are not asked for
+  returns: Any                   # [M], imagined; empty where their percentiles are not asked for
 
 
 class Judged(NamedTuple):
@@ -29,7 +29,7 @@ class Judged(NamedTuple):
   entropies: Any   # [H, N], of the actor
   cut: Any         # [], the share of the rewards that lay beyond their bounds
   values: Any      # [H, N]
-  log_probs: Any   # [H, N], of the actions that were drawn; None where the gradient comes through the dynamics
+  log_probs: Any   # [H, N], of the drawn actions; None where gradients come through the dynamics
 
 
 class Starts(NamedTuple):
@@ -64,15 +64,19 @@ class Learner(tf.Module):
     self._discount = config.behavior.discount if discount is None else discount
     self._slow_value = slow_value
     self._move_slow_value(1.0)
-    by_dynamics = config.behavior.gradient == 'dynamics' or (config.behavior.gradient == 'auto' and not actor.action.choices)
-    self._worth = losses.pathwise if by_dynamics else losses.likelihood_ratio
+    gradient = config.behavior.gradient
+    if gradient == 'auto':
+      gradient = 'reinforce' if actor.action.choices else 'dynamics'
+    self._worth = {'dynamics': losses.pathwise, 'reinforce': losses.likelihood_ratio}[gradient]
     self.strategy = tf.distribute.get_strategy()
     replicas.require_even(self.strategy, 'replay.batch_size', config.replay.batch_size)
     self._starts_per_sequence = config.behavior.start_states // config.replay.batch_size
     settings, scales = config.learner, config.learner.precision == 'float16'
-    clip = functools.partial(clipping.adaptive, clip=settings.adaptive_clip) if settings.adaptive_clip else settings.gradient_clip
-    warmed = lambda rate: trainer_lib.WarmUp(rate, settings.warm_up_steps) if settings.warm_up_steps else rate
-    trainer = lambda module, rate: trainer_lib.Trainer(module.trainable_variables, warmed(rate), clip, scales)
+    clip, steps = settings.gradient_clip, settings.warm_up_steps
+    if settings.adaptive_clip:
+      clip = functools.partial(clipping.adaptive, clip=settings.adaptive_clip)
+    trainer = lambda module, rate: trainer_lib.Trainer(
+        module.trainable_variables, trainer_lib.WarmUp(rate, steps) if steps else rate, clip, scales)
     # Which loss trains which variables: the model's loss the world model, the actor's loss the actor, the value's the value.
     self.trainers = {
         'model': trainer(world_model, config.model.learning_rate),
@@ -80,11 +84,12 @@ class Learner(tf.Module):
         'value': trainer(value, config.behavior.value_learning_rate)}
     # The least and the largest real reward of a decision so far; 0 is that of no decision, and of all that follows an end.
     self.reward_range = tf.Variable([0.0, 0.0], trainable=False, name='reward_range')
-    # A running average of the deviation of imagined returns, or of their range, the unit in which the actor's loss measures them.
+    # A running average of the deviation of imagined returns, or of their range, the unit in which
+    # the actor's loss measures them.
     self.return_scale = tf.Variable(0.0, trainable=False, name='return_scale') if self._behavior.normalize_returns else None
     # Free nats are on the mean KL of the whole batch, which no replica knows by itself.
-    self._asks_for_kl = (
-        self.strategy.num_replicas_in_sync > 1 and config.model.free_nats > 0 and not config.model.free_nats_each)
+    of_mean = config.model.free_nats > 0 and not config.model.free_nats_each
+    self._asks_for_kl = self.strategy.num_replicas_in_sync > 1 and of_mean
     self.compiled_step = self._compiled()
 
   def widen_reward_range(self, least, largest):
@@ -138,7 +143,8 @@ class Learner(tf.Module):
     with tf.GradientTape() as actor_tape:
       judged = self.imagined_returns(starts, seeds[1])
       # Where entropies count nothing, they are told alone: no gradient is computed through them.
-      bonus = self._behavior.entropy_scale * judged.entropies if self._behavior.entropy_scale else 0.0
+      scale = self._behavior.entropy_scale
+      bonus = scale * judged.entropies if scale else 0.0
       worth = self._worth(judged.targets, judged.values, judged.log_probs, self._return_unit())
       actor_loss = losses.actor_loss(worth + bonus, judged.weights)
       scaled_actor_loss = self.trainers['actor'].scaled(actor_loss)
@@ -148,9 +154,11 @@ class Learner(tf.Module):
     targets = judged.targets
     return_mean = tf.reduce_mean(targets)
     metrics = {
-        **model.metrics, 'actor/loss': actor_loss, 'value/loss': value_loss, 'actor/entropy': tf.reduce_mean(judged.entropies),
+        **model.metrics, 'actor/loss': actor_loss, 'value/loss': value_loss,
+        'actor/entropy': tf.reduce_mean(judged.entropies),
         'imagine/return_mean': return_mean, 'imagine/return_mean_square': tf.square(return_mean),
-        'imagine/return_variance': tf.math.reduce_variance(targets), 'imagine/weight_mean': tf.reduce_mean(judged.weights),
+        'imagine/return_variance': tf.math.reduce_variance(targets),
+        'imagine/weight_mean': tf.reduce_mean(judged.weights),
         'imagine/cut_share': judged.cut}
     return Found(
         {'model': self.trainers['model'].gradients(model_tape, scaled_model_loss),
@@ -174,7 +182,8 @@ class Learner(tf.Module):
       model_seed = tf.random.experimental.stateless_split(seed, 3)[0]
       global_kl = replicas.mean(self._divergence(batch, model_seed))
     found = self.found(batch, seed, global_kl)
-    return replicas.mean(found._replace(returns=()))._replace(returns=replicas.gather(found.returns))
+    agreed = replicas.mean(found._replace(returns=()))
+    return agreed._replace(returns=replicas.gather(found.returns))
 
   def _starts(self, posteriors, batch, seed):
     """`Starts` among the states inferred from a batch, without gradients."""
@@ -188,7 +197,8 @@ class Learner(tf.Module):
   def imagined_returns(self, starts, seed):
     """`Judged` trajectories from `Starts` on."""
     behavior = self._behavior
-    imagined = imagination.imagine(self._world_model.rssm, self._actor, starts.state, behavior.horizon, seed)
+    imagined = imagination.imagine(
+        self._world_model.rssm, self._actor, starts.state, behavior.horizon, seed)
     features = imagined.features
     rewards = self._world_model.reward(features[:-1]).mean()
     rewards = tf.concat([rewards[:1] * starts.paid, rewards[1:]], 0)
@@ -196,22 +206,28 @@ class Learner(tf.Module):
     values = self._value(features).mean()
     rewards, values, cut = self._within_bounds(rewards, values)
     targets = returns.lambda_returns(rewards, values[:-1], discounts, values[-1], behavior.lambda_)
-    log_probs = None if self._worth is losses.pathwise else self._actor.distribution(imagined.raw).log_prob(
-        tf.stop_gradient(imagined.samples))
-    return Judged(features, targets, losses.trajectory_weights(discounts, starts.weight), imagined.entropies, cut, values[:-1], log_probs)
+    log_probs = None
+    if self._worth is losses.likelihood_ratio:
+      drawn = tf.stop_gradient(imagined.samples)
+      log_probs = self._actor.distribution(imagined.raw).log_prob(drawn)
+    weights = losses.trajectory_weights(discounts, starts.weight)
+    return Judged(features, targets, weights, imagined.entropies, cut, values[:-1], log_probs)
 
   def _value_loss(self, judged, posteriors, batch):
-    """The loss of the value model: of what was imagined, of what the slow model says there, and of real returns."""
+    """The loss of the value model: of what was imagined, of what the slow model says there, and of
+    real returns."""
     behavior, still = self._behavior, tf.stop_gradient
     features = still(judged.features[:-1])
     told = self._value(features)
     loss = losses.value_loss(told, judged.targets, judged.weights)
     if self._slow_value is not None:
-      loss += behavior.slow_value_scale * losses.value_loss(told, self._slow_value(features).mean(), judged.weights)
+      of_slow = self._slow_value(features).mean()
+      loss += behavior.slow_value_scale * losses.value_loss(told, of_slow, judged.weights)
     if behavior.replay_value_scale:
       told = self._value(still(rssm.features(posteriors)))
+      rewards = batch.reward / self._world_model.units.reward
       targets, weights = losses.replay_returns(
-          batch, batch.reward / self._world_model.units.reward, told.mean(), self._discount, behavior.lambda_)
+          batch, rewards, told.mean(), self._discount, behavior.lambda_)
       loss += behavior.replay_value_scale * losses.value_loss(told, targets, weights)
     return loss
 
@@ -226,7 +242,8 @@ class Learner(tf.Module):
     return 1.0 if self.return_scale is None else tf.maximum(self.return_scale, 1.0)
 
   def _follow_return_scale(self, spread):
-    """Takes a step's deviation of returns, or their range, into the running average, where it is finite."""
+    """Takes a step's deviation of returns, or their range, into the running average, where it is
+    finite."""
     if self.return_scale is not None:
       change = _RETURN_SCALE_RATE * (spread - self.return_scale)
       self.return_scale.assign_add(tf.where(tf.math.is_finite(change), change, 0.0))

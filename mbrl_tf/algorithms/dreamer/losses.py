@@ -29,13 +29,14 @@ def kl_with_free_nats(posteriors, priors, free_nats, prior_weight=1.0, global_kl
 
 
 def kl_with_free_nats_each(posteriors, priors, free_nats, prior_weight=1.0):
-  """As `kl_with_free_nats`, with what is free of each state: a state that costs less makes none cheaper that costs more
-  (Hafner et al. 2023, arXiv:2301.04104, eq. 5).
+  """As `kl_with_free_nats`, with what is free of each state: a state that costs less makes none
+  cheaper that costs more (Hafner et al. 2023, arXiv:2301.04104, eq. 5).
 
   Args:
     posteriors, priors: states of `[B, T, ...]`.
     free_nats: below which the penalty of a state is constant.
-    prior_weight: what the term counts whose gradient goes into the prior, beside that of the posterior, which counts 1.
+    prior_weight: what the term counts whose gradient goes into the prior, beside that of the
+      posterior, which counts 1.
 
   Returns:
     The mean KL in nats `[]`, and the penalty `[]`.
@@ -46,7 +47,8 @@ def kl_with_free_nats_each(posteriors, priors, free_nats, prior_weight=1.0):
 
 
 def _divergences(posteriors, priors):
-  """The KL of each state twice, `[B, T]`: with a gradient into the posterior alone, and into the prior alone."""
+  """The KL of each state twice, `[B, T]`: with a gradient into the posterior alone, and into the
+  prior alone."""
   still = lambda state: tf.nest.map_structure(tf.stop_gradient, state)
   divergence = lambda q, p: rssm.distribution(q).kl_divergence(rssm.distribution(p))
   return divergence(posteriors, still(priors)), divergence(still(posteriors), priors)
@@ -100,15 +102,16 @@ def value_loss(values, returns, weights):
 
 
 def pathwise(returns, values, log_probs, unit):
-  """What the actor's loss makes larger where the gradient flows through the model (arXiv:1912.01603, eq. 7): returns in a unit,
-  `[H, N]`. The arguments are those of `likelihood_ratio`."""
+  """What the actor's loss makes larger where the gradient flows through the model
+  (arXiv:1912.01603, eq. 7): returns in a unit, `[H, N]`. The arguments are those of
+  `likelihood_ratio`."""
   del values, log_probs
   return returns / unit
 
 
 def likelihood_ratio(returns, values, log_probs, unit):
-  """What it makes larger where no gradient needs to come back from the model (Williams 1992; arXiv:2010.02193, eq. 6): the
-  probability of actions that brought more than was expected.
+  """What it makes larger where no gradient needs to come back from the model (Williams 1992;
+  arXiv:2010.02193, eq. 6): the probability of actions that brought more than was expected.
 
   Args:
     returns: `[H, N]`, of what followed each action.
@@ -120,10 +123,11 @@ def likelihood_ratio(returns, values, log_probs, unit):
 
 
 def replay_returns(batch, rewards, values, discount, lambda_):
-  """Lambda-returns along real sequences, and what each counts (arXiv:2301.04104, 2024, "replay critic loss").
+  """Lambda-returns along real sequences, and what each counts (as in the code of DreamerV3's
+  authors, 2024).
 
-  A return ends in the value of the last row, where its sequence does, or its episode by truncation: such a row teaches nothing,
-  and counts 0.
+  A return ends in the value of the last row, where its sequence does, or its episode by truncation:
+  such a row teaches nothing, and counts 0.
 
   Args:
     batch: `types.Sequences`.
@@ -139,6 +143,6 @@ def replay_returns(batch, rewards, values, discount, lambda_):
   discounts = tf.where(cut | batch.terminated[:, :-1], 0.0, discount)
   paid = tf.where(cut, values[:, :-1], rewards[:, :-1])
   found = returns_lib.lambda_returns(
-      tf.transpose(paid), tf.transpose(values[:, :-1]), tf.transpose(discounts), values[:, -1], lambda_)
+      *(tf.transpose(each) for each in (paid, values[:, :-1], discounts)), values[:, -1], lambda_)
   targets = tf.concat([tf.transpose(found), values[:, -1:]], 1)
   return tf.stop_gradient(targets), tf.pad(1 - tf.cast(cut, tf.float32), [[0, 0], [0, 1]])

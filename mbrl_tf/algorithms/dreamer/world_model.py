@@ -47,7 +47,8 @@ class WorldModel(tf.Module):
     self._observations = observations_lib.Observations(spec.observation)
     observations, self.images = self._observations.specs, self._observations.images
     self.action_size = spec.action.features_size
-    self.units = units.Measured(self._observations) if settings.measured_units else units.AsTheyAre(settings.vector_symlog)
+    self.units = (units.Measured(self._observations) if settings.measured_units
+                  else units.AsTheyAre(settings.vector_symlog))
     make = networks.of(config)
     self.features_size = settings.deterministic + make.stochastic_size
     vector_size = self._observations.vector_size
@@ -60,7 +61,8 @@ class WorldModel(tf.Module):
     self.image_decoders = {
         key: vision.ConvDecoder(observations[key].shape, self.features_size, settings.image_depth, precision=precision)
         for key in self.images}
-    self.vector_decoder = make.vector_decoder(self.features_size, vector_size) if vector_size else None
+    self.vector_decoder = (
+        make.vector_decoder(self.features_size, vector_size) if vector_size else None)
     self.reward = make.reward(self.features_size)
     self.continuation = make.continuation(self.features_size) if settings.continuation else None
 
@@ -80,7 +82,8 @@ class WorldModel(tf.Module):
     """
     decoded = {key: self.image_decoders[key](features) for key in self.images}
     if self.vector_decoder is not None:
-      decoded.update(self._observations.split(self.units.shown(self.vector_decoder(features).mean())))
+      mean = self.vector_decoder(features).mean()
+      decoded.update(self._observations.split(self.units.shown(mean)))
     return decoded
 
   def expected_reward(self, features):
@@ -119,10 +122,9 @@ class WorldModel(tf.Module):
     images, vector = self._prepared(batch.observation)
     posteriors, priors = self._observe(self._embedding(images, vector), batch, seed)
     likelihoods = self._log_likelihoods(rssm.features(posteriors), images, vector, batch)
-    divergence, penalty = (
-        losses.kl_with_free_nats_each(posteriors, priors, settings.free_nats, settings.kl_prior_weight)
-        if settings.free_nats_each else
-        losses.kl_with_free_nats(posteriors, priors, settings.free_nats, settings.kl_prior_weight, global_kl))
+    weighed = (posteriors, priors, settings.free_nats, settings.kl_prior_weight)
+    divergence, penalty = (losses.kl_with_free_nats_each(*weighed) if settings.free_nats_each
+                           else losses.kl_with_free_nats(*weighed, global_kl))
     scales = {'image': settings.image_scale, 'vector': settings.vector_scale, 'reward': settings.reward_scale,
               'continuation': settings.continuation_scale}
     loss = settings.kl_scale * penalty - sum(scales[name] * value for name, value in likelihoods.items())
@@ -153,7 +155,8 @@ class WorldModel(tf.Module):
     if vector is not None:
       result['vector'] = tf.reduce_mean(self.vector_decoder(features).log_prob(vector))
     paid = 1 - tf.cast(batch.is_first, tf.float32)  # no action led to an episode's first row, and its 0 is no reward
-    result['reward'] = tf.reduce_mean(paid * self.reward(features).log_prob(batch.reward / self.units.reward))
+    reward = batch.reward / self.units.reward
+    result['reward'] = tf.reduce_mean(paid * self.reward(features).log_prob(reward))
     if self.continuation is not None:
       going = 1 - tf.cast(batch.terminated, tf.float32)
       result['continuation'] = tf.reduce_mean(self.continuation(features).log_prob(going))

@@ -24,7 +24,7 @@ def eagerly():
 def make(folder, num_envs, task='toy:point_mass', **changes):
   config = small.config(**{'replay__batch_size': 2, 'replay__batch_length': 4, 'behavior__horizon': 2, 'model__continuation': False,
                            'collect__random_env_steps': 100, 'collect__env_steps_per_iteration': 50, **changes})
-  environment = environments.make(task, num_envs, seed=1)
+  environment = environments.make(task, num_envs, 1, time_limit=5 if task.endswith('Unpaid') else 0)
   store = episodes.EpisodeStore(folder)
   driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))
   return build.build(config, environment.spec, driver, store, 1)
