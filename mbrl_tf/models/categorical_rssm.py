@@ -51,6 +51,11 @@ class CategoricalRSSM(rssm.StateSpaceModel):
     self._posterior_kernel = tf.Variable(layer.kernel, name='posterior_kernel')
     self._posterior_bias = tf.Variable(layer.bias, name='posterior_bias')
 
+  @property
+  def prior_layers(self):
+    """The layers that a step without an observation runs through."""
+    return [self._prior_input, self._cell, self._prior_head]
+
   def initial(self, batch):
     stochastic = tf.zeros([batch, self._choices * self._classes])
     logits = tf.fill([batch, self._choices, self._classes], -math.log(self._classes))

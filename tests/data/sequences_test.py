@@ -431,5 +431,5 @@ def test_some_sequences_begin_among_the_newest_rows(tmp_path):
   # The newest 30 rows are the 9 of the last episode and all 21 of the one before.
   newest = {*range(2001, 2010), *range(1001, 1022)}
   assert set(np.concatenate(firsts).tolist()) == newest
-  few = sequences.SequenceView(store, newest=sequences.Newest(10**6, 1.0)).batch(400, 1, 0)
+  few = sequences.SequenceView(store, newest=sequences.Newest(10**6, 1.0)).batch(2000, 1, 0)
   assert len(set(shown(few.observation)[:, 0].tolist())) == 61 + 21 + 9  # there are no more

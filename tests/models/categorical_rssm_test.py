@@ -44,11 +44,12 @@ def test_a_step_is_the_one_of_numpy():
   prior = model.prior(state, tf.constant(action), noise)
   posterior = model.posterior(prior, tf.constant(embedding), noise)
 
-  hidden = silu(joined('prior_input', values, state.stochastic, action))
-  reset, candidate, update = np.split(joined('cell', values, hidden, state.deterministic), 3, -1)
+  deterministic, stochastic = (part.numpy() for part in state[:2])
+  hidden = silu(joined('prior_input', values, stochastic, action))
+  reset, candidate, update = np.split(joined('cell', values, hidden, deterministic), 3, -1)
   sigmoid = lambda x: 1 / (1 + np.exp(-x))
   update = sigmoid(update - 1)
-  following = update * np.tanh(sigmoid(reset) * candidate) + (1 - update) * state.deterministic
+  following = update * np.tanh(sigmoid(reset) * candidate) + (1 - update) * deterministic
   np.testing.assert_allclose(prior.deterministic, following, rtol=1e-4, atol=1e-5)
   np.testing.assert_array_equal(posterior.deterministic, prior.deterministic)
   hidden = silu(joined('posterior_input', values, following, embedding))
