@@ -420,9 +420,10 @@ def test_the_interpreter_ends_in_the_middle_of_a_loop(tmp_path):
 
 
 def test_some_sequences_begin_among_the_newest_rows(tmp_path):
-  """Of 20 sequences 5, among the last 30 rows of 2 + 1 + ... in all; the others are those that are drawn without."""
+  """Of 20 sequences 5, among the last 30 rows; the others are those that are drawn without."""
   store = filled_store(tmp_path, [60, 20, 8])
-  plain, tested = sequences.SequenceView(store), sequences.SequenceView(store, newest=sequences.Newest(30, 0.25))
+  plain = sequences.SequenceView(store)
+  tested = sequences.SequenceView(store, newest=sequences.Newest(30, 0.25))
   firsts = []
   for seed in range(60):
     expected, batch = plain.batch(20, 3, seed), tested.batch(20, 3, seed)

@@ -60,8 +60,7 @@ def by_recipe(name, **kwargs):
   model.stochastic, model.classes, model.bins = 4, 4, 31
   behavior.horizon, behavior.start_states = 6, 64
   config.learner.decisions_per_gradient_step, config.learner.first_gradient_steps = 2.0, 200
-  for part, rate in ((model, 'learning_rate'), (behavior, 'actor_learning_rate'), (behavior, 'value_learning_rate')):
-    setattr(part, rate, 2e-3)
+  model.learning_rate = behavior.actor_learning_rate = behavior.value_learning_rate = 2e-3
   config.learner.warm_up_steps = 50
   return config
 

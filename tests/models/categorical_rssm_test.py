@@ -13,7 +13,8 @@ S = CHOICES * CLASSES
 
 def make(seed=0, **settings):
   """With variables as if it had learned something."""
-  model = categorical_rssm.CategoricalRSSM(A, E, D, CHOICES, CLASSES, HIDDEN, tf.constant([seed, 1]), **settings)
+  model = categorical_rssm.CategoricalRSSM(
+      A, E, D, CHOICES, CLASSES, HIDDEN, tf.constant([seed, 1]), **settings)
   for index, variable in enumerate(model.trainable_variables):
     variable.assign_add(0.3 * tf.random.stateless_normal(variable.shape, [index, 3]))
   return model
@@ -25,7 +26,8 @@ def silu(x):
 
 def joined(name, values, first, second):
   """`_Joining` by hand."""
-  x = first @ values[f'{name}_kernel_0'] + second @ values[f'{name}_kernel_1'] + values[f'{name}_bias']
+  x = first @ values[f'{name}_kernel_0'] + second @ values[f'{name}_kernel_1']
+  x += values[f'{name}_bias']
   return x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-4) * values[f'{name}_scale']
 
 
@@ -38,7 +40,8 @@ def mixed(logits, share=0.01):
 def test_a_step_is_the_one_of_numpy():
   model, generator = make(), np.random.default_rng(0)
   values = {variable.name.split(':')[0]: variable.numpy() for variable in model.trainable_variables}
-  state = model.state(*(tf.constant(generator.normal(size=(B, size)), tf.float32) for size in (D, S)))
+  draw = lambda size: tf.constant(generator.normal(size=(B, size)), tf.float32)
+  state = model.state(draw(D), draw(S))
   action, embedding = (generator.normal(size=(B, size)).astype('f') for size in (A, E))
   noise = generator.gumbel(size=(B, S)).astype('f')
   prior = model.prior(state, tf.constant(action), noise)
@@ -102,7 +105,8 @@ def test_the_gradient_of_a_sample_is_that_of_its_probabilities():
     of_probabilities = tf.reduce_sum(weights * tf.reshape(tf.exp(state.logits), [B, S]))
   found = tape.gradient(of_sample, deterministic)
   assert np.abs(found).max() > 1e-3
-  np.testing.assert_allclose(found, tape.gradient(of_probabilities, deterministic), rtol=1e-4, atol=1e-6)
+  np.testing.assert_allclose(found, tape.gradient(of_probabilities, deterministic), rtol=1e-4,
+                             atol=1e-6)
   # Without noise it is what is most likely.
   chosen = state.logits.numpy().argmax(-1)
   np.testing.assert_allclose(state.stochastic, np.eye(CLASSES)[chosen].reshape(B, S), atol=1e-6)
@@ -121,5 +125,6 @@ def test_entropy_and_kl_are_those_of_numpy():
   posteriors, priors = make().observe(*rssm_test.data(), [1, 2])
   q, p = posteriors.logits.numpy().astype('d'), priors.logits.numpy().astype('d')
   one, other = rssm.distribution(posteriors), rssm.distribution(priors)
-  np.testing.assert_allclose(one.kl_divergence(other), (np.exp(q) * (q - p)).sum((-1, -2)), rtol=1e-3, atol=1e-5)
+  np.testing.assert_allclose(one.kl_divergence(other), (np.exp(q) * (q - p)).sum((-1, -2)),
+                             rtol=1e-3, atol=1e-5)
   np.testing.assert_allclose(one.entropy(), -(np.exp(q) * q).sum((-1, -2)), rtol=1e-4)

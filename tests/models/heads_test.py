@@ -121,7 +121,8 @@ def test_a_normed_head_begins_with_the_same_for_all_features():
 
 
 def test_a_head_of_two_hot_bins_is_that_of_numpy():
-  """Bins at equal distances in symlog space; a number between two of them is their average, by how near they are."""
+  """Bins at equal distances in symlog space; a number between two of them is their average, by how
+  near they are."""
   head = heads.NormedHead([F, 8, 15], heads.two_hot(15, 4.0), tf.constant([1, 2]))
   for index, variable in enumerate(head.trainable_variables):
     variable.assign_add(0.5 * tf.random.stateless_normal(variable.shape, [index, 3]))
@@ -136,14 +137,16 @@ def test_a_head_of_two_hot_bins_is_that_of_numpy():
   for row, value in enumerate(np.clip(values, bins[0], bins[-1])):
     above = min(int(np.searchsorted(bins, value, side='right')), 14)
     share = (value - bins[above - 1]) / (bins[above] - bins[above - 1])
-    expected = np.log((1 - 0) * probabilities[row])
-    expected = (1 - share) * expected[above - 1] + share * expected[above]
-    assert float(told.log_prob(tf.constant(values, tf.float32))[row]) == pytest.approx(expected, rel=1e-3)
+    logs = np.log(probabilities[row])
+    expected = (1 - share) * logs[above - 1] + share * logs[above]
+    found = float(told.log_prob(tf.constant(values, tf.float32))[row])
+    assert found == pytest.approx(expected, rel=1e-3)
 
 
 def test_the_bounds_of_a_bounded_actor():
   action = types.ActionSpec(2, (3,))
-  actor = latent_actor.BoundedActor(F, action, 1, 8, tf.constant([1, 2]), least_std=0.1, uniform_share=0.3)
+  actor = latent_actor.BoundedActor(F, action, 1, 8, tf.constant([1, 2]), least_std=0.1,
+                                    uniform_share=0.3)
   raw = tf.constant([[30.0, -30.0, 30.0, -30.0, 50.0, 0.0, 0.0], [0.0] * 7])
   told = actor.distribution(raw)
   numbers, choice = told.parts
@@ -162,6 +165,7 @@ def test_the_bounds_of_a_bounded_actor():
   np.testing.assert_array_equal(sample[:, 2:], taken[:, 2:])
   # What was cut off lets no gradient through.
   gradient = tape.gradient(total, raw).numpy()
-  assert gradient[1, 0] == 1 and gradient[1, 1] == gradient[1, 3] == gradient[0, 0] == gradient[0, 2] == 0
+  assert gradient[1, 0] == 1
+  assert gradient[1, 1] == gradient[1, 3] == gradient[0, 0] == gradient[0, 2] == 0
   first = actor(tf.random.stateless_normal([50, F], [1, 2])).parts[0]
   assert np.abs(first.mean()).max() < 0.05

@@ -27,7 +27,8 @@ def test_each_gradient_is_at_most_a_share_of_its_variable():
 @pytest.mark.parametrize('clip', [clipping.adaptive, clipping.global_norm])
 def test_where_the_norm_is_not_finite_nothing_is(clip):
   for norm in (np.nan, np.inf):
-    clipped = clip([tf.ones([2]), tf.ones([3])], [tf.ones([2]), tf.ones([3])], tf.constant(norm), 1.0)
+    clipped = clip([tf.ones([2]), tf.ones([3])], [tf.ones([2]), tf.ones([3])], tf.constant(norm),
+                   1.0)
     assert all(np.isnan(gradient).all() for gradient in clipped)
 
 

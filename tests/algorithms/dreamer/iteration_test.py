@@ -92,14 +92,16 @@ def recorded(algorithm):
   return policies
 
 
-EXPLORING = {'collect__random_env_steps': 40, 'collect__env_steps_per_iteration': 20, 'learner__first_gradient_steps': 0,
+EXPLORING = {'collect__random_env_steps': 40, 'collect__env_steps_per_iteration': 20,
+             'learner__first_gradient_steps': 0,
              'learner__env_steps_per_gradient_step': 1e6, 'collect__random_holds': (1, 4)}
 
 
 @pytest.mark.parametrize('most, random', [(50, 60), (0, 40)])
 def test_actions_stay_random_while_all_rewards_are_equal_up_to_a_bound(most, random, tmp_path):
   """Episodes of five decisions that are never paid: first 40 env steps, then 20 at a time."""
-  algorithm = make(tmp_path, 1, 'tests.environments.user_environments:Unpaid', collect__random_env_steps_max=most, **EXPLORING)
+  algorithm = make(tmp_path, 1, 'tests.environments.user_environments:Unpaid',
+                   collect__random_env_steps_max=most, **EXPLORING)
   policies, reports = recorded(algorithm), algorithm.iterations()
   while not policies or policies[-1][0]:
     next(reports)
@@ -108,8 +110,10 @@ def test_actions_stay_random_while_all_rewards_are_equal_up_to_a_bound(most, ran
 
 
 @pytest.mark.parametrize('most, overlaps', [(60, False), (60, True), (0, False)])
-def test_while_rewards_are_rare_every_other_iteration_is_random_where_that_is_asked_for(most, overlaps, tmp_path):
-  algorithm = make(tmp_path, 1, 'tests.environments.user_environments:Unpaid', collect__random_env_steps_max=most,
+def test_while_rewards_are_rare_every_other_iteration_is_random_where_asked_for(
+    most, overlaps, tmp_path):
+  algorithm = make(tmp_path, 1, 'tests.environments.user_environments:Unpaid',
+                   collect__random_env_steps_max=most,
                    collect__overlap=overlaps, **EXPLORING)
   policies, reports = recorded(algorithm), algorithm.iterations()
   while algorithm.env_steps < 140:

@@ -341,7 +341,8 @@ def test_imagined_rewards_and_values_are_cut_off_at_their_bounds_by_hand():
   tested, start, seed = learner.Learner(world, actor, value, config), world.rssm.initial(20), tf.constant([1, 2])
   for least, largest in ((0.5, 1.0), (-1.0, 0.2), (0.0, 0.9)):
     tested.widen_reward_range(least, largest)
-  features, targets, *_, cut, _, _ = tested.imagined_returns(learner.Starts(start, tf.ones([20]), tf.ones([20])), seed)
+  starts = learner.Starts(start, tf.ones([20]), tf.ones([20]))
+  features, targets, *_, cut, _, _ = tested.imagined_returns(starts, seed)
   rewards, values = world.reward(features[:-1]).mean().numpy(), value(features).mean().numpy()
   # Real rewards lie in [-1, 1], which is widened by half its width: [-2, 2]; for ever, these are worth [-20, 20].
   beyond = np.abs(rewards) > 2

@@ -92,17 +92,20 @@ def test_nats_that_are_free_of_each_state_and_where_their_gradients_go(free_nats
   assert float(divergence) == pytest.approx(each.mean(), rel=1e-4)
   assert float(penalty) == pytest.approx(11 * np.maximum(each, free_nats).mean(), rel=1e-4)
   costs = (each > free_nats)[..., None, None] / each.size
-  # With probabilities q and p of normalised logits: d KL / d log p = -q, d KL / d log q = q (1 + log q - log p); each less what
-  # the normalisation of the logits takes, which the distribution repeats.
+  # With probabilities q and p of normalised logits: d KL / d log p = -q, and d KL / d log q is
+  # q (1 + log q - log p); each less what the normalisation takes, which the distribution repeats.
   of_prior = np.exp(other) - np.exp(one)
   inner = np.exp(one) * (one - other)
   of_posterior = inner - np.exp(one) * inner.sum(-1, keepdims=True)
-  np.testing.assert_allclose(tape.gradient(penalty, p.logits), 10 * costs * of_prior, rtol=1e-3, atol=1e-5)
-  np.testing.assert_allclose(tape.gradient(penalty, q.logits), costs * of_posterior, rtol=1e-3, atol=1e-5)
+  np.testing.assert_allclose(tape.gradient(penalty, p.logits), 10 * costs * of_prior, rtol=1e-3,
+                             atol=1e-5)
+  np.testing.assert_allclose(tape.gradient(penalty, q.logits), costs * of_posterior, rtol=1e-3,
+                             atol=1e-5)
 
 
 def test_both_kinds_of_worth():
-  returns, values, log_probs = (tf.constant(GENERATOR.normal(size=(2, 3)).astype('f')) for _ in range(3))
+  returns, values, log_probs = (
+      tf.constant(GENERATOR.normal(size=(2, 3)).astype('f')) for _ in range(3))
   with tf.GradientTape(persistent=True) as tape:
     tape.watch([returns, values, log_probs])
     path = losses.pathwise(returns, values, log_probs, 4.0)
@@ -115,7 +118,8 @@ def test_both_kinds_of_worth():
 
 
 def test_returns_of_real_sequences_end_where_their_episodes_do():
-  """Against a loop over each row's future; episodes terminate, are truncated, or go on beyond the sequence."""
+  """Against a loop over each row's future; episodes terminate, are truncated, or go on beyond the
+  sequence."""
   rows, length, gamma, lambda_ = 4, 7, 0.9, 0.7
   terminated, is_first = np.zeros((rows, length), bool), np.zeros((rows, length), bool)
   terminated[1, 3] = is_first[1, 4] = is_first[2, 2] = terminated[3, 6] = is_first[3, 0] = True

@@ -37,11 +37,13 @@ def config(**changes):
 def recipe(**changes):
   """A config with the pieces of configs/dreamer/vectors.py, in little."""
   return config(**{
-      'model__networks': 'normed', 'model__stochastic': 2, 'model__classes': 3, 'model__uniform_share': 0.1, 'model__bins': 15,
-      'model__bin_limit': 4.0, 'model__measured_units': True, 'model__continuation_layers': 1, 'model__free_nats': 0.1,
-      'model__free_nats_each': True, 'model__kl_prior_weight': 10.0, 'model__kl_scale': 0.1, 'behavior__gradient': 'auto',
-      'behavior__discount': 0.9, 'behavior__entropy_scale': 0.2, 'behavior__normalize_returns': True,
-      'behavior__return_percentiles': True, 'behavior__slow_value_rate': 0.25, 'behavior__slow_value_scale': 0.5,
+      'model__networks': 'normed', 'model__stochastic': 2, 'model__classes': 3,
+      'model__uniform_share': 0.1, 'model__bins': 15, 'model__bin_limit': 4.0,
+      'model__measured_units': True, 'model__continuation_layers': 1, 'model__free_nats': 0.1,
+      'model__free_nats_each': True, 'model__kl_prior_weight': 10.0, 'model__kl_scale': 0.1,
+      'behavior__gradient': 'auto', 'behavior__discount': 0.9, 'behavior__entropy_scale': 0.2,
+      'behavior__normalize_returns': True, 'behavior__return_percentiles': True,
+      'behavior__slow_value_rate': 0.25, 'behavior__slow_value_scale': 0.5,
       'behavior__replay_value_scale': 0.3, 'learner__adaptive_clip': 0.3, **changes})
 
 
@@ -53,8 +55,10 @@ def models(spec, config):
 
 
 def learned(spec, config):
-  """World model, actor, value and slow value model as if they had learned something, and units of some data."""
-  modules = *models(spec, config), networks.of(config).value(config.model.deterministic + networks.of(config).stochastic_size)
+  """World model, actor, value and slow value model as if they had learned something, and units of
+  some data."""
+  world, actor, value = models(spec, config)
+  modules = world, actor, value, networks.of(config).value(world.features_size)
   for number, module in enumerate(modules):
     for index, variable in enumerate(module.trainable_variables):
       variable.assign_add(0.3 * tf.random.stateless_normal(variable.shape, [index, number]))
@@ -66,9 +70,11 @@ def episode(spec, length=40, seed=5):
   """A whole one, of random numbers."""
   generator = np.random.default_rng(seed)
   draw = lambda array: 2 * generator.normal(size=(length + 1, *array.shape)).astype('f') + 1
-  observation = ({key: draw(array) for key, array in spec.observation.items()} if isinstance(spec.observation, dict)
-                 else draw(spec.observation))
-  return types.Episode(observation, spec.action.sample(generator, (length,)), 10 * generator.normal(size=length).astype('f'),
+  by_key = spec.observation if isinstance(spec.observation, dict) else {'only': spec.observation}
+  observation = {key: draw(array) for key, array in by_key.items()}
+  observation = observation if isinstance(spec.observation, dict) else observation['only']
+  return types.Episode(observation, spec.action.sample(generator, (length,)),
+                       10 * generator.normal(size=length).astype('f'),
                        np.zeros(length, bool))
 
 
