@@ -1,4 +1,7 @@
-"""Installs mbrl_tf, its launchers, configs and benchmarks. Exactly tested versions are in requirements.txt."""
+"""Installs mbrl_tf with its launchers, configs and benchmarks.
+
+Exactly tested versions are in requirements.txt.
+"""
 
 import pathlib
 import sys
@@ -10,6 +13,11 @@ if not (3, 10) <= sys.version_info[:2] <= (3, 13):
 
 import setuptools
 
+# Beside the package in a checkout, which an editable installation puts on Python's path as it is.
+# In a wheel they lie inside of the package, because their names are not ours alone.
+_BESIDE = setuptools.find_packages(include=['launchers*', 'configs*', 'benchmarks*'])
+_INSIDE = {} if 'editable_wheel' in sys.argv else {
+    f'mbrl_tf.shipped.{name}': name.replace('.', '/') for name in _BESIDE}
 _LINES = (pathlib.Path(__file__).parent / 'requirements.txt').read_text().splitlines()
 
 setuptools.setup(
@@ -18,7 +26,9 @@ setuptools.setup(
     description='Model-based reinforcement learning with TensorFlow 2 and Keras',
     license='Apache-2.0',
     python_requires='>=3.10,<3.14',
-    packages=setuptools.find_packages(include=['mbrl_tf*', 'launchers*', 'configs*', 'benchmarks*']),
+    packages=[*setuptools.find_packages(include=['mbrl_tf*']), *(_INSIDE or _BESIDE)],
+    package_dir=_INSIDE,
+    entry_points={'console_scripts': ['mbrl-tf = mbrl_tf.__main__:main']},
     install_requires=[
         'absl-py>=2',
         'mujoco>=3.17,<4',

@@ -8,6 +8,7 @@ import faulthandler
 import json
 import logging
 import os
+import pathlib
 import runpy
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from mbrl_tf.algorithms import catalog
 from mbrl_tf.training import run_directory
 
 _OVERRIDE = '--config.'
+_CONFIGS = pathlib.Path(__file__).parent.parent / 'configs'
 _RAISED_BY_CONFIG = 'Error whilst parsing config file'  # config_flags makes this of a ValueError or TypeError of a config's code
 
 
@@ -49,7 +51,7 @@ config_flags.register_flag_parser_for_type(dict, _JsonObject())
 
 # Defined here once, because absl knows one flag of a name only, and a test imports several launchers.
 CONFIG = config_flags.DEFINE_config_file(
-    'config', None, 'a Python file with get_config(), for example configs/mbmpo/pendulum.py')
+    'config', None, 'a Python file with get_config(), or the name of one that comes with mbrl_tf, such as mbmpo/pendulum')
 RUN_DIR = flags.DEFINE_string('run_dir', None, 'folder of the run')
 SEED = flags.DEFINE_integer('seed', None, "of everything random; the config's own where none is given", 0, 2**32 - 1)
 BEST = flags.DEFINE_bool('best', False, 'take the checkpoint with the highest evaluate/return_mean instead of the newest')
@@ -68,7 +70,7 @@ def run(main, documentation, names):
     documentation: of the launcher: what it does, and examples.
     names: of its flags, for `--help`.
   """
-  arguments = sys.argv[1:]
+  sys.argv[1:] = arguments = _with_paths_of_configs(sys.argv[1:])
   owns_process = main.__module__ == '__main__'  # and no test's
   if owns_process:
     if sys.stderr is not None:
@@ -145,6 +147,9 @@ def resolved_config(config, path=None, seed=None):
   try:
     validates = hasattr(config, 'validate')
   except OSError as error:  # config_flags keeps back a file that is missing until its content is used
+    given = flags.FLAGS['config'].config_filename
+    if given and not pathlib.Path(given).suffix:
+      raise errors.unknown_name('config', given, configs()) from error
     raise errors.UserError(f'The config file cannot be read. Received: {_last_line(error.__cause__ or error)}') from error
   if not validates:
     raise errors.UserError(f"get_config() must return an algorithm's config. Received: config={config!r}")
@@ -221,6 +226,26 @@ def _parse(argv, names):
       raise errors.UserError(f'This command does not take --{name} (--help lists the flags). Received: {" ".join(argv[1:])}')
   if len(rest) > 1:
     raise errors.UserError(f'Expected flags of the form --name=value. Received: {" ".join(rest[1:])}')
+
+
+def configs():
+  """Returns the names of the configs that come with mbrl_tf, such as `mbmpo/pendulum`, and their
+  files.
+  """
+  return {path.relative_to(_CONFIGS).with_suffix('').as_posix(): path
+          for path in sorted(_CONFIGS.glob('*/*.py')) if path.stem != '__init__'}
+
+
+def _with_paths_of_configs(arguments):
+  """Returns a command line in which a config's name became its path; a file of that name comes
+  first.
+  """
+  given = _config_path(arguments)
+  if given is None or given not in configs() or os.path.exists(given):
+    return arguments
+  path = str(configs()[given])
+  return [path if argument == given else f'--config={path}' if argument == f'--config={given}'
+          else argument for argument in arguments]
 
 
 def _cannot_be_loaded(argv, error):

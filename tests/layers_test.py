@@ -11,7 +11,7 @@ TENSORFLOW = {'tensorflow', 'tensorflow_probability', 'tf_keras', 'tf_agents'}
 # Room to what it may import besides itself; everyone may import errors. `algorithm` is each folder under algorithms/.
 ARROWS = {
     'launchers': {'algorithms/catalog', 'environments/catalog', 'environments/examination',
-                  'environments/report', 'training', 'drivers', 'data', 'benchmarks'},
+                  'environments/report', 'environments/simulators', 'training', 'drivers', 'data', 'benchmarks'},
     'configs': {'algorithms/base', 'algorithm/config'},
     'training': {'algorithms/base', 'drivers', 'data', 'ops', 'types'},
     'algorithm': {'algorithms/base', 'algorithms/clock', 'models', 'data', 'ops', 'drivers/policies', 'types'},

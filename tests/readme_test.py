@@ -1,4 +1,4 @@
-"""The programs in README.md do what it says, as a reader would run them."""
+"""The programs in README.md and docs/ do what these say, as a reader would run them."""
 
 import json
 import os
@@ -10,25 +10,33 @@ import sys
 import pytest
 
 _ROOT = pathlib.Path(__file__).parent.parent
-_README = (_ROOT / 'README.md').read_text()
+_DOCUMENTS = [_ROOT / 'README.md', *sorted((_ROOT / 'docs').glob('*.md'))]
 _TINY = ['--config.run.env_steps=200', '--config.collect.random_env_steps=100', '--config.collect.env_steps_per_iteration=100',
          '--config.environment.num_envs=2', '--config.ensemble.members=2', '--config.ensemble.max_epochs=2',
          '--config.imagination.horizon=3', '--config.meta.updates_per_iteration=1', '--config.meta.outer_epochs=1']
+_TINY_TDMPC2 = ['--config.run.env_steps=200', '--config.collect.random_env_steps=100',
+                '--config.collect.env_steps_per_iteration=100', '--config.replay.batch_size=4',
+                '--config.replay.horizon=1', '--config.value.returns=1',
+                '--config.policy.imagined_steps=0', '--config.model.latent=8',
+                '--config.model.units=8', '--config.model.bins=5']
 # As on a machine that has only TensorFlow: whatever else is imported fails.
 _BLOCK = 'import sys\nfor name in ("mbrl_tf", "tf_agents", "tensorflow_probability", "tf_keras"): sys.modules[name] = None\n'
 
 
 def program(name):
-  """Returns the block of code that README.md gives for a file."""
-  return re.search(rf'<!-- file: {re.escape(name)} -->\n```python\n(.*?)```', _README, re.DOTALL).group(1)
+  """Returns the block of code that a document gives for a file."""
+  text = '\n'.join(document.read_text() for document in _DOCUMENTS)
+  block = rf'<!-- file: {re.escape(name)} -->\n```python\n(.*?)```'
+  (found,) = re.findall(block, text, re.DOTALL)
+  return found
 
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-  """A reader's folder, in which the environment of README.md was trained."""
+  """A reader's folder, in which MB-MPO learned the environment with a reward function."""
   path = tmp_path_factory.mktemp('reader')
-  (path / 'cart.py').write_text(program('cart.py'))
-  launch(path, 'train', '--config=cart.py', '--run_dir=runs/cart', *_TINY)
+  (path / 'cart_with_reward.py').write_text(program('cart_with_reward.py'))
+  launch(path, 'train', '--config=cart_with_reward.py', '--run_dir=runs/cart', *_TINY)
   return path
 
 
@@ -39,6 +47,14 @@ def launch(folder, launcher, *arguments):
                         capture_output=True, text=True)
   assert done.returncode == 0, done.stderr
   return done.stdout
+
+
+def test_an_environment_needs_nothing_but_itself(tmp_path):
+  (tmp_path / 'cart.py').write_text(program('cart.py'))
+  launch(tmp_path, 'train', f'--config={_ROOT}/configs/tdmpc2/vectors.py',
+         '--config.environment.name=cart:Cart', '--run_dir=runs/cart', *_TINY_TDMPC2)
+  last = json.loads((tmp_path / 'runs/cart/metrics.jsonl').read_text().splitlines()[-1])
+  assert last['learn/updates'] >= 100 and last['collect/return_mean'] <= 50
 
 
 def test_the_readers_environment_is_learned_from(folder):
@@ -63,8 +79,9 @@ def anchors(document):
 
 
 def test_files_and_folders_that_are_linked_exist():
-  documents = [_ROOT / 'README.md', _ROOT / 'BUILD.md', *_ROOT.glob('mbrl_tf/algorithms/*/README.md'), _ROOT / 'results' / 'RESULTS.md']
-  assert len(documents) == 6
+  documents = [*_DOCUMENTS, _ROOT / 'BUILD.md', *_ROOT.glob('mbrl_tf/algorithms/*/README.md'),
+               _ROOT / 'results' / 'RESULTS.md']
+  assert len(documents) >= 10
   for document in documents:
     for link, _, anchor in re.findall(r'\]\(([\w./-]*)(#([\w-]+))?\)', document.read_text()):
       target = document.parent / link if link else document

@@ -12,6 +12,8 @@ EXECUTING = {'pickle', 'cPickle', '_pickle', 'dill', 'cloudpickle', 'joblib', 's
 LISTENING = {'socket', 'socketserver', 'http', 'xmlrpc', 'asyncio', 'flask', 'aiohttp', 'tornado', 'grpc'}
 # A config is Python: this executes one to list its fields, as config_flags does to read it.
 RUNS_CONFIGS = 'launchers/command.py'
+# Runs a launcher of our own, as `python -m` does.
+RUNS_LAUNCHERS = 'mbrl_tf/__main__.py'
 # Limits how long a pipe is read; it makes no socket that others could reach, for which it would call `listen`.
 LIMITS_PIPES = 'mbrl_tf/environments/hosts.py'
 
@@ -22,7 +24,7 @@ def faults(source, path=''):
   for node in ast.walk(ast.parse(source)):
     if isinstance(node, (ast.Import, ast.ImportFrom)):
       names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
-      allowed = {RUNS_CONFIGS: ['runpy'], LIMITS_PIPES: ['socket']}.get(path, [])
+      allowed = {RUNS_CONFIGS: ['runpy'], RUNS_LAUNCHERS: ['runpy'], LIMITS_PIPES: ['socket']}.get(path, [])
       found += [name for name in names if name.split('.')[0] in EXECUTING | LISTENING | {'runpy'} and name not in allowed]
     elif isinstance(node, ast.Call):
       called = ast.unparse(node.func)

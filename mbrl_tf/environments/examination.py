@@ -93,8 +93,8 @@ class Examination(bare_examination.BareExamination):
     """Reads the two functions beside TensorFlow, and holds them against the toolkit's episodes."""
     if self.described.refusal:
       return
-    advice = ('It takes batches of tensors, [..., O] and [..., A], and returns [...]; README.md, '
-              'Bring your own environment, has an example')
+    advice = ('It takes batches of tensors, [..., O] and [..., A], and returns [...]; '
+              'docs/environments.md has an example')
     with self.telling('functions', advice):
       self.host = self.started(
           dataclasses.replace(self.recipe, action_repeat=1, gl=None, beside_tensorflow=True),
@@ -122,8 +122,8 @@ class Examination(bare_examination.BareExamination):
     if self.described.refusal or self.host is None:
       return
     name = self.task.algorithm
-    with self.telling('algorithm', 'Change the environment as the sentence says (README.md, Bring '
-                      'your own environment, has an example), or take the config of another '
+    with self.telling('algorithm', 'Change the environment as the sentence says '
+                      '(docs/environments.md has an example), or take the config of another '
                       'algorithm'):
       self.ask('call', self.task.accepts, _SECONDS_OF_TENSORFLOW)
       self.add('algorithm', f'{name} takes it')
