@@ -210,14 +210,3 @@ def test_the_gradient_of_each_variable_is_clipped_by_its_own_norm_and_rates_rise
   tested.step(batch, SEED)
   shares = [np.linalg.norm(gradient) / norm for gradient, norm in zip(seen, norms)]
   assert max(shares) == pytest.approx(1e-3, rel=1e-3) and config.learner.gradient_clip == 100
-
-
-@pytest.mark.parametrize('choices', [None, MIXED], ids=['numbers', 'mixed'])
-def test_xla_compiles_the_step_as_a_whole(choices):
-  tested, modules, slow, batch, _ = make(choices, behavior__horizon=2,
-                                         behavior__start_states=small.B)
-  batch = tf.nest.map_structure(lambda value: value[:, 1:4], batch)
-  before = learner_test.snapshot([*modules, slow])
-  told = tf.function(tested.step, jit_compile=True, autograph=False)(batch, SEED)
-  assert all(np.isfinite(value) for value in told.values()), told
-  assert all(learner_test.moved(before, learner_test.snapshot([*modules, slow])))
