@@ -66,6 +66,14 @@ class OutcomeHeads(tf.Module):
     changes = self._ensemble.change_normalizer.normalize(following - states)
     return tf.concat([self._ensemble.network_inputs(states, actions), changes, following], -1)
 
+  def fitted_inputs(self, observations, actions, next_observations):
+    """As `inputs`, of real transitions `[M, ...]` in the task's units; it reads the normalizers, as
+    the losses must not, which several devices compute.
+    """
+    following = self._ensemble.observation_normalizer.normalize(next_observations)
+    return tf.concat(
+        [*self._ensemble.examples(observations, actions, next_observations), following], -1)
+
   def outputs(self, unpacked, inputs):
     """The number that each network tells, `[K, M]`, of inputs `[K, M, input_size]`."""
     # One product after the other, as in `DynamicsEnsemble.change_moments`.
@@ -76,14 +84,6 @@ class OutcomeHeads(tf.Module):
   def bounds_penalty(self, unpacked):
     """None, `[K]`: nothing here has bounds."""
     return tf.zeros([len(unpacked)])
-
-  def _fitted_outputs(self, unpacked, examples):
-    """As `outputs`, of what the members are fitted to: their inputs and targets, joined."""
-    ensemble = self._ensemble
-    changes = examples[..., ensemble.input_size:]
-    states = examples[..., :ensemble.observation_size]
-    following = states + tf.cast(ensemble.change_normalizer.denormalize(changes), tf.float32)
-    return self.outputs(unpacked, tf.concat([examples, following], -1))
 
 
 class RewardHeads(OutcomeHeads):
@@ -124,10 +124,10 @@ class RewardHeads(OutcomeHeads):
 
     Args:
       unpacked: what `unpack` returned.
-      examples: `[K, M, ...]`: inputs and targets of the members, joined.
+      examples: `[K, M, input_size]`, as `fitted_inputs` returned them.
       targets: `[K, M, 1]`, as `fit_unit` returned them.
     """
-    return tf.square(self._fitted_outputs(unpacked, examples) - targets[..., 0])
+    return tf.square(self.outputs(unpacked, examples) - targets[..., 0])
 
   def rewards(self, unpacked, inputs):
     """Rewards `[K, M]` in the task's unit, float32, of inputs `[K, M, input_size]`."""
@@ -198,7 +198,7 @@ class TerminationHeads(OutcomeHeads):
     do where no end is held out.
 
     Args:
-      examples: `[M, ...]`, numpy: inputs and targets of the members, joined.
+      examples: `[M, input_size]`, numpy, as `fitted_inputs` returned them.
       rows: int `[K, V]`, which each member held out.
       terminated: bool `[M]`.
     """
@@ -209,7 +209,7 @@ class TerminationHeads(OutcomeHeads):
       return
     unpacked = self.unpack([tf.convert_to_tensor(p) for p in self.parameters])
     logits = np.stack([
-        self._fitted_outputs([unpacked[k]], tf.constant(examples[rows[k]][None]))[0]
+        self.outputs([unpacked[k]], tf.constant(examples[rows[k]][None]))[0]
         for k in unsure]).astype(np.float64)
     lower, upper = -_MOST_SHIFT, _MOST_SHIFT
     for _ in range(50):  # bisection: the number of ends grows with what is added
@@ -224,10 +224,10 @@ class TerminationHeads(OutcomeHeads):
 
     Args:
       unpacked: what `unpack` returned.
-      examples: `[K, M, ...]`: inputs and targets of the members, joined.
+      examples: `[K, M, input_size]`, as `fitted_inputs` returned them.
       targets: `[K, M, 1]`: 1 where the episode ended, and 0 elsewhere.
     """
-    logits = self._fitted_outputs(unpacked, examples)
+    logits = self.outputs(unpacked, examples)
     return tf.nn.sigmoid_cross_entropy_with_logits(targets[..., 0], logits)
 
   def logits(self, unpacked, log_odds, inputs):

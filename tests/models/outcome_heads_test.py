@@ -59,9 +59,7 @@ def test_log_odds_are_those_of_each_member_s_network_and_of_the_shares():
 @pytest.mark.parametrize('kind', [outcome_heads.RewardHeads, outcome_heads.TerminationHeads])
 def test_losses_are_squared_errors_and_cross_entropies_of_what_the_members_are_fitted_to(kind):
   heads = make(kind)
-  change = heads._ensemble.change_normalizer
-  changes = change.normalize(FOLLOWING - STATES)
-  examples = np.concatenate([heads._ensemble.network_inputs(STATES, ACTIONS), changes], -1)
+  examples = heads.inputs(STATES, ACTIONS, FOLLOWING)
   targets = np.random.default_rng(1).integers(0, 2, [K, M, 1]).astype(np.float32)
   found = heads.losses_per_example(heads.unpack(heads.parameters), examples, targets)
   for k in range(K):
@@ -71,6 +69,14 @@ def test_losses_are_squared_errors_and_cross_entropies_of_what_the_members_are_f
     expected = ((told - wanted)**2 if kind is outcome_heads.RewardHeads
                 else -(wanted * np.log(likely) + (1 - wanted) * np.log(1 - likely)))
     np.testing.assert_allclose(found[k], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_what_is_fitted_is_what_is_read_in_imagination():
+  heads = make(outcome_heads.RewardHeads)
+  normalize = heads._ensemble.observation_normalizer.normalize
+  found = heads.fitted_inputs(STATES[0], ACTIONS[0], FOLLOWING[0])
+  imagined = heads.inputs(normalize(STATES[0]), ACTIONS[0], normalize(FOLLOWING[0]))
+  np.testing.assert_allclose(found, imagined, rtol=1e-4, atol=1e-4)
 
 
 def test_ends_are_drawn_until_they_are_a_quarter_all_as_often_and_from_the_own_rows():
@@ -98,13 +104,11 @@ def test_what_never_ends_or_always_does_is_certain(ends, likely):
 def test_as_many_held_out_ends_are_expected_as_there_were():
   heads = make(outcome_heads.TerminationHeads)
   rng = np.random.default_rng(4)
-  examples = rng.normal(size=[300, heads._ensemble.input_size + cases.O]).astype(np.float32)
+  examples = rng.normal(size=[300, heads.kernels[0].shape[1]]).astype(np.float32)
   terminated, rows = rng.uniform(size=300) < 0.1, np.stack([np.arange(150), np.arange(100, 250)])
   heads.log_odds.assign([0.0, -1000.0])  # the second has learned of no end
   heads.calibrate(examples, rows, terminated)
-  states, changes = examples[:150, :cases.O], examples[:150, -cases.O:]
-  following = states + heads._ensemble.change_normalizer.denormalize(changes).numpy()
-  likely = 1 / (1 + np.exp(-by_hand(heads, 0, np.concatenate([examples[:150], following], -1)) - heads.log_odds.numpy()[0]))
+  likely = 1 / (1 + np.exp(-by_hand(heads, 0, examples[:150]) - heads.log_odds.numpy()[0]))
   np.testing.assert_allclose(likely.sum(), terminated[:150].sum(), rtol=1e-3)
   assert heads.log_odds.numpy()[1] == -1000
   before = heads.log_odds.numpy()

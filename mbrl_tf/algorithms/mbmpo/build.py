@@ -37,7 +37,7 @@ class Parts(tf.Module):
       self.imagination = imagination.Imagination(self.ensemble, self.policy, spec, config.imagination, self.outcomes)
       self.fit = ensemble_fit.EnsembleFit(self.ensemble, config.ensemble, config.collect.capacity)
       self.outcome_fit = outcome_fit.OutcomeFit(
-          self.ensemble, self.reward_heads, self.termination_heads, config.ensemble, config.collect.capacity)
+          self.reward_heads, self.termination_heads, config.ensemble, config.collect.capacity)
       self.meta_learner = meta_learner.MetaLearner(self.policy, self.imagination, members, config.meta)
     self.random_policy = driver_policies.UniformRandomPolicy(
         spec, seeds.next_integer(self.generator),

@@ -12,18 +12,16 @@ from mbrl_tf.algorithms.mbmpo import members_fit
 class OutcomeFit(tf.Module):
   """Fits what heads a task needs; without any it does nothing."""
 
-  def __init__(self, ensemble, reward_heads, termination_heads, config, capacity):
+  def __init__(self, reward_heads, termination_heads, config, capacity):
     """Makes the optimizers' variables.
 
     Args:
-      ensemble: `DynamicsEnsemble`.
       reward_heads: `RewardHeads`, or None.
       termination_heads: `TerminationHeads`, or None.
       config: `EnsembleConfig`: heads are fitted as members are.
       capacity: transitions at most.
     """
     super().__init__(name='outcome_fit')
-    self._ensemble = ensemble
     self._reward_heads, self._termination_heads = reward_heads, termination_heads
     make = lambda heads, told: heads and members_fit.MembersFit(
         heads, config, capacity, f'{told}fit', told)
@@ -48,8 +46,8 @@ class OutcomeFit(tf.Module):
     """
     if not (self.reward or self.termination):
       return {}
-    examples = tf.concat(self._ensemble.examples(
-        transitions.observation, action_features, transitions.next_observation), -1).numpy()
+    examples = (self._reward_heads or self._termination_heads).fitted_inputs(
+        transitions.observation, action_features, transitions.next_observation).numpy()
     results = {}
     if self.reward:
       results['reward_'] = self._fit_rewards(examples, transitions.reward, seed)

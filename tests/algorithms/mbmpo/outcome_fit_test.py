@@ -42,7 +42,7 @@ def made(capacity, compiled=True, **settings):
   ensemble = dynamics_ensemble.DynamicsEnsemble(O, A, K, (4,), [1, 2])
   heads = (outcome_heads.RewardHeads(ensemble, (16,), [3, 4], 'swish'),
            outcome_heads.TerminationHeads(ensemble, (16,), [5, 6], 'swish'))
-  fit = outcome_fit.OutcomeFit(ensemble, *heads, config, capacity)
+  fit = outcome_fit.OutcomeFit(*heads, config, capacity)
   if not compiled:
     for each in (fit.reward, fit.termination):
       each.compiled_epoch = each.epoch
@@ -121,12 +121,12 @@ def test_a_reward_that_is_no_number_is_told():
 
 
 def test_heads_are_fitted_to_what_the_members_are_and_hold_the_same_out():
-  _, _, fit = made(60, compiled=False)
+  ensemble, _, fit = made(60, compiled=False)
   seen = {}
   for told, fitter in (('reward_', fit.reward), ('termination_', fit.termination)):
     fit._termination_heads.calibrate = lambda *_: None
     fitter.fit_rows = lambda data, train, validation, generators, told=told: seen.update({told: (train, validation)})
-  fit._ensemble.fit_normalizers(*(Task(60, speed_along, nothing).data[index] for index in (0, 1, 3)))
+  ensemble.fit_normalizers(*(Task(60, speed_along, nothing).data[index] for index in (0, 1, 3)))
   fit.fit(Task(60, speed_along, lambda place: place[:, 0] > 1).data, np.zeros([60, A], np.float32), 5)
   for rows, drawn in zip(seen['reward_'], seen['termination_']):
     for own, chosen in zip(rows, drawn):
@@ -136,5 +136,4 @@ def test_heads_are_fitted_to_what_the_members_are_and_hold_the_same_out():
 
 
 def test_without_heads_nothing_is_done():
-  ensemble, _, _ = made(60)
-  assert outcome_fit.OutcomeFit(ensemble, None, None, config_lib.EnsembleConfig(), 60).fit(None, None, 0) == {}
+  assert outcome_fit.OutcomeFit(None, None, config_lib.EnsembleConfig(), 60).fit(None, None, 0) == {}
