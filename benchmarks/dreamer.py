@@ -79,7 +79,7 @@ def imagination(run, config) -> benchmark.Benchmark:
   starts, seed = learner.Starts(parts.world_model.rssm.initial(count), tf.ones([count]), tf.ones([count])), tf.constant([1, 2])
   value = _rows_of_imagination(config) * 3 * _kernels(parts.value)
   return _there_and_back(
-      lambda: parts.learner.imagined_returns(starts, seed)[1], _variables([parts.actor]),
+      lambda: parts.learner.imagined_returns(starts, seed).targets, _variables([parts.actor]),
       count * behavior.horizon, 'imagined states', flop_by_part(parts, config)['imagination'] - value)
 
 

@@ -228,6 +228,13 @@ class LatentState(NamedTuple):
   std: Any                 # [..., S]
 
 
+class CategoricalState(NamedTuple):
+  """A state of the RSSM whose stochastic part is one-hot choices, with what they were drawn from."""
+  deterministic: Any       # [..., D]
+  stochastic: Any          # [..., S], S = choices x classes
+  logits: Any              # [..., choices, classes], logarithms of probabilities
+
+
 class Collected(NamedTuple):
   """What one call of a driver brought: whole episodes only."""
   episodes: Tuple[Episode, ...]

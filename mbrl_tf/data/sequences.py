@@ -17,6 +17,12 @@ from mbrl_tf.data import rows as rows_lib
 _AHEAD = 2  # batches that are drawn while others are used
 
 
+class Newest(NamedTuple):
+  """What is learned from more often, because the policy and its data of before are left behind."""
+  rows: int = 0        # of the newest episodes
+  share: float = 0.0   # of the sequences of a batch, that begin there
+
+
 class SequenceView:
   """Sequences of the newest episodes of an `EpisodeStore`.
 
@@ -35,7 +41,7 @@ class SequenceView:
   in the cache, 210 ms where nothing is; an episode of 500 images that is touched for the first time adds some 20 ms.
   """
 
-  def __init__(self, store, capacity: int = 0, cache_bytes: int = 2**30, observation=None):
+  def __init__(self, store, capacity: int = 0, cache_bytes: int = 2**30, observation=None, newest=None):
     """Reads no file yet.
 
     Args:
@@ -44,6 +50,7 @@ class SequenceView:
         case; 0 shows all. Episodes are shown whole, because a row in the middle of one is no beginning.
       cache_bytes: room for decoded rows; 0 decodes them for each batch.
       observation: of the task's `EnvironmentSpec`, see `RowReader`.
+      newest: `Newest`, the rows among which some of the sequences begin; None for none.
 
     Raises:
       UserError: where an argument is negative.
@@ -55,6 +62,7 @@ class SequenceView:
     self._capacity = capacity
     self._cache_bytes = cache_bytes
     self._observation = observation
+    self._newest_rows = newest or Newest()
     self._seen = None  # the state of the store that the ring was made of
     self._ring = None
     self._update()
@@ -127,7 +135,7 @@ class SequenceView:
       if index not in decisions:
         warnings.warn(
             f'Skipped an episode, whose file is gone from {self._store.folder}. Received: index={index}', stacklevel=4)
-    self._ring = _Ring(reader, _newest(decisions, self._capacity), damaged)
+    self._ring = _Ring(reader, _newest(decisions, self._capacity), damaged, self._newest_rows)
     self._seen = seen
 
 
@@ -147,9 +155,10 @@ class _Ring:
     damaged: indices of episodes that could not be read.
   """
 
-  def __init__(self, reader, decisions, damaged):
+  def __init__(self, reader, decisions, damaged, newest=Newest()):
     """Keeps the episodes: `decisions` is a mapping from index to number of decisions, in order."""
     self.reader = reader
+    self._newest = newest
     self.damaged = damaged
     self._episodes = np.fromiter(decisions.keys(), np.int64, len(decisions))
     self._ends = np.cumsum(np.fromiter(decisions.values(), np.int64, len(decisions)) + 1)
@@ -200,6 +209,10 @@ class _Ring:
     if not readable.any():
       raise errors.UserError(f'None of the stored episodes can be read. Received: number of episodes={len(readable)}')
     starts = generator.integers(self.size, size=batch_size)
+    among_newest = round(self._newest.share * batch_size)
+    if among_newest:
+      rows = min(self._newest.rows, self.size)
+      starts[:among_newest] = self.size - rows + generator.integers(rows, size=among_newest)
     while True:
       again = ~readable[np.searchsorted(self._ends, starts, side='right')]
       if not again.any():

@@ -63,6 +63,17 @@ class Survey(tf.Module):
     least, largest = self.reward_range.numpy()
     return bool(least < largest)
 
+  def asks_for_random_actions(self, env_steps, first, most):
+    """Whether random actions go on: at first, and while all rewards are equal, because then nothing
+    can be learned of them.
+
+    Args:
+      env_steps: so far.
+      first: env steps for which they go on in any case.
+      most: env steps after which they end in any case.
+    """
+    return env_steps < first or (not self.rewards_differ and env_steps < most)
+
   @property
   def rewards_are_rare(self):
     """Whether nearly all decisions brought the least reward: little can be learned of the others."""

@@ -1,7 +1,13 @@
 """Perceptrons that read latent features and return a distribution, and the encoder and decoder of vectors."""
 
+import functools
+
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+
+from mbrl_tf.models import normed_perceptron
+from mbrl_tf.ops import distributions
 
 tfd = tfp.distributions
 
@@ -60,3 +66,52 @@ class BernoulliHead(Perceptron):
 
   def call(self, inputs):
     return tfd.Bernoulli(logits=super().call(inputs)[..., 0])
+
+
+class NormedHead(normed_perceptron.NormedPerceptron):
+  """A normed perceptron whose outputs stand for a distribution; before anything is learned, the
+  same for all features.
+
+  A last layer that begins at 0 promises no reward that was never seen (Hafner et al. 2023,
+  arXiv:2301.04104).
+  """
+
+  def __init__(self, sizes, stands_for, seed, name='normed_head'):
+    """Makes the variables.
+
+    Args:
+      sizes: widths of input, hidden layers and output.
+      stands_for: function from outputs `[..., sizes[-1]]` to a distribution, such as those below.
+      seed: int32 `[2]`.
+      name: of the model.
+    """
+    super().__init__(sizes, seed, output_scale=0.0, name=name, activation=tf.nn.silu)
+    self._stands_for = stands_for
+
+  def call(self, inputs):
+    return self._stands_for(super().call(inputs))
+
+
+def unit_normals(outputs):
+  """A normal with deviation 1 for each entry; event shape `[size]`."""
+  return tfd.Independent(tfd.Normal(outputs, 1.0), 1)
+
+
+def going_on(outputs):
+  """The probability that an episode goes on, of one output; event shape `[]`."""
+  return tfd.Bernoulli(logits=outputs[..., 0])
+
+
+def two_hot(bins, limit):
+  """What so many outputs stand for as `TwoHot`: a number in bins at equal distances in symlog space
+  (arXiv:2301.04104, section 2.1).
+
+  Args:
+    bins: how many.
+    limit: symlog of the largest number that can be told.
+
+  Returns:
+    A function from outputs `[..., bins]` to a distribution of event shape `[]`.
+  """
+  places = np.linspace(-limit, limit, bins)
+  return functools.partial(distributions.TwoHot, bins=np.sign(places) * np.expm1(np.abs(places)))

@@ -9,7 +9,7 @@ _EPSILON = 1e-5  # of the variance that layers are normalised by
 
 
 class NormedPerceptron(tf.keras.Model):
-  """Dense layers, each followed by layer normalisation and Mish, and a last one
+  """Dense layers, each followed by layer normalisation and a nonlinearity, and a last one
   (Hansen et al. 2023, arXiv:2310.16828, section 3.1).
 
   Attributes:
@@ -18,7 +18,7 @@ class NormedPerceptron(tf.keras.Model):
   """
 
   def __init__(self, sizes, seed, members=None, simnorm=False, output_scale=1.0,
-               name='normed_perceptron'):
+               name='normed_perceptron', activation=None):
     """Makes the variables.
 
     Args:
@@ -31,9 +31,11 @@ class NormedPerceptron(tf.keras.Model):
       output_scale: factor on the first kernel of the last layer, one for all outputs or one for
         each; with 0 it begins at 0.
       name: of the model.
+      activation: function after each normalisation but that of a simplex; None for Mish.
     """
     super().__init__(name=name)
     self.output_size, self.members, self._simnorm = sizes[-1], members, simnorm
+    self._activation = activation or mish
     layers = mlp.initial_layers(sizes, seed, members, output_scale)
     lead = [] if members is None else [members]
     normed = len(layers) if simnorm else len(layers) - 1
@@ -73,8 +75,8 @@ class NormedPerceptron(tf.keras.Model):
     for index, (kernel, bias) in enumerate(zip(kernels, biases)):
       hidden = tf.matmul(hidden, kernel) + bias
       if index < len(scales):
-        hidden = _normalized(hidden) * scales[index] + shifts[index]
-        hidden = simnorm(hidden) if index == last else mish(hidden)
+        hidden = normalized(hidden) * scales[index] + shifts[index]
+        hidden = simnorm(hidden) if index == last else self._activation(hidden)
     return hidden
 
 
@@ -95,7 +97,7 @@ def simnorm(values, group=SIMNORM_GROUP):
   return tf.reshape(tf.nn.softmax(groups), shape)
 
 
-def _normalized(rows):
+def normalized(rows):
   """Mean 0 and variance 1 over the last axis."""
   centered = rows - tf.reduce_mean(rows, -1, keepdims=True)
   variance = tf.reduce_mean(tf.square(centered), -1, keepdims=True)

@@ -16,8 +16,13 @@ tfd = tfp.distributions
 
 
 def features(state):
-  """What heads and actor read of a `types.LatentState`: `[..., S + D]`."""
+  """What heads and actor read of a state: `[..., S + D]`."""
   return tf.concat([state.stochastic, state.deterministic], -1)
+
+
+def distribution(state):
+  """What a state's stochastic part was drawn from: `gaussian` or `choices`, by its kind."""
+  return choices(state) if isinstance(state, types.CategoricalState) else gaussian(state)
 
 
 def gaussian(state):
@@ -25,7 +30,128 @@ def gaussian(state):
   return tfd.Independent(tfd.Normal(state.mean, state.std), 1)
 
 
-class RSSM(tf.keras.Model):
+def choices(state):
+  """The distribution of a `types.CategoricalState`; event shape `[choices, classes]`."""
+  return tfd.Independent(tfd.OneHotCategorical(logits=state.logits, dtype=tf.float32), 1)
+
+
+class StateSpaceModel(tf.keras.Model):
+  """What is the same in every recurrent state-space model: how states follow each other.
+
+  A model says what is computed in one step, and what a state is made of.
+  """
+
+  def initial(self, batch):
+    """The state before an episode's first observation: zeros, `[B, ...]`."""
+    raise NotImplementedError
+
+  def state(self, deterministic, stochastic):
+    """A state of its two parts `[..., D]` and `[..., S]`, that does not say what they were drawn
+    from."""
+    raise NotImplementedError
+
+  def noise(self, shape, seed, axis=0):
+    """What stochastic parts of shape `[*shape, S]` are drawn with; where it is 0, they are what is
+    most likely.
+
+    Args:
+      shape: of the leading axes.
+      seed: int32 `[2]`.
+      axis: which of them is shared by replicas.
+    """
+    raise NotImplementedError
+
+  def _action_half(self, action):
+    """What `_transition` needs of actions `[..., A]`."""
+    raise NotImplementedError
+
+  def _embedding_half(self, embedding):
+    """What `_inferred` needs of embeddings `[..., E]`."""
+    raise NotImplementedError
+
+  def _transition(self, deterministic, stochastic, action_half):
+    """The next deterministic part."""
+    raise NotImplementedError
+
+  def _expected(self, deterministic, noise):
+    """The state that is expected without an observation."""
+    raise NotImplementedError
+
+  def _inferred(self, deterministic, embedding_half, noise):
+    """The state that is inferred with one."""
+    raise NotImplementedError
+
+  def prior(self, state, action, noise):
+    """One step without an observation.
+
+    Args:
+      state: `[..., D]` and so on, of which only the two parts are read.
+      action: `[..., A]`, taken in that state.
+      noise: as `noise` gives it, `[..., S]`, to sample with; None takes what is most likely.
+
+    Returns:
+      The next state.
+    """
+    deterministic = self._transition(state.deterministic, state.stochastic, self._action_half(action))
+    return self._expected(deterministic, noise)
+
+  def posterior(self, prior, embedding, noise):
+    """Corrects a state that `prior` gave by an observation's embedding `[..., E]`; noise as there."""
+    return self._inferred(prior.deterministic, self._embedding_half(embedding), noise)
+
+  def observe(self, embeddings, actions, is_first, seed):
+    """Infers the states along sequences of real data, beginning from `initial`.
+
+    Args:
+      embeddings: `[B, T, E]`.
+      actions: `[B, T, A]`; action t led to observation t.
+      is_first: bool `[B, T]`, where an episode begins: there the state is forgotten, and the action is not read.
+      seed: int32 `[2]`.
+
+    Returns:
+      Posterior and prior states, both of `[B, T, ...]`. Those of one step share the deterministic
+      part.
+    """
+    batch, length = embeddings.shape[:2]
+    noise = self.noise([2, length, batch], seed, axis=2)
+    going = 1 - tf.cast(is_first, tf.float32)[..., None]
+    inputs = (self._action_half(actions * going), self._embedding_half(embeddings), going)
+    inputs = (*(_time_first(value) for value in inputs), noise[0])
+
+    def step(state, row):
+      action_half, embedding_half, going, noise = row
+      deterministic = self._transition(state.deterministic * going, state.stochastic * going, action_half)
+      posterior = self._inferred(deterministic, embedding_half, noise)
+      return posterior, posterior
+
+    _, posteriors = unroll.scan(step, self.initial(batch), inputs, length)
+    # What is expected does not enter the recurrence, so it is computed for all steps at once.
+    priors = self._expected(posteriors.deterministic, noise[1])
+    return tf.nest.map_structure(_time_first, posteriors), tf.nest.map_structure(_time_first, priors)
+
+  def imagine(self, actions, state, seed):
+    """Predicts without observations.
+
+    Args:
+      actions: `[B, H, A]`, the first of which is taken in `state`.
+      state: `[B, ...]`.
+      seed: int32 `[2]`.
+
+    Returns:
+      The states after each action, `[B, H, ...]`.
+    """
+    batch, horizon = actions.shape[:2]
+    noise = self.noise([horizon, batch], seed, axis=1)
+
+    def step(state, row):
+      state = self.prior(state, *row)
+      return state, state
+
+    _, states = unroll.scan(step, state, (_time_first(actions), noise), horizon)
+    return tf.nest.map_structure(_time_first, states)
+
+
+class RSSM(StateSpaceModel):
   """A GRU with a Gaussian stochastic state.
 
   A state and what is computed from it are float32, whatever the precision of the layers is.
@@ -66,82 +192,23 @@ class RSSM(tf.keras.Model):
     return [self._prior_stochastic, self._prior_action, self._cell, self._prior_hidden, self._prior_moments]
 
   def initial(self, batch):
-    """The state before an episode's first observation: zeros, `[B, ...]`."""
     deterministic, stochastic = self._sizes
     zeros = tf.zeros([batch, stochastic])
     return types.LatentState(tf.zeros([batch, deterministic]), zeros, zeros, zeros)
 
-  def prior(self, state, action, noise):
-    """One step without an observation.
+  def state(self, deterministic, stochastic):
+    return types.LatentState(deterministic, stochastic, None, None)
 
-    Args:
-      state: `types.LatentState` `[..., D]` and so on, of which the moments are not read.
-      action: `[..., A]`, taken in that state.
-      noise: standard normal `[..., S]`, to sample with; None takes the mean.
+  def noise(self, shape, seed, axis=0):
+    return replicas.normal([*shape, self._sizes[1]], seed, axis)
 
-    Returns:
-      The next `types.LatentState`.
-    """
-    deterministic = self._transition(state.deterministic, state.stochastic, self._prior_action(action))
-    return self._expected(deterministic, noise)
+  def _action_half(self, action):
+    return self._prior_action(action)
 
-  def posterior(self, prior, embedding, noise):
-    """Corrects a state that `prior` gave by an observation's embedding `[..., E]`; noise as there."""
-    return self._inferred(prior.deterministic, self._posterior_embedding(embedding), noise)
-
-  def observe(self, embeddings, actions, is_first, seed):
-    """Infers the states along sequences of real data, beginning from `initial`.
-
-    Args:
-      embeddings: `[B, T, E]`.
-      actions: `[B, T, A]`; action t led to observation t.
-      is_first: bool `[B, T]`, where an episode begins: there the state is forgotten, and the action is not read.
-      seed: int32 `[2]`.
-
-    Returns:
-      Posterior and prior states, both `types.LatentState` of `[B, T, ...]`. Those of one step share the deterministic part.
-    """
-    batch, length = embeddings.shape[:2]
-    stochastic = self._sizes[1]
-    noise = replicas.normal([2, length, batch, stochastic], seed, axis=2)
-    going = 1 - tf.cast(is_first, tf.float32)[..., None]
-    inputs = (self._prior_action(actions * going), self._posterior_embedding(embeddings), going)
-    inputs = (*(_time_first(value) for value in inputs), noise[0])
-
-    def step(state, row):
-      action_half, embedding_half, going, noise = row
-      deterministic = self._transition(state.deterministic * going, state.stochastic * going, action_half)
-      posterior = self._inferred(deterministic, embedding_half, noise)
-      return posterior, posterior
-
-    _, posteriors = unroll.scan(step, self.initial(batch), inputs, length)
-    # What is expected does not enter the recurrence, so it is computed for all steps at once.
-    priors = self._expected(posteriors.deterministic, noise[1])
-    return tf.nest.map_structure(_time_first, posteriors), tf.nest.map_structure(_time_first, priors)
-
-  def imagine(self, actions, state, seed):
-    """Predicts without observations.
-
-    Args:
-      actions: `[B, H, A]`, the first of which is taken in `state`.
-      state: `types.LatentState` `[B, ...]`.
-      seed: int32 `[2]`.
-
-    Returns:
-      The states after each action, `types.LatentState` of `[B, H, ...]`.
-    """
-    batch, horizon = actions.shape[:2]
-    noise = replicas.normal([horizon, batch, self._sizes[1]], seed, axis=1)
-
-    def step(state, row):
-      state = self.prior(state, *row)
-      return state, state
-
-    _, states = unroll.scan(step, state, (_time_first(actions), noise), horizon)
-    return tf.nest.map_structure(_time_first, states)
+  def _embedding_half(self, embedding):
+    return self._posterior_embedding(embedding)
 
   def _transition(self, deterministic, stochastic, action_half):
-    """The next deterministic part."""
     hidden = self._activation(self._prior_stochastic(stochastic) + action_half)
     return tf.cast(self._cell(hidden, [tf.cast(deterministic, hidden.dtype)])[0], tf.float32)
 

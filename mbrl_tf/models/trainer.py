@@ -1,27 +1,45 @@
 """One optimizer with what every learner needs around it."""
 
+import functools
 import math
 
 import tensorflow as tf
 
-from mbrl_tf.ops import replicas
+from mbrl_tf.ops import clipping, replicas
+
+
+class WarmUp(tf.keras.optimizers.schedules.LearningRateSchedule):
+  """A learning rate that rises evenly to its value: while the optimizer's moments are of few
+  gradients, its steps are as large as later ones, and less sure.
+  """
+
+  def __init__(self, rate, steps):
+    """The rate of step n, counted from 1, is `rate * min(1, n / steps)`."""
+    self._rate, self._steps = rate, steps
+
+  def __call__(self, step):
+    return self._rate * tf.minimum((tf.cast(step, tf.float32) + 1) / self._steps, 1.0)
+
+  def get_config(self):
+    return {'rate': self._rate, 'steps': self._steps}
 
 
 class Trainer(tf.Module):
-  """Adam on some variables, with clipping by global norm, and loss scaling where float16 needs
-  it."""
+  """Adam on some variables, with clipping, and loss scaling where float16 needs it."""
 
   def __init__(self, variables, learning_rate, clip, scales=False):
     """Makes the optimizer's variables.
 
     Args:
       variables: what is trained, in the order of the gradients.
-      learning_rate: of Adam.
-      clip: global norm to which gradients are clipped.
+      learning_rate: of Adam, a number or a schedule.
+      clip: global norm to which gradients are clipped; or a function of gradients, variables and
+        the global norm, as those in `ops.clipping` are.
       scales: multiply the loss by a dynamic scale, as float16 needs.
     """
     super().__init__(name='trainer')
-    self._variables, self._clip, self._scales = variables, clip, scales
+    self._variables, self._scales = variables, scales
+    self._clip = clip if callable(clip) else functools.partial(clipping.global_norm, clip=clip)
     self.strategy = tf.distribute.get_strategy()
     optimizer = tf.keras.optimizers.Adam(learning_rate, jit_compile=False)
     scaled = tf.keras.mixed_precision.LossScaleOptimizer
@@ -64,10 +82,10 @@ class Trainer(tf.Module):
     return told
 
   def _clipped(self, gradients, loss):
-    """Gradients clipped by their global norm, and that norm: where it or the loss is not finite,
+    """Clipped gradients, and the global norm of what they were: where it or the loss is not finite,
     all NaN."""
     norm = tf.where(tf.math.is_finite(loss), tf.linalg.global_norm(gradients), math.nan)
-    return tf.clip_by_global_norm(gradients, self._clip, norm)
+    return self._clip(gradients, self._variables, norm), norm
 
   def _take(self, gradients):
     self.optimizer.apply_gradients(zip(gradients, self._variables), skip_gradients_aggregation=True)

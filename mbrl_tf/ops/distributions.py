@@ -64,6 +64,24 @@ class TanhNormal(tfd.TransformedDistribution):
     return self.distribution.entropy() + 2 * tf.reduce_sum(np.log(2) - expected, -1)
 
 
+class Normals(tfd.Independent):
+  """Independent normals; event shape `[A]`."""
+
+  def __init__(self, mean, std):
+    """Takes mean and standard deviation, both `[..., A]`."""
+    self._mean_each, self._std_each = mean, std
+    super().__init__(tfd.Normal(mean, std), 1, name='Normals')
+    self._parameters = {'mean': mean, 'std': std}
+
+  @classmethod
+  def _parameter_properties(cls, dtype, num_classes=None):
+    return {'mean': tfp.util.ParameterProperties(event_ndims=1), 'std': tfp.util.ParameterProperties(event_ndims=1)}
+
+  def from_noise(self, noise):
+    """The sample that standard normal noise `[..., A]` gives; gradients flow through it."""
+    return self._mean_each + self._std_each * noise
+
+
 def _expected_magnitude(mean, variance):
   """E|y| of normal y."""
   scale = tf.sqrt(2 * tf.convert_to_tensor(variance, mean.dtype))
@@ -225,6 +243,17 @@ def straight_through(logits, noise):
     noise: of the Gumbel distribution, shaped as the logits; the largest of logits and noise is the choice.
   """
   return with_gradient_of(likeliest(logits + noise), tf.nn.softmax(logits))
+
+
+def mixed_with_uniform(logits, share):
+  """Probabilities of which a share is the same for all classes (Hafner et al. 2023,
+  arXiv:2301.04104): none is less than share / n.
+
+  Args:
+    logits: `[..., n]`.
+    share: in [0, 1].
+  """
+  return (1 - share) * tf.nn.softmax(logits) + share / logits.shape[-1]
 
 
 def likeliest(values):

@@ -1,5 +1,7 @@
 """Sums of rewards over a finite horizon: discounted, generalised advantages, and lambda-returns."""
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -79,3 +81,22 @@ def lambda_returns(rewards, values, discounts, bootstrap, lambda_):
     last = reward + discount * lambda_ * last
     result.append(last)
   return tf.stack(result[::-1])
+
+
+def percentile_range(values):
+  """From the 5th to the 95th percentile of `[M]`, between the nearest of the sorted values."""
+  count = values.shape[0]
+  ordered = tf.sort(values)
+  return ordered[math.floor(0.95 * (count - 1))] - ordered[math.ceil(0.05 * (count - 1))]
+
+
+def discount(decisions, episodes, least, most):
+  """gamma for episodes of some decisions; `most` where they have no limit (Hansen et al. 2023,
+  arXiv:2310.16828, appendix H): it looks ahead for a share of an episode.
+
+  Args:
+    decisions: of an episode, or 0 for no limit.
+    episodes: 1 - gamma times the decisions.
+    least, most: bounds.
+  """
+  return min(max(1 - episodes / decisions, least), most) if decisions else most

@@ -47,6 +47,18 @@ TINY_DREAMER = {
     'environment.observation': 'vectors', 'environment.num_envs': 2, 'environment.time_limit': 20,
     'collect.random_env_steps': 40, 'collect.env_steps_per_iteration': 20,
     'learner.env_steps_per_gradient_step': 20.0, 'replay.batch_length': 6}
+# The pieces of configs/dreamer/vectors.py and pixels.py.
+RECIPE = {
+    'model.networks': 'normed', 'model.stochastic': 2, 'model.classes': 4, 'model.bins': 11,
+    'model.measured_units': True, 'model.continuation': True, 'model.continuation_layers': 1,
+    'model.vector_layers': 1, 'model.free_nats': 1.0, 'model.free_nats_each': True,
+    'behavior.gradient': 'auto', 'behavior.discount_episodes': 5.0,
+    'behavior.normalize_returns': True, 'behavior.return_percentiles': True,
+    'behavior.slow_value_rate': 0.1, 'behavior.replay_value_scale': 0.3,
+    'learner.adaptive_clip': 0.3, 'learner.warm_up_steps': 3, 'collect.random_env_steps_max': 60,
+    'collect.random_holds': (1, 4), 'collect.random_at_bounds': 0.5,
+    'collect.exploration_noise': 0.0, 'replay.newest_share': 0.5, 'replay.newest_rows': 30,
+    'replay.batch_length': 4, 'behavior.horizon': 2, 'learner.env_steps_per_gradient_step': 40.0}
 TINY_TDMPC2 = {
     'environment.num_envs': 2, 'environment.time_limit': 10, 'collect.random_env_steps': 40,
     'collect.env_steps_per_iteration': 20, 'learner.updates_per_decision': 0.05,
@@ -77,6 +89,11 @@ VARIANTS = {
         'environment.name': 'toy:corridor', 'environment.observation': 'both', 'model.continuation': True},
     ('dreamer', 'numbers and choices in a nest'): {**TINY_DREAMER, **NESTED_ACTIONS},
     ('dreamer', 'several choices'): {**TINY_DREAMER, **SEVERAL_CHOICES},
+    ('dreamer', 'recipe, numbers and choices in a nest'): {
+        **TINY_DREAMER, **RECIPE, **NESTED_ACTIONS},
+    ('dreamer', 'recipe, discrete actions, dicts of vectors and images'): {
+        **TINY_DREAMER, **RECIPE, 'environment.name': 'toy:corridor',
+        'environment.observation': 'both', 'model.image_depth': 2},
     ('tdmpc2', 'numbers and choices in a nest'): {**TINY_TDMPC2, **NESTED_ACTIONS},
     ('tdmpc2', 'several choices'): {
         **TINY_TDMPC2, **SEVERAL_CHOICES, 'planner.samples': 0},

@@ -417,3 +417,20 @@ def test_the_interpreter_ends_in_the_middle_of_a_loop(tmp_path):
     next(iterator)
     raise SystemExit(3)''')
   assert subprocess.run([sys.executable, '-c', script], capture_output=True, timeout=120).returncode == 3
+
+
+def test_some_sequences_begin_among_the_newest_rows(tmp_path):
+  """Of 20 sequences 5, among the last 30 rows; the others are those that are drawn without."""
+  store = filled_store(tmp_path, [60, 20, 8])
+  plain = sequences.SequenceView(store)
+  tested = sequences.SequenceView(store, newest=sequences.Newest(30, 0.25))
+  firsts = []
+  for seed in range(60):
+    expected, batch = plain.batch(20, 3, seed), tested.batch(20, 3, seed)
+    np.testing.assert_array_equal(shown(batch.observation)[5:], shown(expected.observation)[5:])
+    firsts.append(shown(batch.observation)[:5, 0])
+  # The newest 30 rows are the 9 of the last episode and all 21 of the one before.
+  newest = {*range(2001, 2010), *range(1001, 1022)}
+  assert set(np.concatenate(firsts).tolist()) == newest
+  few = sequences.SequenceView(store, newest=sequences.Newest(10**6, 1.0)).batch(2000, 1, 0)
+  assert len(set(shown(few.observation)[:, 0].tolist())) == 61 + 21 + 9  # there are no more

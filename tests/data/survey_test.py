@@ -118,3 +118,14 @@ def test_a_checkpoint_holds_it_all(tmp_path):
   assert looked == [[3.0]] * 2
   for one, two in zip(tested.variables, restored.variables):
     np.testing.assert_array_equal(one, two)
+
+
+def test_random_actions_go_on_at_first_and_while_all_rewards_are_equal(tmp_path):
+  store, tested = episodes.EpisodeStore(tmp_path), survey.Survey()
+  asked = lambda: [tested.asks_for_random_actions(steps, 10, 30) for steps in (0, 9, 10, 29, 30)]
+  store.append(episode([0.0, 0.0]))
+  update(tested, store, True, [])
+  assert asked() == [True, True, True, True, False]
+  store.append(episode([0.0, 0.1]))
+  update(tested, store, True, [])
+  assert asked() == [True, True, False, False, False]

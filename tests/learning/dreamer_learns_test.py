@@ -2,6 +2,7 @@
 
 import itertools
 
+from configs.dreamer import vectors
 from mbrl_tf.algorithms import base, catalog
 from mbrl_tf.algorithms.dreamer import config as dreamer
 from mbrl_tf.data import episodes
@@ -48,6 +49,22 @@ def from_dicts_with_discrete_actions():
   return config
 
 
+def by_recipe(name, **kwargs):
+  """The numbers of configs/dreamer/vectors.py but for sizes, lengths, and how often it learns."""
+  config = vectors.get_config()
+  config.environment = base.EnvironmentConfig(name=name, kwargs=kwargs, num_envs=4)
+  collect, model, behavior = config.collect, config.model, config.behavior
+  collect.random_env_steps, collect.env_steps_per_iteration = 1000, 200
+  config.replay.batch_length, config.replay.newest_rows, config.replay.cache_mib = 8, 400, 64
+  model.deterministic = model.hidden = model.vector_units = model.units = behavior.units = 32
+  model.stochastic, model.classes, model.bins = 4, 4, 31
+  behavior.horizon, behavior.start_states = 6, 64
+  config.learner.decisions_per_gradient_step, config.learner.first_gradient_steps = 2.0, 200
+  model.learning_rate = behavior.actor_learning_rate = behavior.value_learning_rate = 2e-3
+  config.learner.warm_up_steps = 50
+  return config
+
+
 def learning_curve(config, folder, seed, iterations, enough):
   """Mean return of random episodes, then of what the actor collects, with its noise, in each iteration, up to two in a row of `enough`."""
   config.validate()
@@ -80,3 +97,15 @@ def test_the_goal_of_a_corridor_is_found_with_discrete_actions(tmp_path):
 def test_so_it_does_from_images(tmp_path):
   curve = learning_curve(from_images(), tmp_path, seed=1, iterations=16, enough=25)
   assert curve[0] < 17 and min(curve[-2:]) > 25, curve
+
+
+# As from vectors, with rewards a thousandth, and observations a hundred thousand times as large.
+def test_so_it_does_by_the_recipe_in_odd_units(tmp_path):
+  config = by_recipe('tests.environments.user_environments:PointMassInUnits', reward=1e-3, unit=1e5)
+  curve = learning_curve(config, tmp_path, seed=1, iterations=12, enough=0.025)
+  assert curve[0] < 0.017 and min(curve[-2:]) > 0.025, curve
+
+
+def test_the_goal_of_a_corridor_is_found_by_the_recipe(tmp_path):
+  curve = learning_curve(by_recipe('toy:corridor'), tmp_path, seed=1, iterations=10, enough=0.85)
+  assert curve[0] < 0.5 and min(curve[-2:]) > 0.85, curve

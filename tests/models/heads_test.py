@@ -106,3 +106,66 @@ def test_an_actor_of_numbers_and_choices_is_one_of_each_side_by_side():
         parts, tf.split(raw, [4, 3, 2, 2], -1), tf.split(noise, [2, 3, 2, 2], -1))], -1) * weights)
   np.testing.assert_array_equal(actor.sample(raw, noise), np.concatenate(expected, -1))
   np.testing.assert_allclose(tape.gradient(found, raw), tape.gradient(alone, raw), rtol=1e-5)
+
+
+def test_a_normed_head_begins_with_the_same_for_all_features():
+  features = tf.random.stateless_normal([5, F], [1, 2])
+  reward = heads.NormedHead([F, 8, 15], heads.two_hot(15, 4.0), tf.constant([1, 2]))
+  np.testing.assert_allclose(reward(features).mean(), np.zeros(5), atol=1e-6)
+  going = heads.NormedHead([F, 8, 1], heads.going_on, tf.constant([1, 2]))
+  np.testing.assert_allclose(going(features).probs_parameter(), np.full(5, 0.5))
+  vector = heads.NormedHead([F, 8, 3], heads.unit_normals, tf.constant([1, 2]))(features)
+  assert vector.event_shape == [3] and np.abs(vector.mean()).max() == 0
+  expected = -0.5 * 3 - 1.5 * np.log(2 * np.pi)
+  np.testing.assert_allclose(vector.log_prob(tf.ones([5, 3])), np.full(5, expected), rtol=1e-5)
+
+
+def test_a_head_of_two_hot_bins_is_that_of_numpy():
+  """Bins at equal distances in symlog space; a number between two of them is their average, by how
+  near they are."""
+  head = heads.NormedHead([F, 8, 15], heads.two_hot(15, 4.0), tf.constant([1, 2]))
+  for index, variable in enumerate(head.trainable_variables):
+    variable.assign_add(0.5 * tf.random.stateless_normal(variable.shape, [index, 3]))
+  features = tf.random.stateless_normal([4, F], [5, 6])
+  told = head(features)
+  logits = told.parameters['logits'].numpy().astype('d')
+  places = np.linspace(-4, 4, 15)
+  bins = np.sign(places) * (np.exp(np.abs(places)) - 1)
+  probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+  np.testing.assert_allclose(told.mean(), probabilities @ bins, rtol=1e-4)
+  values = np.array([0.3, -2.0, 1e9, bins[9]])
+  for row, value in enumerate(np.clip(values, bins[0], bins[-1])):
+    above = min(int(np.searchsorted(bins, value, side='right')), 14)
+    share = (value - bins[above - 1]) / (bins[above] - bins[above - 1])
+    logs = np.log(probabilities[row])
+    expected = (1 - share) * logs[above - 1] + share * logs[above]
+    found = float(told.log_prob(tf.constant(values, tf.float32))[row])
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_bounds_of_a_bounded_actor():
+  action = types.ActionSpec(2, (3,))
+  actor = latent_actor.BoundedActor(F, action, 1, 8, tf.constant([1, 2]), least_std=0.1,
+                                    uniform_share=0.3)
+  raw = tf.constant([[30.0, -30.0, 30.0, -30.0, 50.0, 0.0, 0.0], [0.0] * 7])
+  told = actor.distribution(raw)
+  numbers, choice = told.parts
+  np.testing.assert_allclose(numbers.mean(), [[1, -1], [0, 0]], atol=1e-6)
+  wide = 0.1 + 0.9 / (1 + np.exp(-2.0))
+  np.testing.assert_allclose(numbers.stddev(), [[1, 0.1], [wide, wide]], rtol=1e-5)
+  np.testing.assert_allclose(choice.probs_parameter()[0], [0.8, 0.1, 0.1], rtol=1e-4)
+  noise = tf.constant([[2.0, 3.0, 0, 9.0, 0], [0.1, 9.0, 0, 0, 0]])
+  with tf.GradientTape() as tape:
+    tape.watch(raw)
+    sample = actor.sample(raw, noise)
+    taken = actor.taken(sample)
+    total = tf.reduce_sum(taken[:, :2])
+  np.testing.assert_allclose(sample[:, :2], [[3, -0.7], [0.1 * wide, 9 * wide]], rtol=1e-5)
+  np.testing.assert_allclose(taken[:, :2], [[1, -0.7], [0.1 * wide, 1]], rtol=1e-5)
+  np.testing.assert_array_equal(sample[:, 2:], taken[:, 2:])
+  # What was cut off lets no gradient through.
+  gradient = tape.gradient(total, raw).numpy()
+  assert gradient[1, 0] == 1
+  assert gradient[1, 1] == gradient[1, 3] == gradient[0, 0] == gradient[0, 2] == 0
+  first = actor(tf.random.stateless_normal([50, F], [1, 2])).parts[0]
+  assert np.abs(first.mean()).max() < 0.05

@@ -2,12 +2,12 @@
 
 import tensorflow as tf
 
-from mbrl_tf.algorithms.dreamer import config as dreamer_config
-from mbrl_tf.algorithms.dreamer import exported_model, iteration, learner, open_loop, policy, world_model
+from mbrl_tf.algorithms.dreamer import exported_model, iteration, learner, networks, open_loop
+from mbrl_tf.algorithms.dreamer import policy, world_model
 from mbrl_tf.data import sequences as sequences_lib
+from mbrl_tf.data import survey
 from mbrl_tf.drivers import policies as driver_policies
-from mbrl_tf.models import heads, latent_actor
-from mbrl_tf.ops import seeds
+from mbrl_tf.ops import returns, seeds
 
 _MIB = 2**20
 
@@ -22,6 +22,8 @@ class Parts(tf.Module):
     generator: the run's random generator.
     world_model, actor, value: the models.
     learner: their optimizers.
+    survey, iterations: what is known of all real episodes, and how often the policy's turn came;
+      None where nothing is asked of them.
     random_policy, exploring_policy, policy: for the first data, to collect, to evaluate.
     open_loop: the model against real episodes.
     exported_model: the model as it is exported.
@@ -45,13 +47,21 @@ class Parts(tf.Module):
     tf.keras.utils.set_random_seed(seeds.next_integer(self.generator) % 2**32)
     with (strategy or tf.distribute.get_strategy()).scope():
       self.world_model, self.actor = _acting_models(config, spec)
-      self.value = heads.NormalHead(
-          self.world_model.features_size, config.behavior.value_layers, config.behavior.units,
-          precision=dreamer_config.PRECISIONS[config.learner.precision], name='value')
-      self.learner = learner.Learner(self.world_model, self.actor, self.value, config)
+      make, features_size = networks.of(config), self.world_model.features_size
+      self.value = make.value(features_size)
+      follows = config.behavior.slow_value_rate > 0
+      slow_value = make.value(features_size, 'slow_value') if follows else None
+      self.learner = learner.Learner(self.world_model, self.actor, self.value, config,
+                                     _discount(config.behavior, spec), slow_value)
+    collect = config.collect
+    asked = collect.random_env_steps_max or config.model.measured_units
+    self.survey = survey.Survey() if asked else None
+    self.iterations = (
+        tf.Variable(0, trainable=False, dtype=tf.int64, name='iterations') if asked else None)
     self.random_policy = driver_policies.UniformRandomPolicy(
-        spec, seeds.next_integer(self.generator), (config.collect.random_action_hold,),
-        config.collect.random_actions_at_bounds)
+        spec, seeds.next_integer(self.generator),
+        collect.random_holds or (collect.random_action_hold,),
+        collect.random_at_bounds or collect.random_actions_at_bounds)
     self.exploring_policy, self.policy = (
         policy.DreamerPolicy(self.world_model, self.actor, spec, _next_generator(self.generator), noise)
         for noise in (config.collect.exploration_noise, None))
@@ -77,7 +87,8 @@ def build(config, spec, driver, store, seed, strategy=None):
     UserError: images that the convolutions cannot take.
   """
   view = sequences_lib.SequenceView(
-      store, config.replay.capacity, config.replay.cache_mib * _MIB, spec.observation)
+      store, config.replay.capacity, config.replay.cache_mib * _MIB, spec.observation,
+      sequences_lib.Newest(config.replay.newest_rows, config.replay.newest_share))
   parts = Parts(config, spec, seed, strategy)
   # No part of the checkpoint: it is set anew from the exploring policy in each iteration, and has no generator of its own.
   snapshot = policy.DreamerPolicy(*_acting_models(config, spec), spec, parts.exploring_policy.generator,
@@ -87,11 +98,17 @@ def build(config, spec, driver, store, seed, strategy=None):
 
 def _acting_models(config, spec):
   """World model and actor, with their first variables."""
-  model, behavior = world_model.WorldModel(spec, config), config.behavior
-  sizes = (model.features_size, spec.action, behavior.actor_layers, behavior.units)
-  precision = dreamer_config.PRECISIONS[config.learner.precision]
-  return model, latent_actor.LatentActor(
-      *sizes, precision=precision, mean_scale=behavior.mean_scale, initial_std=behavior.initial_std)
+  model = world_model.WorldModel(spec, config)
+  return model, networks.of(config).actor(model.features_size, spec.action)
+
+
+def _discount(behavior, spec):
+  """gamma, for episodes as long as the task's."""
+  if not behavior.discount_episodes:
+    return behavior.discount
+  decisions = -(-spec.time_limit // spec.action_repeat)
+  return returns.discount(
+      decisions, behavior.discount_episodes, behavior.discount_min, behavior.discount_max)
 
 
 def _next_generator(generator):

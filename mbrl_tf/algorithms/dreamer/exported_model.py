@@ -2,7 +2,6 @@
 
 import tensorflow as tf
 
-from mbrl_tf import types
 from mbrl_tf.models import observations, rssm
 
 
@@ -38,15 +37,16 @@ class ExportedModel(tf.Module):
     """The next state, inferred from the observation that followed the action. Returns a dict like a state."""
     keep = 1 - tf.cast(is_first, tf.float32)[:, None]
     features = self.world_model.action_features(action) * keep
-    noise = _noise(stochastic, seed)
-    state = types.LatentState(deterministic * keep, stochastic * keep, None, None)
+    noise = self._noise(stochastic, seed)
+    state = self.world_model.rssm.state(deterministic * keep, stochastic * keep)
     prior = self.world_model.rssm.prior(state, features, noise[0])
     return _named(self.world_model.rssm.posterior(prior, self.world_model.encode(observation), noise[1]))
 
   def _imagine(self, deterministic, stochastic, action, seed):
     """The next state as the model expects it. Returns a dict like a state."""
-    state = types.LatentState(deterministic, stochastic, None, None)
-    return _named(self.world_model.rssm.prior(state, self.world_model.action_features(action), _noise(stochastic, seed)[0]))
+    state = self.world_model.rssm.state(deterministic, stochastic)
+    features, noise = self.world_model.action_features(action), self._noise(stochastic, seed)
+    return _named(self.world_model.rssm.prior(state, features, noise[0]))
 
   def _decode(self, deterministic, stochastic):
     """A dict of the mean observation (images in [-0.5, 0.5], choices one-hot) under
@@ -54,14 +54,13 @@ class ExportedModel(tf.Module):
 
     The reward is of the decision that led to the state: where none did, at an episode's first, it says nothing.
     """
-    features = rssm.features(types.LatentState(deterministic, stochastic, None, None))
+    features = rssm.features(self.world_model.rssm.state(deterministic, stochastic))
     decoded = {f'observation/{key}': value for key, value in self.world_model.decode(features).items()}
-    return {**decoded, 'reward': self.world_model.reward(features).mean(),
+    return {**decoded, 'reward': self.world_model.expected_reward(features),
             'continuation': self.world_model.discount(features, 1.0)}
 
-
-def _noise(stochastic, seed):
-  return tf.random.stateless_normal(tf.concat([[2], tf.shape(stochastic)], 0), seed)
+  def _noise(self, stochastic, seed):
+    return self.world_model.rssm.noise([2, tf.shape(stochastic)[0]], seed)
 
 
 def _named(state):

@@ -1,12 +1,14 @@
 """One gradient step of world model, actor, and value model."""
 
+import functools
 from typing import Any, Mapping, NamedTuple
 
 import tensorflow as tf
 
 from mbrl_tf.algorithms.dreamer import compilation, imagination, losses
+from mbrl_tf.models import rssm
 from mbrl_tf.models import trainer as trainer_lib
-from mbrl_tf.ops import replicas, returns
+from mbrl_tf.ops import clipping, replicas, returns
 
 _RETURN_SCALE_RATE = 0.01  # of the running average, in a gradient step (arXiv:2301.04104, section 2.3)
 
@@ -16,11 +18,23 @@ class Found(NamedTuple):
   gradients: Mapping[str, Any]   # `model`, `actor`, `value` to a list of tensors shaped as the part's variables
   losses: Mapping[str, Any]      # the same to `[]`
   metrics: Mapping[str, Any]     # each []
+  returns: Any                   # [M], imagined; empty where their percentiles are not asked for
+
+
+class Judged(NamedTuple):
+  """Imagined trajectories and what they are worth; time leads."""
+  features: Any    # [H + 1, N, F]
+  targets: Any     # [H, N], lambda-returns
+  weights: Any     # [H, N], what each state counts
+  entropies: Any   # [H, N], of the actor
+  cut: Any         # [], the share of the rewards that lay beyond their bounds
+  values: Any      # [H, N]
+  log_probs: Any   # [H, N], of the drawn actions; None where gradients come through the dynamics
 
 
 class Starts(NamedTuple):
   """Where imagined trajectories begin."""
-  state: Any    # types.LatentState of [N, ...]
+  state: Any    # a state of the RSSM, [N, ...]
   weight: Any   # [N], 0 where the real episode had terminated
   paid: Any     # [N], 0 where the real episode began: no action led there, and the reward head learned of no reward there
 
@@ -31,26 +45,38 @@ class Learner(tf.Module):
   Made within the scope of a `tf.distribute.Strategy`, it shares each batch among the strategy's replicas.
   """
 
-  def __init__(self, world_model, actor, value, config):
+  def __init__(self, world_model, actor, value, config, discount=None, slow_value=None):
     """Makes the optimizers' variables.
 
     Args:
       world_model: `WorldModel`.
-      actor: `LatentActor`.
-      value: `NormalHead`.
+      actor: `latent_actor.Actor`.
+      value: from features to a distribution of returns, as `networks` makes it.
       config: `DreamerConfig`.
+      discount: gamma; None for `behavior.discount`.
+      slow_value: a model like `value`, which is to follow it; None for none.
 
     Raises:
       UserError: where the strategy's replicas cannot share a batch evenly.
     """
     super().__init__(name='learner')
     self._world_model, self._actor, self._value, self._behavior = world_model, actor, value, config.behavior
+    self._discount = config.behavior.discount if discount is None else discount
+    self._slow_value = slow_value
+    self._move_slow_value(1.0)
+    gradient = config.behavior.gradient
+    if gradient == 'auto':
+      gradient = 'reinforce' if actor.action.choices else 'dynamics'
+    self._worth = {'dynamics': losses.pathwise, 'reinforce': losses.likelihood_ratio}[gradient]
     self.strategy = tf.distribute.get_strategy()
     replicas.require_even(self.strategy, 'replay.batch_size', config.replay.batch_size)
     self._starts_per_sequence = config.behavior.start_states // config.replay.batch_size
-    clip, scales = config.learner.gradient_clip, config.learner.precision == 'float16'
+    settings, scales = config.learner, config.learner.precision == 'float16'
+    clip, steps = settings.gradient_clip, settings.warm_up_steps
+    if settings.adaptive_clip:
+      clip = functools.partial(clipping.adaptive, clip=settings.adaptive_clip)
     trainer = lambda module, rate: trainer_lib.Trainer(
-        module.trainable_variables, rate, clip, scales)
+        module.trainable_variables, trainer_lib.WarmUp(rate, steps) if steps else rate, clip, scales)
     # Which loss trains which variables: the model's loss the world model, the actor's loss the actor, the value's the value.
     self.trainers = {
         'model': trainer(world_model, config.model.learning_rate),
@@ -58,10 +84,12 @@ class Learner(tf.Module):
         'value': trainer(value, config.behavior.value_learning_rate)}
     # The least and the largest real reward of a decision so far; 0 is that of no decision, and of all that follows an end.
     self.reward_range = tf.Variable([0.0, 0.0], trainable=False, name='reward_range')
-    # A running average of the deviation of imagined returns, the unit in which the actor's loss measures them.
+    # A running average of the deviation of imagined returns, or of their range, the unit in which
+    # the actor's loss measures them.
     self.return_scale = tf.Variable(0.0, trainable=False, name='return_scale') if self._behavior.normalize_returns else None
     # Free nats are on the mean KL of the whole batch, which no replica knows by itself.
-    self._asks_for_kl = self.strategy.num_replicas_in_sync > 1 and config.model.free_nats > 0
+    of_mean = config.model.free_nats > 0 and not config.model.free_nats_each
+    self._asks_for_kl = self.strategy.num_replicas_in_sync > 1 and of_mean
     self.compiled_step = self._compiled()
 
   def widen_reward_range(self, least, largest):
@@ -89,7 +117,11 @@ class Learner(tf.Module):
     # Of replicas' means, too; of one it is 0 and not what rounding leaves of large squares.
     between = tf.maximum(told.pop('imagine/return_mean_square') - tf.square(told['imagine/return_mean']), 0)
     told['imagine/return_std'] = tf.sqrt(told.pop('imagine/return_variance') + between)
-    self._follow_return_scale(told['imagine/return_std'])
+    self._follow_return_scale(returns.percentile_range(replicas.first(self.strategy, found.returns))
+                              if self._behavior.return_percentiles else told['imagine/return_std'])
+    self._move_slow_value(self._behavior.slow_value_rate)
+    for name in ('imagine/return_mean', 'imagine/return_std'):
+      told[name] *= self._world_model.units.reward
     return told
 
   def found(self, batch, seed, global_kl=None):
@@ -109,24 +141,31 @@ class Learner(tf.Module):
       scaled_model_loss = self.trainers['model'].scaled(model.loss)
     starts = self._starts(model.posteriors, batch, seeds[2])
     with tf.GradientTape() as actor_tape:
-      features, targets, weights, entropies, cut = self.imagined_returns(starts, seeds[1])
+      judged = self.imagined_returns(starts, seeds[1])
       # Where entropies count nothing, they are told alone: no gradient is computed through them.
-      bonus = self._behavior.entropy_scale * entropies if self._behavior.entropy_scale else 0.0
-      actor_loss = losses.actor_loss(targets / self._return_unit() + bonus, weights)
+      scale = self._behavior.entropy_scale
+      bonus = scale * judged.entropies if scale else 0.0
+      worth = self._worth(judged.targets, judged.values, judged.log_probs, self._return_unit())
+      actor_loss = losses.actor_loss(worth + bonus, judged.weights)
       scaled_actor_loss = self.trainers['actor'].scaled(actor_loss)
     with tf.GradientTape() as value_tape:
-      value_loss = losses.value_loss(self._value(tf.stop_gradient(features[:-1])), targets, weights)
+      value_loss = self._value_loss(judged, model.posteriors, batch)
       scaled_value_loss = self.trainers['value'].scaled(value_loss)
+    targets = judged.targets
     return_mean = tf.reduce_mean(targets)
     metrics = {
-        **model.metrics, 'actor/loss': actor_loss, 'value/loss': value_loss, 'actor/entropy': tf.reduce_mean(entropies),
+        **model.metrics, 'actor/loss': actor_loss, 'value/loss': value_loss,
+        'actor/entropy': tf.reduce_mean(judged.entropies),
         'imagine/return_mean': return_mean, 'imagine/return_mean_square': tf.square(return_mean),
-        'imagine/return_variance': tf.math.reduce_variance(targets), 'imagine/weight_mean': tf.reduce_mean(weights), 'imagine/cut_share': cut}
+        'imagine/return_variance': tf.math.reduce_variance(targets),
+        'imagine/weight_mean': tf.reduce_mean(judged.weights),
+        'imagine/cut_share': judged.cut}
     return Found(
         {'model': self.trainers['model'].gradients(model_tape, scaled_model_loss),
          'actor': self.trainers['actor'].gradients(actor_tape, scaled_actor_loss),
          'value': self.trainers['value'].gradients(value_tape, scaled_value_loss)},
-        {'model': model.loss, 'actor': actor_loss, 'value': value_loss}, metrics)
+        {'model': model.loss, 'actor': actor_loss, 'value': value_loss}, metrics,
+        tf.reshape(targets, [-1]) if self._behavior.return_percentiles else ())
 
   def _compiled(self):
     """One program on one device. Of several replicas, what each computes alone is one, and what they exchange lies between."""
@@ -138,10 +177,13 @@ class Learner(tf.Module):
 
   def _agreed(self, batch, seed):
     """`Found` of the whole batch, in a replica's context."""
-    if not self._asks_for_kl:
-      return replicas.mean(self.found(batch, seed))
-    model_seed = tf.random.experimental.stateless_split(seed, 3)[0]
-    return replicas.mean(self.found(batch, seed, replicas.mean(self._divergence(batch, model_seed))))
+    global_kl = None
+    if self._asks_for_kl:
+      model_seed = tf.random.experimental.stateless_split(seed, 3)[0]
+      global_kl = replicas.mean(self._divergence(batch, model_seed))
+    found = self.found(batch, seed, global_kl)
+    agreed = replicas.mean(found._replace(returns=()))
+    return agreed._replace(returns=replicas.gather(found.returns))
 
   def _starts(self, posteriors, batch, seed):
     """`Starts` among the states inferred from a batch, without gradients."""
@@ -153,30 +195,57 @@ class Learner(tf.Module):
     return tf.nest.map_structure(_merged, starts)
 
   def imagined_returns(self, starts, seed):
-    """Imagines from `Starts` on.
-
-    Returns features `[H + 1, N, F]`; lambda-returns, weights, and entropies of the actor `[H, N]`; and the share of the rewards that
-    lay beyond their bounds, `[]`.
-    """
+    """`Judged` trajectories from `Starts` on."""
     behavior = self._behavior
-    features, entropies = imagination.imagine(
+    imagined = imagination.imagine(
         self._world_model.rssm, self._actor, starts.state, behavior.horizon, seed)
+    features = imagined.features
     rewards = self._world_model.reward(features[:-1]).mean()
     rewards = tf.concat([rewards[:1] * starts.paid, rewards[1:]], 0)
-    discounts = self._world_model.discount(features[:-1], behavior.discount)
+    discounts = self._world_model.discount(features[:-1], self._discount)
     values = self._value(features).mean()
     rewards, values, cut = self._within_bounds(rewards, values)
     targets = returns.lambda_returns(rewards, values[:-1], discounts, values[-1], behavior.lambda_)
-    return features, targets, losses.trajectory_weights(discounts, starts.weight), entropies, cut
+    log_probs = None
+    if self._worth is losses.likelihood_ratio:
+      drawn = tf.stop_gradient(imagined.samples)
+      log_probs = self._actor.distribution(imagined.raw).log_prob(drawn)
+    weights = losses.trajectory_weights(discounts, starts.weight)
+    return Judged(features, targets, weights, imagined.entropies, cut, values[:-1], log_probs)
+
+  def _value_loss(self, judged, posteriors, batch):
+    """The loss of the value model: of what was imagined, of what the slow model says there, and of
+    real returns."""
+    behavior, still = self._behavior, tf.stop_gradient
+    features = still(judged.features[:-1])
+    told = self._value(features)
+    loss = losses.value_loss(told, judged.targets, judged.weights)
+    if self._slow_value is not None:
+      of_slow = self._slow_value(features).mean()
+      loss += behavior.slow_value_scale * losses.value_loss(told, of_slow, judged.weights)
+    if behavior.replay_value_scale:
+      told = self._value(still(rssm.features(posteriors)))
+      rewards = batch.reward / self._world_model.units.reward
+      targets, weights = losses.replay_returns(
+          batch, rewards, told.mean(), self._discount, behavior.lambda_)
+      loss += behavior.replay_value_scale * losses.value_loss(told, targets, weights)
+    return loss
+
+  def _move_slow_value(self, rate):
+    """Lets the slow value model go a share of the way towards the other."""
+    if self._slow_value is not None:
+      for slow, fast in zip(self._slow_value.trainable_variables, self._value.trainable_variables):
+        slow.assign_add(rate * (fast - slow))
 
   def _return_unit(self):
     """What the actor's loss divides returns by, `[]`: small returns are not blown up."""
     return 1.0 if self.return_scale is None else tf.maximum(self.return_scale, 1.0)
 
-  def _follow_return_scale(self, deviation):
-    """Takes a step's deviation of returns into the running average, where it is finite."""
+  def _follow_return_scale(self, spread):
+    """Takes a step's deviation of returns, or their range, into the running average, where it is
+    finite."""
     if self.return_scale is not None:
-      change = _RETURN_SCALE_RATE * (deviation - self.return_scale)
+      change = _RETURN_SCALE_RATE * (spread - self.return_scale)
       self.return_scale.assign_add(tf.where(tf.math.is_finite(change), change, 0.0))
 
   def _within_bounds(self, rewards, values):
@@ -184,7 +253,7 @@ class Learner(tf.Module):
     margin = self._behavior.reward_margin
     if not margin:
       return rewards, values, tf.zeros([])
-    for_ever = 1 / (1 - self._behavior.discount)
+    for_ever = 1 / (1 - self._discount)
     least, largest = tf.unstack(self.reward_range)
     low, high = least - margin * (largest - least), largest + margin * (largest - least)
     cut = tf.reduce_mean(tf.cast((rewards < low) | (rewards > high), tf.float32))

@@ -78,7 +78,7 @@ class OpenLoop:
     last = tf.nest.map_structure(lambda value: value[:, -1], seen)
     predicted = model.rssm.imagine(model.action_features(actions), last, seeds[1])
     features = tf.concat([rssm.features(seen), rssm.features(predicted)], 1)
-    return model.decode(features), model.reward(features).mean()
+    return model.decode(features), model.expected_reward(features)
 
 
 def _batch(windows, length):

@@ -5,9 +5,8 @@ import tensorflow as tf
 from tf_agents.policies import tf_policy
 from tf_agents.trajectories import policy_step
 
-from mbrl_tf import types
 from mbrl_tf.drivers import policies
-from mbrl_tf.models import rssm
+from mbrl_tf.models import rssm as rssm_lib
 from mbrl_tf.ops import actions, seeds
 
 
@@ -23,8 +22,8 @@ class DreamerPolicy(tf_policy.TFPolicy):
       spec: `types.EnvironmentSpec`.
       generator: a `tf.random.Generator`, used where `action` is given no seed.
       exploration_noise: deviation of the noise on sampled numbers, and the probability of a random
-        value of each choice; None for no randomness at all: latent states are the means of their
-        Gaussians, actions the mode.
+        value of each choice; None for no randomness at all: latent states are what is most
+        likely, actions the mode.
     """
     settings = world_model.rssm.initial(1)
     state_spec = {
@@ -51,7 +50,7 @@ class DreamerPolicy(tf_policy.TFPolicy):
       seed = seeds.next_seed(self.generator) if seed is None else seed
       seed_list = tf.unstack(tf.random.experimental.stateless_split(seed, 4))
     state = self._inferred(time_step.observation, policy_state, seed_list[:2])
-    distribution = self._actor(rssm.features(state))
+    distribution = self._actor(rssm_lib.features(state))
     action = distribution.mode() if self._noise is None else self._explored(distribution, seed_list[2:])
     action = tf.cast(action, tf.float32)
     next_state = {'deterministic': state.deterministic, 'stochastic': state.stochastic, 'action': action}
@@ -59,12 +58,13 @@ class DreamerPolicy(tf_policy.TFPolicy):
     return policy_step.PolicyStep(tf.cast(chosen, self.action_spec.dtype), next_state)
 
   def _inferred(self, observation, policy_state, seed_list):
-    """The posterior state, `types.LatentState` of `[N, ...]`."""
-    before = types.LatentState(policy_state['deterministic'], policy_state['stochastic'], None, None)
+    """The posterior state, of `[N, ...]`."""
+    rssm = self._world_model.rssm
+    before = rssm.state(policy_state['deterministic'], policy_state['stochastic'])
     noise = [None if self._noise is None else
-             tf.random.stateless_normal(tf.shape(before.stochastic), seed) for seed in seed_list]
-    prior = self._world_model.rssm.prior(before, policy_state['action'], noise[0])
-    return self._world_model.rssm.posterior(prior, self._world_model.encode(observation), noise[1])
+             rssm.noise([tf.shape(before.stochastic)[0]], seed) for seed in seed_list]
+    prior = rssm.prior(before, policy_state['action'], noise[0])
+    return rssm.posterior(prior, self._world_model.encode(observation), noise[1])
 
   def _explored(self, distribution, seed_list):
     """Features of a sample with noise on it, `[N, A]`."""

@@ -4,20 +4,18 @@ from typing import Any, Mapping, NamedTuple
 
 import tensorflow as tf
 
-from mbrl_tf import types
 from mbrl_tf.algorithms.dreamer import config as dreamer_config
-from mbrl_tf.algorithms.dreamer import losses
-from mbrl_tf.models import heads, rssm, vision
+from mbrl_tf.algorithms.dreamer import losses, networks
 from mbrl_tf.models import observations as observations_lib
+from mbrl_tf.models import rssm, units, vision
 from mbrl_tf.ops import actions as actions_lib
-from mbrl_tf.ops import distributions
 
 
 class WorldModelLoss(NamedTuple):
   """The world model's loss, what it is made of, and the states inferred on the way."""
   loss: Any                       # []
   metrics: Mapping[str, Any]      # each []
-  posteriors: Any                 # types.LatentState of [B, T, ...]
+  posteriors: Any                 # a state of the RSSM, [B, T, ...]
 
 
 class WorldModel(tf.Module):
@@ -29,6 +27,7 @@ class WorldModel(tf.Module):
   Attributes:
     images: keys of the images.
     action_size, embedding_size, features_size: A (of what models read of an action), E and F.
+    units: in which vectors and rewards are read and predicted.
     rssm, reward, continuation, and encoders and decoders by key: the models; None where there is nothing for them.
   """
 
@@ -48,29 +47,24 @@ class WorldModel(tf.Module):
     self._observations = observations_lib.Observations(spec.observation)
     observations, self.images = self._observations.specs, self._observations.images
     self.action_size = spec.action.features_size
-    self.features_size = settings.deterministic + settings.stochastic
+    self.units = (units.Measured(self._observations) if settings.measured_units
+                  else units.AsTheyAre(self._observations, settings.vector_symlog))
+    make = networks.of(config)
+    self.features_size = settings.deterministic + make.stochastic_size
     vector_size = self._observations.vector_size
-    self._is_compressed = self._observations.is_byte | settings.vector_symlog
     self.image_encoders = {
         key: vision.ConvEncoder(observations[key].shape, settings.image_depth, precision=precision) for key in self.images}
-    self.vector_encoder = heads.Perceptron(
-        vector_size, 0, settings.vector_layers, settings.vector_units, precision=precision, name='vector_encoder'
-    ) if vector_size else None
+    self.vector_encoder = make.vector_encoder(vector_size) if vector_size else None
     encoders = [*self.image_encoders.values(), *([self.vector_encoder] if vector_size else [])]
     self.embedding_size = sum(encoder.output_size for encoder in encoders)
-    self.rssm = rssm.RSSM(self.action_size, self.embedding_size, settings.deterministic, settings.stochastic, settings.hidden,
-                          precision=precision)
+    self.rssm = make.rssm(self.action_size, self.embedding_size)
     self.image_decoders = {
         key: vision.ConvDecoder(observations[key].shape, self.features_size, settings.image_depth, precision=precision)
         for key in self.images}
-    self.vector_decoder = heads.NormalHead(
-        self.features_size, settings.vector_layers, settings.vector_units, vector_size, precision=precision,
-        name='vector_decoder') if vector_size else None
-    self.reward = heads.NormalHead(
-        self.features_size, settings.reward_layers, settings.units, precision=precision, name='reward')
-    self.continuation = heads.BernoulliHead(
-        self.features_size, settings.continuation_layers, settings.units, precision=precision, name='continuation'
-    ) if settings.continuation else None
+    self.vector_decoder = (
+        make.vector_decoder(self.features_size, vector_size) if vector_size else None)
+    self.reward = make.reward(self.features_size)
+    self.continuation = make.continuation(self.features_size) if settings.continuation else None
 
   def action_features(self, actions):
     """What the RSSM is given of an action: its numbers, and choices one-hot."""
@@ -89,9 +83,12 @@ class WorldModel(tf.Module):
     decoded = {key: self.image_decoders[key](features) for key in self.images}
     if self.vector_decoder is not None:
       mean = self.vector_decoder(features).mean()
-      mean = tf.where(self._is_compressed, distributions.symexp(mean), mean)
-      decoded.update(self._observations.split(mean))
+      decoded.update(self._observations.split(self.units.shown(mean)))
     return decoded
+
+  def expected_reward(self, features):
+    """The mean reward of each state in the task's unit, `[...]`."""
+    return self.units.reward * self.reward(features).mean()
 
   def discount(self, features, gamma):
     """gamma times the probability that the episode goes on from each state, `[...]`."""
@@ -125,16 +122,17 @@ class WorldModel(tf.Module):
     images, vector = self._prepared(batch.observation)
     posteriors, priors = self._observe(self._embedding(images, vector), batch, seed)
     likelihoods = self._log_likelihoods(rssm.features(posteriors), images, vector, batch)
-    divergence, penalty = losses.kl_with_free_nats(
-        posteriors, priors, settings.free_nats, settings.kl_prior_weight, global_kl)
+    weighed = (posteriors, priors, settings.free_nats, settings.kl_prior_weight)
+    divergence, penalty = (losses.kl_with_free_nats_each(*weighed) if settings.free_nats_each
+                           else losses.kl_with_free_nats(*weighed, global_kl))
     scales = {'image': settings.image_scale, 'vector': settings.vector_scale, 'reward': settings.reward_scale,
               'continuation': settings.continuation_scale}
     loss = settings.kl_scale * penalty - sum(scales[name] * value for name, value in likelihoods.items())
     metrics = {f'model/{name}_loss': -value for name, value in likelihoods.items()}
     metrics.update({
         'model/loss': loss, 'model/kl': divergence,
-        'model/prior_entropy': tf.reduce_mean(rssm.gaussian(priors).entropy()),
-        'model/posterior_entropy': tf.reduce_mean(rssm.gaussian(posteriors).entropy())})
+        'model/prior_entropy': tf.reduce_mean(rssm.distribution(priors).entropy()),
+        'model/posterior_entropy': tf.reduce_mean(rssm.distribution(posteriors).entropy())})
     return WorldModelLoss(loss, metrics, posteriors)
 
   def _prepared(self, observation):
@@ -143,9 +141,7 @@ class WorldModel(tf.Module):
     images = {key: vision.preprocess(by_key[key]) for key in self.images}
     if self.vector_encoder is None:
       return images, None
-    joined = self._observations.joined(observation)
-    joined = tf.where(self._is_compressed, distributions.symlog(joined), joined)
-    return images, tf.cast(joined, tf.float32)
+    return images, self.units.read(self._observations.joined(observation))
 
   def _embedding(self, images, vector):
     parts = [tf.cast(self.image_encoders[key](images[key]), tf.float32) for key in self.images]
@@ -159,7 +155,8 @@ class WorldModel(tf.Module):
     if vector is not None:
       result['vector'] = tf.reduce_mean(self.vector_decoder(features).log_prob(vector))
     paid = 1 - tf.cast(batch.is_first, tf.float32)  # no action led to an episode's first row, and its 0 is no reward
-    result['reward'] = tf.reduce_mean(paid * self.reward(features).log_prob(batch.reward))
+    reward = batch.reward / self.units.reward
+    result['reward'] = tf.reduce_mean(paid * self.reward(features).log_prob(reward))
     if self.continuation is not None:
       going = 1 - tf.cast(batch.terminated, tf.float32)
       result['continuation'] = tf.reduce_mean(self.continuation(features).log_prob(going))

@@ -2,13 +2,13 @@
 
 import tensorflow as tf
 
-from mbrl_tf.algorithms.tdmpc2 import exported_model, iteration, learner, losses, open_loop
+from mbrl_tf.algorithms.tdmpc2 import exported_model, iteration, learner, open_loop
 from mbrl_tf.algorithms.tdmpc2 import planner, policy, world_model
 from mbrl_tf.data import sequences as sequences_lib
 from mbrl_tf.data import survey
 from mbrl_tf.drivers import policies as driver_policies
 from mbrl_tf.models import squashed_policy
-from mbrl_tf.ops import seeds
+from mbrl_tf.ops import returns, seeds
 
 _MIB = 2**20
 
@@ -49,7 +49,7 @@ class Parts(tf.Module):
     tf.keras.utils.set_random_seed(seeds.next_integer(self.generator) % 2**32)
     values = config.value
     decisions = -(-spec.time_limit // spec.action_repeat) if spec.time_limit else 0
-    gamma = losses.discount(
+    gamma = returns.discount(
         decisions, values.discount_episodes, values.discount_min, values.discount_max)
     with (strategy or tf.distribute.get_strategy()).scope():
       self.world_model = world_model.WorldModel(spec, config, self.generator)

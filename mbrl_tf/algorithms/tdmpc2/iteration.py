@@ -42,12 +42,10 @@ class TDMPC2:
       yield types.Report({**metrics, **clock.read()}, summaries.histograms(parts))
 
   def _explores_at_random(self):
-    """Whether random actions go on: at first, and while all rewards are equal, because then nothing
-    can be learned of them."""
+    """Whether random actions go on."""
     settings = self._config.collect
-    if self.env_steps < settings.random_env_steps:
-      return True
-    return not self.state.survey.rewards_differ and self.env_steps < settings.random_env_steps_max
+    return self.state.survey.asks_for_random_actions(
+        self.env_steps, settings.random_env_steps, settings.random_env_steps_max)
 
   def _exploring_policy(self):
     """The policy that collects next: while rewards are rare, random actions in every other

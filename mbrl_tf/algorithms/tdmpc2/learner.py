@@ -8,7 +8,7 @@ import tensorflow as tf
 from mbrl_tf.algorithms.tdmpc2 import compilation, losses
 from mbrl_tf.data import frames as frames_lib
 from mbrl_tf.models import trainer
-from mbrl_tf.ops import replicas
+from mbrl_tf.ops import replicas, returns
 
 _DRAWN = 2  # value models of an update
 
@@ -260,7 +260,7 @@ class Learner(tf.Module):
     """Takes the range of values `[B / stride]`, and the entropy `[]`, into what follows them, where
     they are finite."""
     settings = self._config.policy
-    change = settings.scale_rate * (losses.percentile_range(values) - self.value_scale)
+    change = settings.scale_rate * (returns.percentile_range(values) - self.value_scale)
     self.value_scale.assign_add(tf.where(tf.math.is_finite(change), change, 0.0))
     missing = (self._least_entropy() - entropy) / self._policy.action_size
     change = settings.entropy_rate * tf.clip_by_value(missing, -1.0, 1.0)

@@ -6,7 +6,6 @@ episode counts nothing, and is counted in that number: so each real transition i
 any other, and replicas may average.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -136,25 +135,6 @@ def policy_loss(values, entropies, weights, scale, entropy_scale):
   """
   worth = values / tf.maximum(scale, 1.0) + tf.stop_gradient(entropy_scale) * entropies
   return -tf.reduce_mean(weights * worth)
-
-
-def percentile_range(values):
-  """From the 5th to the 95th percentile of `[M]`, between the nearest of the sorted values."""
-  count = values.shape[0]
-  ordered = tf.sort(values)
-  return ordered[math.floor(0.95 * (count - 1))] - ordered[math.ceil(0.05 * (count - 1))]
-
-
-def discount(decisions, episodes, least, most):
-  """gamma for episodes of some decisions; `most` where they have no limit (arXiv:2310.16828,
-  appendix H).
-
-  Args:
-    decisions: of an episode, or 0 for no limit.
-    episodes: `value.discount_episodes`.
-    least, most: bounds.
-  """
-  return min(max(1 - episodes / decisions, least), most) if decisions else most
 
 
 def _not(flags):

@@ -14,6 +14,16 @@ BAD = [('collect', 'random_env_steps', 0), ('collect', 'env_steps_per_iteration'
        ('behavior', 'initial_std', 0.0),
        ('behavior', 'entropy_scale', -1.0), ('behavior', 'start_states', -1), ('behavior', 'start_states', 2501),
        ('behavior', 'lambda_', -0.1), ('behavior', 'actor_learning_rate', 0.0), ('learner', 'env_steps_per_gradient_step', 0.0),
+       ('collect', 'random_env_steps_max', -1), ('collect', 'random_holds', (2, 0)),
+       ('collect', 'random_at_bounds', 1.5), ('replay', 'newest_share', 1.1),
+       ('replay', 'newest_rows', 0), ('model', 'networks', 'large'), ('model', 'classes', 1),
+       ('model', 'uniform_share', -0.1), ('model', 'bins', 2), ('model', 'bin_limit', 0.0),
+       ('behavior', 'least_std', 0.0), ('behavior', 'gradient', 'both'),
+       ('behavior', 'discount_episodes', -1.0), ('behavior', 'discount_max', 1.2),
+       ('behavior', 'discount_min', 0.999), ('behavior', 'return_percentiles', 'yes'),
+       ('behavior', 'slow_value_rate', 1.5), ('behavior', 'slow_value_scale', -1.0),
+       ('behavior', 'replay_value_scale', -1.0), ('learner', 'decisions_per_gradient_step', -1.0),
+       ('learner', 'adaptive_clip', -1.0), ('learner', 'warm_up_steps', -1),
        ('learner', 'first_gradient_steps', -1), ('learner', 'gradient_clip', 0.0), ('learner', 'precision', 'float8')]
 
 
@@ -47,3 +57,30 @@ def test_what_cannot_be_used_is_refused(part, name, value):
   setattr(getattr(config, part), name, value)
   with pytest.raises(errors.UserError, match=rf'^config\.{part}\.{name} .*Received: {part}\.{name}='):
     config.validate()
+
+
+@pytest.mark.parametrize('changes, refused', [
+    ({'model.networks': 'normed', 'learner.precision': 'bfloat16'}, 'learner.precision'),
+    ({'model.measured_units': True, 'behavior.reward_margin': 0.5}, 'behavior.reward_margin'),
+    ({'model.measured_units': True, 'model.vector_symlog': True}, 'model.vector_symlog'),
+    ({'behavior.return_percentiles': True}, 'behavior.normalize_returns'),
+    ({'collect.random_actions_at_bounds': True, 'collect.random_at_bounds': 0.5},
+     'collect.random_at_bounds')])
+def test_what_does_not_fit_together_is_refused(changes, refused):
+  config = make()
+  for path, value in changes.items():
+    part, name = path.split('.')
+    setattr(getattr(config, part), name, value)
+  with pytest.raises(errors.UserError, match=rf'^config\.{refused} .*Received: {refused}='):
+    config.validate()
+
+
+def test_gradient_steps_are_counted_in_env_steps_or_in_decisions():
+  config = make()
+  config.learner.env_steps_per_gradient_step = 7.0
+  assert config.env_steps_per_gradient_step == 7
+  config.learner.decisions_per_gradient_step = 4.0
+  for repeat, name, expected in (
+      (3, 'toy:point_mass', 12), (0, 'dmc:walker_walk', 8), (0, 'gym:Hopper-v5', 4)):
+    config.environment.action_repeat, config.environment.name = repeat, name
+    assert config.env_steps_per_gradient_step == expected

@@ -24,7 +24,7 @@ def eagerly():
 def make(folder, num_envs, task='toy:point_mass', **changes):
   config = small.config(**{'replay__batch_size': 2, 'replay__batch_length': 4, 'behavior__horizon': 2, 'model__continuation': False,
                            'collect__random_env_steps': 100, 'collect__env_steps_per_iteration': 50, **changes})
-  environment = environments.make(task, num_envs, seed=1)
+  environment = environments.make(task, num_envs, 1, time_limit=5 if task.endswith('Unpaid') else 0)
   store = episodes.EpisodeStore(folder)
   driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))
   return build.build(config, environment.spec, driver, store, 1)
@@ -78,3 +78,61 @@ def test_the_seed_decides_the_first_weights():
     np.testing.assert_array_equal(a, b)
     if 'kernel' in a.name:
       assert (a != c).numpy().any(), a.name
+
+
+def recorded(algorithm):
+  """Whether each collection was random, as it goes on."""
+  policies, collect = [], algorithm._driver.collect
+
+  def record(policy, env_steps, **kwargs):
+    policies.append((policy is algorithm.state.random_policy, env_steps))
+    return collect(policy, env_steps, **kwargs)
+
+  algorithm._driver.collect = record
+  return policies
+
+
+EXPLORING = {'collect__random_env_steps': 40, 'collect__env_steps_per_iteration': 20,
+             'learner__first_gradient_steps': 0,
+             'learner__env_steps_per_gradient_step': 1e6, 'collect__random_holds': (1, 4)}
+
+
+@pytest.mark.parametrize('most, random', [(50, 60), (0, 40)])
+def test_actions_stay_random_while_all_rewards_are_equal_up_to_a_bound(most, random, tmp_path):
+  """Episodes of five decisions that are never paid: first 40 env steps, then 20 at a time."""
+  algorithm = make(tmp_path, 1, 'tests.environments.user_environments:Unpaid',
+                   collect__random_env_steps_max=most, **EXPLORING)
+  policies, reports = recorded(algorithm), algorithm.iterations()
+  while not policies or policies[-1][0]:
+    next(reports)
+  assert algorithm.env_steps == random + 20
+  assert policies == [(True, 40), *[(True, 20)] * ((random - 40) // 20), (False, 20)]
+
+
+@pytest.mark.parametrize('most, overlaps', [(60, False), (60, True), (0, False)])
+def test_while_rewards_are_rare_every_other_iteration_is_random_where_asked_for(
+    most, overlaps, tmp_path):
+  algorithm = make(tmp_path, 1, 'tests.environments.user_environments:Unpaid',
+                   collect__random_env_steps_max=most,
+                   collect__overlap=overlaps, **EXPLORING)
+  policies, reports = recorded(algorithm), algorithm.iterations()
+  while algorithm.env_steps < 140:
+    next(reports)
+  later = [is_random for is_random, _ in policies[-4:]]
+  assert sorted(later) == ([False, False, True, True] if most else [False] * 4)
+  assert later[0] != later[1] or not most
+
+
+def test_units_are_those_of_all_episodes_and_of_the_first_freely(tmp_path):
+  algorithm = make(tmp_path, 2, model__measured_units=True, learner__first_gradient_steps=1,
+                   learner__env_steps_per_gradient_step=1e6)
+  told, units = [], algorithm.state.world_model.units
+  survey = units.survey
+  units.survey = lambda episode, is_first: told.append(is_first) or survey(episode, is_first)
+  list(itertools.islice(algorithm.iterations(), 2))
+  # Two episodes of random actions, and two after a gradient step.
+  assert told == [True, True, False, False]
+  data = [np.load(path) for path in sorted(tmp_path.glob('*.npz'))]
+  observations = np.concatenate([each['observation'] for each in data]).astype(np.float64)
+  np.testing.assert_allclose(units.normalizer.mean, observations.mean(0), rtol=1e-4, atol=1e-5)
+  np.testing.assert_allclose(units.normalizer.std, observations.std(0), rtol=1e-4)

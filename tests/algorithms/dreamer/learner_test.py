@@ -88,7 +88,7 @@ def test_the_gradients_of_the_actor_through_the_model_are_those_of_finite_differ
   start = world.rssm.initial(5)
 
   def loss_of():
-    features, _ = imagination.imagine(world.rssm, actor, start, 4, tf.constant([1, 2]))
+    features = imagination.imagine(world.rssm, actor, start, 4, tf.constant([1, 2])).features
     rewards, values = world.reward(features[:-1]).mean(), value(features).mean()
     discounts = 0.9 * tf.ones_like(rewards)
     targets = returns.lambda_returns(rewards, values[:-1], discounts, values[-1], 0.95)
@@ -97,7 +97,7 @@ def test_the_gradients_of_the_actor_through_the_model_are_those_of_finite_differ
   # The actor reads states without sending gradients into them, so only a change of the first action's distribution is
   # the whole derivative: with a horizon of one step the two are the same.
   def one_step():
-    features, _ = imagination.imagine(world.rssm, actor, start, 1, tf.constant([1, 2]))
+    features = imagination.imagine(world.rssm, actor, start, 1, tf.constant([1, 2])).features
     return -tf.reduce_mean(world.reward(features[1]).mean() + value(features[1]).mean())
 
   with tf.GradientTape() as tape:
@@ -125,7 +125,7 @@ def test_returns_and_losses_of_imagined_trajectories_by_hand(normalized, average
   seeds = tf.random.experimental.stateless_split(seed, 3)
   states = world.loss(batch, seeds[0]).posteriors
   start = tf.nest.map_structure(lambda x: tf.reshape(x, [small.B * small.T, -1]), states)
-  features, _ = imagination.imagine(world.rssm, actor, start, 4, seeds[1])
+  features = imagination.imagine(world.rssm, actor, start, 4, seeds[1]).features
   entropies = np.array([actor(features[t]).entropy() for t in range(4)])
   rewards, values = world.reward(features).mean().numpy(), value(features).mean().numpy()
   begins = batch.is_first.numpy().reshape(-1)
@@ -160,7 +160,7 @@ def test_the_deviation_of_returns_is_told_of_large_returns_too():
   tested, batch, seed = learner.Learner(world, actor, value, config), small.batch(spec), tf.constant([1, 2])
   seeds = tf.random.experimental.stateless_split(seed, 3)
   starts = tested._starts(world.loss(batch, seeds[0]).posteriors, batch, seeds[2])
-  targets = tested.imagined_returns(starts, seeds[1])[1].numpy().astype(np.float64)
+  targets = tested.imagined_returns(starts, seeds[1]).targets.numpy().astype(np.float64)
   assert targets.mean() > 2e4 and 0.01 < targets.std() < 10
   assert float(tested.step(batch, seed)['imagine/return_std']) == pytest.approx(targets.std(), rel=0.01)
 
@@ -199,7 +199,7 @@ def test_imagination_starts_from_different_states_of_the_batch():
 def test_imagination_equals_single_steps():
   world, actor, _ = small.models(small.spec(), small.config())
   start = world.rssm.initial(5)
-  features, entropies = imagination.imagine(world.rssm, actor, start, 3, tf.constant([1, 2]))
+  features, entropies, *_ = imagination.imagine(world.rssm, actor, start, 3, tf.constant([1, 2]))
   seeds = tf.random.experimental.stateless_split([1, 2], 2)
   noise, state = tf.random.stateless_normal([3, 5, 4], seeds[0]), start
   action_noise = tf.random.stateless_normal([3, 5, small.A], seeds[1])
@@ -341,7 +341,8 @@ def test_imagined_rewards_and_values_are_cut_off_at_their_bounds_by_hand():
   tested, start, seed = learner.Learner(world, actor, value, config), world.rssm.initial(20), tf.constant([1, 2])
   for least, largest in ((0.5, 1.0), (-1.0, 0.2), (0.0, 0.9)):
     tested.widen_reward_range(least, largest)
-  features, targets, *_, cut = tested.imagined_returns(learner.Starts(start, tf.ones([20]), tf.ones([20])), seed)
+  starts = learner.Starts(start, tf.ones([20]), tf.ones([20]))
+  features, targets, *_, cut, _, _ = tested.imagined_returns(starts, seed)
   rewards, values = world.reward(features[:-1]).mean().numpy(), value(features).mean().numpy()
   # Real rewards lie in [-1, 1], which is widened by half its width: [-2, 2]; for ever, these are worth [-20, 20].
   beyond = np.abs(rewards) > 2

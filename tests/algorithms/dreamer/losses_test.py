@@ -71,3 +71,74 @@ def test_actor_and_value_loss():
   assert float(losses.actor_loss(returns, weights)) == pytest.approx(-(returns * weights).mean(), rel=1e-5)
   expected = (weights * (0.5 * (values - returns) ** 2 + 0.5 * np.log(2 * np.pi))).mean()
   assert float(losses.value_loss(tfp.distributions.Normal(values, 1.0), returns, weights)) == pytest.approx(expected, rel=1e-5)
+
+
+def choices(seed):
+  logits = np.random.default_rng(seed).normal(size=(2, 3, 4, 5)).astype('f')
+  logits -= np.log(np.exp(logits).sum(-1, keepdims=True))
+  return types.CategoricalState(tf.zeros([2, 3, 1]), tf.zeros([2, 3, 20]), tf.constant(logits))
+
+
+@pytest.mark.parametrize('free_nats', [0.0, 2.2, 1000.0])
+def test_nats_that_are_free_of_each_state_and_where_their_gradients_go(free_nats):
+  q, p = choices(1), choices(2)
+  one, other = q.logits.numpy().astype('d'), p.logits.numpy().astype('d')
+  each = (np.exp(one) * (one - other)).sum((-1, -2))
+  if free_nats == 2.2:
+    assert 0.2 < (each > free_nats).mean() < 0.8
+  with tf.GradientTape(persistent=True) as tape:
+    tape.watch([q.logits, p.logits])
+    divergence, penalty = losses.kl_with_free_nats_each(q, p, free_nats, 10.0)
+  assert float(divergence) == pytest.approx(each.mean(), rel=1e-4)
+  assert float(penalty) == pytest.approx(11 * np.maximum(each, free_nats).mean(), rel=1e-4)
+  costs = (each > free_nats)[..., None, None] / each.size
+  # With probabilities q and p of normalised logits: d KL / d log p = -q, and d KL / d log q is
+  # q (1 + log q - log p); each less what the normalisation takes, which the distribution repeats.
+  of_prior = np.exp(other) - np.exp(one)
+  inner = np.exp(one) * (one - other)
+  of_posterior = inner - np.exp(one) * inner.sum(-1, keepdims=True)
+  np.testing.assert_allclose(tape.gradient(penalty, p.logits), 10 * costs * of_prior, rtol=1e-3,
+                             atol=1e-5)
+  np.testing.assert_allclose(tape.gradient(penalty, q.logits), costs * of_posterior, rtol=1e-3,
+                             atol=1e-5)
+
+
+def test_both_kinds_of_worth():
+  returns, values, log_probs = (
+      tf.constant(GENERATOR.normal(size=(2, 3)).astype('f')) for _ in range(3))
+  with tf.GradientTape(persistent=True) as tape:
+    tape.watch([returns, values, log_probs])
+    path = losses.pathwise(returns, values, log_probs, 4.0)
+    ratio = losses.likelihood_ratio(returns, values, log_probs, 4.0)
+  np.testing.assert_allclose(path, returns / 4, rtol=1e-6)
+  np.testing.assert_allclose(ratio, log_probs * (returns - values) / 4, rtol=1e-5)
+  np.testing.assert_allclose(tape.gradient(path, returns), np.full((2, 3), 0.25))
+  np.testing.assert_allclose(tape.gradient(ratio, log_probs), (returns - values) / 4, rtol=1e-5)
+  assert tape.gradient(ratio, returns) is None and tape.gradient(ratio, values) is None
+
+
+def test_returns_of_real_sequences_end_where_their_episodes_do():
+  """Against a loop over each row's future; episodes terminate, are truncated, or go on beyond the
+  sequence."""
+  rows, length, gamma, lambda_ = 4, 7, 0.9, 0.7
+  terminated, is_first = np.zeros((rows, length), bool), np.zeros((rows, length), bool)
+  terminated[1, 3] = is_first[1, 4] = is_first[2, 2] = terminated[3, 6] = is_first[3, 0] = True
+  rewards, values = GENERATOR.normal(size=(2, rows, length)).astype('f')
+  batch = types.Sequences(None, None, None, tf.constant(terminated), tf.constant(is_first))
+  values = tf.constant(values)
+  with tf.GradientTape() as tape:
+    tape.watch(values)
+    targets, weights = losses.replay_returns(batch, tf.constant(rewards), values, gamma, lambda_)
+  assert tape.gradient(targets, values) is None
+  for row in range(rows):
+    last = values[row, -1]
+    for t in reversed(range(length)):
+      is_cut = t == length - 1 or (is_first[row, t + 1] and not terminated[row, t])
+      assert weights[row, t] == (0 if is_cut else 1), (row, t)
+      if is_cut:
+        last = values[row, t]
+      elif terminated[row, t]:
+        last = rewards[row, t]
+      else:
+        last = rewards[row, t] + gamma * ((1 - lambda_) * values[row, t + 1] + lambda_ * last)
+      assert float(targets[row, t]) == pytest.approx(float(last), rel=1e-4, abs=1e-5), (row, t)

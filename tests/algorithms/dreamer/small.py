@@ -5,8 +5,7 @@ import tensorflow as tf
 
 from mbrl_tf import types
 from mbrl_tf.algorithms.dreamer import config as dreamer_config
-from mbrl_tf.algorithms.dreamer import learner, world_model
-from mbrl_tf.models import heads, latent_actor
+from mbrl_tf.algorithms.dreamer import learner, networks, world_model
 
 B, T, A = 3, 6, 2
 IMAGE, VECTOR = types.ArraySpec((16, 16, 3), 'uint8'), types.ArraySpec((4,), 'float32')
@@ -36,14 +35,48 @@ def config(**changes):
   return result
 
 
+def recipe(**changes):
+  """A config with the pieces of configs/dreamer/vectors.py, in little."""
+  return config(**{
+      'model__networks': 'normed', 'model__stochastic': 2, 'model__classes': 3,
+      'model__uniform_share': 0.1, 'model__bins': 15, 'model__bin_limit': 4.0,
+      'model__measured_units': True, 'model__continuation_layers': 1, 'model__free_nats': 0.1,
+      'model__free_nats_each': True, 'model__kl_prior_weight': 10.0, 'model__kl_scale': 0.1,
+      'behavior__gradient': 'auto', 'behavior__discount': 0.9, 'behavior__entropy_scale': 0.2,
+      'behavior__normalize_returns': True, 'behavior__return_percentiles': True,
+      'behavior__slow_value_rate': 0.25, 'behavior__slow_value_scale': 0.5,
+      'behavior__replay_value_scale': 0.3, 'learner__adaptive_clip': 0.3, **changes})
+
+
 def models(spec, config):
   """World model, actor and value model with fixed initial values."""
   tf.keras.utils.set_random_seed(0)
-  world = world_model.WorldModel(spec, config)
-  behavior, precision = config.behavior, dreamer_config.PRECISIONS[config.learner.precision]
-  actor = latent_actor.LatentActor(
-      world.features_size, spec.action, behavior.actor_layers, behavior.units, precision=precision)
-  return world, actor, heads.NormalHead(world.features_size, behavior.value_layers, behavior.units, precision=precision)
+  world, make = world_model.WorldModel(spec, config), networks.of(config)
+  return world, make.actor(world.features_size, spec.action), make.value(world.features_size)
+
+
+def learned(spec, config):
+  """World model, actor, value and slow value model as if they had learned something, and units of
+  some data."""
+  world, actor, value = models(spec, config)
+  modules = world, actor, value, networks.of(config).value(world.features_size)
+  for number, module in enumerate(modules):
+    for index, variable in enumerate(module.trainable_variables):
+      variable.assign_add(0.3 * tf.random.stateless_normal(variable.shape, [index, number]))
+  modules[0].units.survey(episode(spec), True)
+  return modules
+
+
+def episode(spec, length=40, seed=5):
+  """A whole one, of random numbers."""
+  generator = np.random.default_rng(seed)
+  draw = lambda array: 2 * generator.normal(size=(length + 1, *array.shape)).astype('f') + 1
+  by_key = spec.observation if isinstance(spec.observation, dict) else {'only': spec.observation}
+  observation = {key: draw(array) for key, array in by_key.items()}
+  observation = observation if isinstance(spec.observation, dict) else observation['only']
+  return types.Episode(observation, spec.action.sample(generator, (length,)),
+                       10 * generator.normal(size=length).astype('f'),
+                       np.zeros(length, bool))
 
 
 def make_learner(spec, config):

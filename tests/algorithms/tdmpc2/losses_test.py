@@ -183,22 +183,3 @@ def test_the_policy_is_paid_for_value_in_units_of_its_range_and_for_entropy(scal
   np.testing.assert_allclose(tape.gradient(loss, entropies), -0.3 * weights / ((H + 1) * B),
                              rtol=1e-5)
   assert tape.gradient(loss, entropy_scale) is None
-
-
-@pytest.mark.parametrize('count', [3, 20, 21, 101, 128, 256])
-def test_the_range_is_that_of_the_inner_nine_tenths(count):
-  values = GENERATOR.permutation(np.arange(count)).astype('f') ** 2
-  found = float(losses.percentile_range(tf.constant(values)))
-  inner = np.percentile(values, [5, 95])
-  ordered = np.sort(values)
-  # Neither percentile is farther than the nearest of the sorted values towards the middle.
-  low, high = ordered[ordered >= inner[0] - 1e-3][0], ordered[ordered <= inner[1] + 1e-3][-1]
-  assert found == high - low >= 0
-
-
-@pytest.mark.parametrize('decisions, expected', [(500, 0.99), (1000, 0.995), (100_000, 0.995),
-                                                 (250, 0.98), (100, 0.95), (20, 0.95), (3, 0.95),
-                                                 (0, 0.995)])
-def test_the_discount_is_that_of_the_length_of_an_episode(decisions, expected):
-  """Published for 500 decisions: 0.99."""
-  assert losses.discount(decisions, 5, 0.95, 0.995) == pytest.approx(expected)
