@@ -14,6 +14,7 @@ from mbrl_tf.ops import seeds
 
 _COMPARED_EPISODES = 10  # of those that were there before anything is collected
 
+
 class MBMPO:
   """The algorithm with everything it owns; `build.py` puts the parts together."""
 
