@@ -7,7 +7,7 @@ from mbrl_tf.models import observations as observations_lib
 from mbrl_tf.ops import distributions
 
 
-class AsTheyAre(tf.Module):
+class AsTheyAre:
   """The task's own units, which is what is published for images.
 
   Attributes:
@@ -18,7 +18,6 @@ class AsTheyAre(tf.Module):
 
   def __init__(self, symlog=False):
     """With `symlog`, vectors are compressed (Hafner et al. 2023, arXiv:2301.04104, eq. 1)."""
-    super().__init__(name='units')
     self._symlog = symlog
 
   def read(self, vector):
