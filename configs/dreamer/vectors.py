@@ -29,7 +29,7 @@ def get_config():
       behavior=dreamer.BehaviorConfig(
           actor_layers=2, value_layers=2, units=128, gradient='auto', horizon=10,
           start_states=128, discount_episodes=5.0, normalize_returns=True,
-          return_percentiles=True, entropy_scale=3e-3, slow_value_rate=0.02,
+          return_percentiles=True, entropy_scale=1e-3, slow_value_rate=0.02,
           replay_value_scale=0.3, actor_learning_rate=4e-4, value_learning_rate=6e-4),
       learner=dreamer.LearnerConfig(
           decisions_per_gradient_step=3.0, first_gradient_steps=500, adaptive_clip=0.3,
