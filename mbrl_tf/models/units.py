@@ -7,7 +7,7 @@ from mbrl_tf.models import observations as observations_lib
 from mbrl_tf.ops import distributions
 
 
-class AsTheyAre(tf.Module):
+class AsTheyAre:
   """The task's own units, which is what is published for images.
 
   Bytes among vectors, such as small pictures, are compressed by symlog: nobody knows whether 10 of
@@ -23,7 +23,6 @@ class AsTheyAre(tf.Module):
     """With `symlog`, all of the vector is compressed (Hafner et al. 2023, arXiv:2301.04104, eq. 1);
     `observations` is an `Observations`.
     """
-    super().__init__(name='units')
     self._is_compressed = observations.is_byte | symlog
 
   def read(self, vector):

@@ -26,7 +26,7 @@ def test_what_is_as_it_is_stays_so(symlog):
   expected = np.sign(values) * np.log1p(np.abs(values)) if symlog else values
   np.testing.assert_allclose(read, expected, rtol=1e-5)
   np.testing.assert_allclose(tested.shown(read), values, rtol=1e-4)
-  assert read.dtype == tf.float32 and tested.reward == 1 and not tested.variables
+  assert read.dtype == tf.float32 and tested.reward == 1
 
 
 def test_measured_units_are_deviations_and_a_power_of_ten():
