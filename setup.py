@@ -57,6 +57,8 @@ setuptools.setup(
         'typing-extensions', 'wrapt',
     ],
     extras_require={
+        # Data sets to import from and to export to.
+        'minari': ['minari[hdf5]>=0.5'],
         'test': ['hypothesis>=6', 'pytest>=8', 'pytest-xdist>=3'],
         # Not to be installed by: launchers/check_installation.py reads here what was tested.
         'tested': [line for line in _LINES if line and not line.startswith('#')],

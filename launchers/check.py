@@ -13,11 +13,10 @@ import math
 import os
 import pathlib
 import tempfile
-import textwrap
 
 from absl import flags
 
-from launchers import command, own_process
+from launchers import command, own_process, table
 from mbrl_tf.algorithms import catalog
 from mbrl_tf.data import agreement, episodes
 from mbrl_tf.environments import examination, report
@@ -27,9 +26,6 @@ _ENV_STEPS = flags.DEFINE_integer(
     'env_steps', 1000, 'random env steps that are looked at; more where an episode is longer', 1)
 _TIMEOUT = flags.DEFINE_float(
     'timeout_seconds', 60.0, 'a call of a simulator that takes longer counts as hung', 0.1)
-
-_WIDTH = 100
-_LABEL = 30  # letters before what was found
 
 
 def main():
@@ -48,7 +44,7 @@ def main():
         'warnings': found.count(report.WARNING),
         'rows': [row._asdict() for row in found.rows], 'measured': measured})
   else:
-    for line in _table(found):
+    for line in table.lines(found):
       own_process.say(line)
   return found.status
 
@@ -69,25 +65,6 @@ def _accept(config, spec):
   """Builds the algorithm for a spec; a UserError where it cannot be built."""
   nowhere = pathlib.Path(tempfile.gettempdir()) / 'mbrl_tf_no_episodes'  # nothing is written there
   catalog.build(config, spec, None, episodes.EpisodeStore(nowhere), config.run.seed)
-
-
-def _table(found):
-  """Yields the lines for people."""
-  for row in found.rows:
-    yield from _wrapped(row.found, f'{row.level:8} {row.topic:20} ')
-    if row.level != report.OK:
-      if row.received:
-        yield from _wrapped(f'Received: {row.received}')
-      if row.advice:
-        yield from _wrapped(f'To do: {row.advice}')
-  counts = [(found.count(report.ERROR), 'error'),
-            (found.count(report.WARNING), 'warning')]
-  yield ', '.join(f'{count} {name}{"s" * (count != 1)}' for count, name in counts) + '.'
-
-
-def _wrapped(text, label=''):
-  return textwrap.wrap(text, _WIDTH, initial_indent=label.ljust(_LABEL),
-                       subsequent_indent=' ' * _LABEL, break_on_hyphens=False)
 
 
 if __name__ == '__main__':

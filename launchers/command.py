@@ -29,7 +29,7 @@ _CONFIGS = pathlib.Path(__file__).parent.parent / 'configs'
 _RAISED_BY_CONFIG = 'Error whilst parsing config file'  # config_flags makes this of a ValueError or TypeError of a config's code
 
 
-class _JsonObject(flags.ArgumentParser):
+class JsonObject(flags.ArgumentParser):
   """A dict as it is written in JSON: `--config.environment.kwargs='{"mass": 2}'`."""
 
   def parse(self, argument):
@@ -47,7 +47,7 @@ class _JsonObject(flags.ArgumentParser):
     return 'JSON object'
 
 
-config_flags.register_flag_parser_for_type(dict, _JsonObject())
+config_flags.register_flag_parser_for_type(dict, JsonObject())
 
 # Defined here once, because absl knows one flag of a name only, and a test imports several launchers.
 CONFIG = config_flags.DEFINE_config_file(

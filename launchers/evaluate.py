@@ -4,9 +4,13 @@
   python -m launchers.evaluate --run_dir=runs/hc --best           that with the highest evaluate/return_mean of training,
                                                                   in other episodes than those that chose it
   python -m launchers.evaluate --run_dir=runs/hc --video          also writes runs/hc/evaluate-ENV_STEPS.gif
+  python -m launchers.evaluate --run_dir=runs/hc --time_limit=500 --kwargs='{"frame_skip": 2}'
+                                                                  in another environment than that of training, which
+                                                                  `evaluated_in` and `trained_in` then tell
 """
 
 import contextlib
+import copy
 
 from absl import flags
 
@@ -16,6 +20,11 @@ from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
 _EPISODES = flags.DEFINE_integer('episodes', 10, 'how many', lower_bound=1)
+_TIME_LIMIT = flags.DEFINE_integer(
+    'time_limit', None, "env steps of an episode, instead of training's", lower_bound=1)
+_KWARGS = flags.DEFINE(
+    command.JsonObject(), 'kwargs', None,
+    "keyword arguments of the simulator, a JSON object: instead of and beside training's")
 _VIDEO = flags.DEFINE_bool('video', False, 'render one more episode, and write it as an animated GIF into the run directory')
 
 
@@ -34,14 +43,19 @@ def main():
     # The best of several by the same episodes again would be flattered by them.
     seed = evaluation.derive_seed(seed, 'best')
   with contextlib.ExitStack() as stack:
-    run = assembly.assemble_trained(config, directory, command.BEST.value)
-    stack.callback(run.environment.close)
-    evaluator = assembly.make_evaluator(config, _EPISODES.value, seed)
+    place = assembly.first_evaluated_place(config)
+    trained = assembly.assemble_trained(config, directory, command.BEST.value, place)
+    other = _other_config(config)
+    known = trained.facts if other is None else assembly.learn_alike(other, trained.facts, place)
+    evaluator = assembly.make_evaluator(other or config, _EPISODES.value, seed, known=known)
     stack.callback(evaluator.close)
-    policy, env_steps = run.algorithm.evaluation_policy(), run.algorithm.env_steps
+    policy, env_steps = trained.algorithm.evaluation_policy(), trained.algorithm.env_steps
     result = evaluator.evaluate(policy, env_steps)
     told = {'run_dir': str(directory.path), 'env_steps': env_steps,
             'episodes': len(result.episodes), **result.metrics}
+    if other is not None:
+      told['evaluated_in'] = _described(other, known)
+      told['trained_in'] = _described(config, trained.facts)
     try:
       if _VIDEO.value:
         told['video'] = None  # what was evaluated is told also where no video can be made
@@ -52,5 +66,22 @@ def main():
       own_process.tell(told)
 
 
+def _other_config(config):
+  """Returns the config with another environment, None where training's is asked for."""
+  if _KWARGS.value is None and _TIME_LIMIT.value is None:
+    return None
+  other = copy.deepcopy(config)
+  other.environment.kwargs = {**config.environment.kwargs, **(_KWARGS.value or {})}
+  other.environment.time_limit = _TIME_LIMIT.value or config.environment.time_limit
+  other.validate()
+  return other
+
+
+def _described(config, facts):
+  """Returns what `evaluated_in` and `trained_in` tell."""
+  return {'kwargs': dict(config.environment.kwargs), 'time_limit': facts.spec.time_limit}
+
+
 if __name__ == '__main__':
-  command.run(main, __doc__, ('run_dir', 'best', 'episodes', 'seed', 'video'))
+  command.run(main, __doc__, ('run_dir', 'best', 'episodes', 'time_limit', 'kwargs', 'seed',
+                               'video'))

@@ -3,10 +3,8 @@
   python -m launchers.export --run_dir=runs/hc --export_dir=exported
 
 writes exported/policy (observation to action), exported/model (what the algorithm has learned of the environment) and
-exported/export.json (what they expect).
+exported/export.json (what they expect). With --lite also exported/lite/policy.tflite, for LiteRT (TensorFlow Lite).
 """
-
-import contextlib
 
 from absl import flags
 
@@ -16,6 +14,7 @@ from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
 _EXPORT_DIR = flags.DEFINE_string('export_dir', None, 'folder to write; one that holds an earlier export is replaced')
+_LITE = flags.DEFINE_bool('lite', False, 'also write the policy for LiteRT (TensorFlow Lite)')
 
 
 def main():
@@ -31,12 +30,11 @@ def main():
   from launchers import assembly
   from mbrl_tf.training import export
 
-  with contextlib.ExitStack() as stack:
-    run = assembly.assemble_trained(config, directory, command.BEST.value)
-    stack.callback(run.environment.close)
-    path = export.export(run.algorithm, run.environment.spec, config, destination)
-    own_process.tell({'export_dir': str(path), 'env_steps': run.algorithm.env_steps})
+  trained = assembly.assemble_trained(config, directory, command.BEST.value)
+  path = export.export(trained.algorithm, trained.facts.spec, config, destination,
+                       _LITE.value)
+  own_process.tell({'export_dir': str(path), 'env_steps': trained.algorithm.env_steps})
 
 
 if __name__ == '__main__':
-  command.run(main, __doc__, ('run_dir', 'export_dir', 'best'))
+  command.run(main, __doc__, ('run_dir', 'export_dir', 'best', 'lite'))

@@ -37,11 +37,14 @@ def main():
     directory.check_config(config)
     assembly.tell_of_observations(run.environment.spec)
     assembly.warn_of_chance(run.environment)
-    evaluator = assembly.make_evaluator(config, config.run.evaluate_episodes, config.run.seed, config.run.evaluate_videos)
+    evaluator = assembly.make_evaluator(
+        config, config.run.evaluate_episodes, config.run.seed, config.run.evaluate_videos,
+        run.facts, placed.hosts)
     stack.callback(evaluator.close)
     if host == 0:
       evaluator.require_frames()
     checkpointer = loop.restore(run.algorithm, config, directory, run.store, run.environment, placed)
+    assembly.require_episodes(config, run)
     if host == 0:
       directory.write_config(config)  # only now: what cannot be built, or does not go on, must not occupy or change the folder
     placed.gather([0])  # no host writes episodes into what is no run yet

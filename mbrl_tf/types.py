@@ -98,6 +98,22 @@ class ActionSpec:
     return np.concatenate([numbers, choices], -1).astype(self.dtype)
 
 
+class ActionPart(NamedTuple):
+  """One array of a simulator's action.
+
+  Attributes:
+    entries: of a policy's action that decide it, from the first up to one after the last.
+    shape, dtype: of the simulator's array.
+    minimum, maximum: bounds of each entry, flat, in the simulator's own units; of choices the first
+      and the last.
+  """
+  entries: Tuple[int, int]
+  shape: Tuple[int, ...]
+  dtype: str
+  minimum: Any
+  maximum: Any
+
+
 @dataclasses.dataclass(frozen=True)
 class EnvironmentSpec:
   """What an algorithm is told of a task.
@@ -118,9 +134,13 @@ class EnvironmentSpec:
       simulator shows them, or as models read them: choices one-hot, bytes as floats.
     terminated: batched TensorFlow function `next_observation [..., O] -> bool [...]`; None where the task has none.
     left_out: keys of what is observed and no model reads: texts.
+    angles: which entries of an observation that is one vector are angles of hinges in radians, as the simulator's model of
+      the bodies says; none where there is no such model.
     simulator_action: batched TensorFlow function from actions `[..., A]` to what the simulator
       takes, in its structure, units and types, each part with the leading axes; None where that is
       the action itself.
+    action_parts: what a simulator's action consists of, by path, such as `arm/0`; `action` where it
+      is one array.
   """
   name: str
   observation: Union[ArraySpec, Mapping[str, ArraySpec]]
@@ -130,7 +150,9 @@ class EnvironmentSpec:
   reward: Optional[Callable[..., Any]] = None
   terminated: Optional[Callable[..., Any]] = None
   left_out: Tuple[str, ...] = ()
+  angles: Tuple[int, ...] = ()
   simulator_action: Optional[Callable[..., Any]] = None
+  action_parts: Mapping[str, ActionPart] = dataclasses.field(default_factory=dict)
 
 
 class Episode(NamedTuple):
@@ -144,6 +166,21 @@ class Episode(NamedTuple):
   reward: Any              # [T]
   terminated: Any          # bool [T]
   member: int = -1         # which adapted policy collected it; -1: random or unadapted
+
+
+class NativeEpisode(NamedTuple):
+  """One episode as a simulator shows and takes it: its own arrays, units and types, before anything
+  is read of them; `T` decisions.
+
+  The keys are the paths of the parts, such as `0/place`, and `observation` and `action` where there
+  is one array.
+  """
+  observation: Mapping[str, Any]    # [T + 1, ...] by key
+  action: Mapping[str, Any]         # [T, ...] by key
+  reward: Any                       # [T]
+  terminated: Any                   # [T]
+  truncated: Any = None             # [T]; None: truncated where it ends without being terminated
+  action_repeat: int = 1            # simulator steps of a decision, whose rewards are added up
 
 
 class Transitions(NamedTuple):
@@ -173,11 +210,14 @@ class Sequences(NamedTuple):
 
 
 class Rollouts(NamedTuple):
-  """Imagined rollouts. `mask` is 1 for a step that was taken and 0 for all steps after a termination."""
+  """Imagined rollouts. `mask` is 1 for a step that was taken and 0 for all steps after a termination; where rollouts begin
+  again after one, all steps are taken.
+  """
   observation: Any         # [K, B, H, O], as the policy reads it: normalised, or as it is
   action: Any              # [K, B, H, A] or [K, B, H], as the policy sampled it
   reward: Any              # [K, B, H], 0 where masked
   mask: Any                # [K, B, H]
+  ended: Any               # [K, B, H], 1 where the step terminated and the next one begins again, 0 elsewhere
 
 
 class LatentState(NamedTuple):

@@ -1,6 +1,6 @@
 """What must work on every Python, without pygame and labmaze.
 
-Imports, a smoke run of each algorithm, its export, and frames: CI runs this on the oldest and the
+Imports, a smoke run of each algorithm, an export, and frames: CI runs this on the oldest and the
 newest Python that it finds, and the whole suite on one. TF-Agents asks for pygame, dm_control for
 labmaze, which are needed nowhere but where Gymnasium draws its classic tasks.
 """
@@ -68,16 +68,19 @@ def test_everything_is_imported_and_the_check_says_so(call, tmp_path):
 
 
 @pytest.mark.parametrize('algorithm', catalog.names())
-def test_each_algorithm_learns_is_evaluated_and_exported(call, tmp_path, algorithm):
-  for launcher, *arguments in (
-      ['train', config(algorithm, 'smoke'), *_LITTLE.get(algorithm, [])],
-      ['evaluate', '--episodes=1', '--video'], ['export', '--export_dir=exported']):
+def test_each_algorithm_learns_and_one_is_evaluated_and_exported(call, tmp_path, algorithm):
+  launches = [['train', config(algorithm, 'smoke'), *_LITTLE.get(algorithm, [])]]
+  # What follows is made of the same parts in each, and Dreamer's policy has most of them.
+  if algorithm == 'dreamer':
+    launches += [['evaluate', '--episodes=1', '--video'], ['export', '--export_dir=exported']]
+  for launcher, *arguments in launches:
     done = call(tmp_path, '-m', f'launchers.{launcher}', '--run_dir=run', *arguments)
     assert done.returncode == 0, done.stderr
     assert 'Warning' not in done.stderr
-  done = call(tmp_path, '-c', _USE_POLICY)
-  assert done.returncode == 0, done.stderr
-  assert json.loads(done.stdout) == [2, 2]
+  if algorithm == 'dreamer':
+    done = call(tmp_path, '-c', _USE_POLICY)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [2, 2]
 
 
 @pytest.mark.usefixtures('gl')

@@ -11,7 +11,8 @@ TENSORFLOW = {'tensorflow', 'tensorflow_probability', 'tf_keras', 'tf_agents'}
 # Room to what it may import besides itself; everyone may import errors. `algorithm` is each folder under algorithms/.
 ARROWS = {
     'launchers': {'algorithms/catalog', 'environments/catalog', 'environments/examination',
-                  'environments/report', 'environments/simulators', 'training', 'drivers', 'data', 'benchmarks'},
+                  'environments/minari_sets', 'environments/rendering', 'environments/report',
+                  'environments/simulators', 'training', 'drivers', 'data', 'benchmarks'},
     'configs': {'algorithms/base', 'algorithm/config'},
     'training': {'algorithms/base', 'drivers', 'data', 'ops', 'types'},
     'algorithm': {'algorithms/base', 'algorithms/clock', 'models', 'data', 'ops', 'drivers/policies', 'types'},
@@ -30,6 +31,7 @@ ARROWS = {
 # Package to the places that may import it, as beginnings of paths.
 OUTSIDE = {
     'gymnasium': ('mbrl_tf/environments/',),
+    'minari': ('mbrl_tf/environments/',),
     'mujoco': ('mbrl_tf/environments/',),
     'dm_control': ('mbrl_tf/environments/',),
     # The launchers' command imports it only to keep quiet what it prints when it is first imported.
@@ -46,6 +48,8 @@ FREE_OF_TENSORFLOW = [
     'mbrl_tf/environments/hosts.py', 'mbrl_tf/environments/guests.py',
     'mbrl_tf/environments/worker.py', 'mbrl_tf/environments/dm_control.py',
     'mbrl_tf/environments/pixels.py', 'mbrl_tf/environments/observing.py',
+    'mbrl_tf/environments/placeholders.py', 'mbrl_tf/environments/native.py',
+    'mbrl_tf/environments/action_rows.py',
     'mbrl_tf/environments/mujoco_setup.py',
     'mbrl_tf/environments/answers.py', 'mbrl_tf/environments/report.py',
     'mbrl_tf/environments/random_play.py', 'mbrl_tf/data/agreement.py',

@@ -72,6 +72,15 @@ def test_the_exported_policy_and_model_are_used_as_shown(folder):
   assert done.stdout.splitlines()[:2] == ['(4, 1)', '(2, 4, 2)']
 
 
+def test_own_data_is_imported_and_exported_as_shown(folder):
+  launch(folder, 'export_episodes', '--run_dir=runs/cart', '--to=recorded')
+  (folder / 'cart.py').write_text(program('cart.py'))
+  told = json.loads(launch(
+      folder, 'import_episodes', f'--config={_ROOT}/configs/tdmpc2/vectors.py',
+      '--config.environment.name=cart:Cart', '--run_dir=runs/mine', '--from=recorded'))
+  assert told['episodes'] == len(list((folder / 'recorded').iterdir())) > 2
+
+
 def anchors(document):
   """Where links into a document can lead: its headings, as GitHub spells them."""
   headings = re.findall(r'^#+ (.+)$', document.read_text(), re.MULTILINE)

@@ -1,11 +1,10 @@
-"""Swimmer. Settings of halfcheetah.py, horizon 200."""
+"""Swimmer. Settings of mujoco.py."""
 
-from configs.mbmpo import halfcheetah
+from configs.mbmpo import mujoco
 
 
 def get_config():
   """Returns the config."""
-  config = halfcheetah.get_config()
+  config = mujoco.get_config()
   config.environment.name = 'gym:Swimmer-v5'
-  config.ensemble.angles = (0, 1, 2)
   return config

@@ -1,11 +1,10 @@
-"""Walker2d, which terminates when it falls, in imagination as in the simulator. Settings of hopper.py, horizon 200."""
+"""Walker2d, which terminates when it falls. Settings of mujoco.py."""
 
-from configs.mbmpo import hopper
+from configs.mbmpo import mujoco
 
 
 def get_config():
   """Returns the config."""
-  config = hopper.get_config()
-  config.environment.name, config.environment.kwargs = 'gym:Walker2d-v5', {}
-  config.ensemble.angles = tuple(range(1, 8))
+  config = mujoco.get_config()
+  config.environment.name = 'gym:Walker2d-v5'
   return config

@@ -67,6 +67,9 @@ class RunConfig:
     evaluate_videos: also render one more episode of each evaluation, as an animated GIF in TensorBoard.
     checkpoint_every_env_steps: 0 for a checkpoint in each iteration; an evaluation that is the best so far brings one besides.
     keep_checkpoints: how many of the newest checkpoints are kept, beside the one with the highest evaluation.
+    offline: learn from the episodes that are there, and collect none. Env steps are counted all the
+      same, and as much is learned, evaluated and saved for them as if they had been collected. May
+      change between a run and its continuation: offline first, then with collection.
     devices: that learn: `cpu:N` (N logical CPUs), `gpu:N` (the first N GPUs of this host), or `auto` (the GPUs, as many as can share, or the CPU). They
       share MB-MPO's members, or the sequences of the others' batches, evenly.
   """
@@ -77,6 +80,7 @@ class RunConfig:
   evaluate_videos: bool = False
   checkpoint_every_env_steps: int = 0
   keep_checkpoints: int = 3
+  offline: bool = False
   devices: str = 'auto'
 
 

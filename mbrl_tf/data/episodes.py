@@ -206,11 +206,13 @@ class EpisodeStore:
     self._count = count
 
 
-def readable(store, first: int) -> Iterator[Tuple[int, types.Episode]]:
-  """Yields what a store can read from an index on; see `EpisodeStore.episodes`."""
+def readable(store, first: int, images: bool = True) -> Iterator[Tuple[int, types.Episode]]:
+  """Yields what a store can read from an index on; see `EpisodeStore.episodes`, and without images
+  `EpisodeStore.load_vectors`.
+  """
   for index in range(first, len(store)):
     try:
-      episode = store.load(index)
+      episode = (store.load if images else store.load_vectors)(index)
     except errors.UserError as error:
       warnings.warn(f'Skipped an episode. {error}', stacklevel=2)
       continue

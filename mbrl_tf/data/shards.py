@@ -23,6 +23,15 @@ def open_store(folder, host=0, hosts=1):
   return store if len(store.lengths) > 1 else episodes.EpisodeStore(folder)
 
 
+def stores(folder) -> List[episodes.EpisodeStore]:
+  """Returns the store of each shard that there is, to read all that is on the disk."""
+  folder = pathlib.Path(folder)
+  found = sorted(int(path.name[len(_FOLDER):]) for path in folder.glob(f'{_FOLDER}*')
+                 if path.name[len(_FOLDER):].isdigit())
+  return [episodes.EpisodeStore(folder),
+          *(episodes.EpisodeStore(folder / f'{_FOLDER}{number}') for number in found)]
+
+
 class ShardedStore:
   """Several `EpisodeStore`s as one, of which one is written.
 

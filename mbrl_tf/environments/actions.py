@@ -11,6 +11,7 @@ from gymnasium import spaces
 from mbrl_tf import errors, types
 
 _LARGEST_BOUND = 1e15  # of an action; its square is still far from the largest float32
+_SLACK = 1e-6          # of the range, by which an action that was stored may lie beyond its bounds
 _MOST_VALUES = 2**24   # of a choice: float32 tells no more whole numbers apart
 
 
@@ -45,6 +46,24 @@ class Numbers(NamedTuple):
 
     return scaled
 
+  def of_own(self, own: np.ndarray) -> np.ndarray:
+    """Returns the numbers `[T, A]` that become the simulator's own `[T, *shape]`; a ValueError where
+    these are beyond the bounds.
+    """
+    flat = own.reshape(len(own), -1).astype(np.float64)
+    slack = _SLACK * (self.high - self.low)
+    outside = (flat < self.low - slack) | (flat > self.high + slack) | ~np.isfinite(flat)
+    if outside.any():
+      row, entry = np.argwhere(outside)[0]
+      raise ValueError(f'{flat[row, entry]:g} in row {row} is not within '
+                       f'{self.low[entry]:g} to {self.high[entry]:g}')
+    if self.is_whole:
+      if (flat != np.floor(flat)).any():
+        raise ValueError('it holds numbers that are not whole')
+      flat = flat + 0.5  # the middle of what becomes this number
+    scale = np.where(self.scale == 0, 1.0, self.scale)
+    return np.clip((flat - self.offset) / scale, -1.0, 1.0)
+
 
 class Choices(NamedTuple):
   """A Discrete, MultiDiscrete or MultiBinary: choices from 0 on begin at the simulator's first."""
@@ -62,6 +81,19 @@ class Choices(NamedTuple):
     if dtype == np.int64:  # as which any simulator takes a plain int
       return lambda action: int(action[at]) + start
     return lambda action: dtype.type(int(action[at]) + start)
+
+  def of_own(self, own: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Returns the choices `[T, D]` from 0 on that become the simulator's own `[T, *shape]`; a
+    ValueError where one is none of as many as `counts`, `[D]`, tells.
+    """
+    chosen = own.reshape(len(own), -1).astype(np.int64) - self.start
+    outside = (chosen < 0) | (chosen >= counts)
+    if outside.any():
+      row, entry = np.argwhere(outside)[0]
+      first = np.broadcast_to(self.start, chosen.shape[1:])[entry]
+      raise ValueError(f'{chosen[row, entry] + first} in row {row} is none of the choices '
+                       f'{first} to {first + counts[entry] - 1}')
+    return chosen
 
 
 # What a simulator's action consists of: one of these, or a dict or tuple of such trees.
@@ -100,7 +132,7 @@ class ConvertActions(gymnasium.Wrapper):
       raise errors.UserError(f'A choice in actions of {name} has more values than a policy can '
                              f'weigh, {_MOST_VALUES}. Received: action_space={space}')
     self.action_tree = _tree(space, _Places(self.action_spec, len(parts) == 1))
-    self._convert = _reader(self.action_tree)
+    self._convert = reader(self.action_tree)
 
   def step(self, action):
     return self.env.step(self._convert(action))
@@ -203,7 +235,7 @@ def _tree(space, places):
   return Choices(places.of_choices(start.size), space.shape, space.dtype, start.ravel())
 
 
-def _reader(tree):
+def reader(tree):
   """Returns the function from a policy's action to the simulator's."""
   readers = map_leaves(lambda leaf: leaf.reader(), tree)
   if isinstance(tree, (Numbers, Choices)):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from mbrl_tf import errors, types
-from mbrl_tf.environments import actions, mujoco_tasks, simulators
+from mbrl_tf.environments import action_rows, actions, joint_angles, mujoco_tasks, simulators
 from mbrl_tf.ops import one_hot
 
 
@@ -34,7 +34,8 @@ def read_spec(env, recipe):
   observed = env.get_wrapper_attr('observing')
   read = functools.partial(_read, observed.spec)
   action = env.get_wrapper_attr('action_spec')
-  act = functools.partial(_simulator_action, action, env.get_wrapper_attr('action_tree'))
+  tree = env.get_wrapper_attr('action_tree')
+  act = functools.partial(_simulator_action, action, tree)
   return types.EnvironmentSpec(
       name=recipe.name,
       observation=observed.spec,
@@ -44,7 +45,9 @@ def read_spec(env, recipe):
       reward=None if reward is None else _agent_reward(reward, act, recipe.action_repeat, read),
       terminated=None if terminated is None else _agent_terminated(terminated, read),
       left_out=observed.left_out,
-      simulator_action=act)
+      angles=_angles(env, recipe, observed.spec),
+      simulator_action=act,
+      action_parts=action_rows.parts(action, tree))
 
 
 def _functions(env, recipe):
@@ -54,6 +57,12 @@ def _functions(env, recipe):
   known = mujoco_tasks.functions(env)
   return (_find('reward_function', env, recipe.name) or known.reward,
           _find('terminated_function', env, recipe.name) or known.terminated)
+
+
+def _angles(env, recipe, observation):
+  """Returns which entries of an observation of one vector are angles; none where it is anything else."""
+  is_vector = isinstance(observation, types.ArraySpec) and len(observation.shape) == 1
+  return joint_angles.find(env) if is_vector and recipe.observation == 'vectors' else ()
 
 
 def _find(attribute, env, name):

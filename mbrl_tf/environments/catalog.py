@@ -4,15 +4,45 @@ import dataclasses
 import logging
 import math
 import numbers
+from typing import NamedTuple, Optional
 
-from mbrl_tf import errors
-from mbrl_tf.environments import base, guests, hosts, parallel as parallel_simulators
+from mbrl_tf import errors, types
+from mbrl_tf.environments import base, guests, hosts, native, parallel as parallel_simulators
 from mbrl_tf.environments import observing, pixels, rendering, simulators, vectorized
+
+
+class Facts(NamedTuple):
+  """What one simulator tells of its task.
+
+  Attributes:
+    spec: of the task.
+    render_fps: steps in a second of the simulator's own time; None where it does not tell.
+    native: reads and writes episodes in the simulator's own arrays.
+  """
+  spec: types.EnvironmentSpec
+  render_fps: Optional[float]
+  native: native.Native
+
+
+def facts(name, kwargs=None, time_limit=0, action_repeat=1, observation='vectors', image_size=64,
+          camera=-1, images=observing.AUTO, place=0) -> Facts:
+  """Returns what a simulator tells, of which one is built for a moment, in this process.
+
+  Args:
+    name, kwargs, time_limit, action_repeat, observation, image_size, camera, images: see `make`.
+    place: of the simulator, see `make`.
+
+  Raises:
+    UserError, SimulatorError: as `make`.
+  """
+  return _facts(simulators.Recipe(
+      name, dict(kwargs or {}), time_limit, action_repeat, observation=observation,
+      image_size=image_size, camera=camera, images=images, place=place))
 
 
 def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, parallel='auto', render_mode=None,
          observation='vectors', image_size=64, camera=-1, worker_timeout_seconds=300.0, first_index=0,
-         images=observing.AUTO):
+         images=observing.AUTO, first_place=None, known=None):
   """Returns N simulators of one task as a `vectorized.VectorizedEnvironment`.
 
   Args:
@@ -21,7 +51,8 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
       that returns a `gymnasium.Env`.
     num_envs: how many simulators.
     seed: decides, with the simulator's index and the episode's number, how each episode begins.
-    kwargs: keyword arguments of the simulator.
+    kwargs: keyword arguments of the simulator. In texts, `{index}` stands for its place, see
+      `placeholders.filled`.
     time_limit: env steps per episode; 0 keeps the simulator's own.
     action_repeat: env steps per decision.
     parallel: `processes`, `in_process`, or `auto`: what is faster, and `processes` where frames may be drawn (see
@@ -34,6 +65,9 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
     worker_timeout_seconds: after which a worker process that gives no answer is restarted.
     first_index: of the first simulator, where others of the same run are elsewhere.
     images: what is taken for an image, see `observing.Observing`.
+    first_place: of the first simulator among all of a run, those included that evaluate; None where
+      it is the first index.
+    known: the `Facts` of the task, where one simulator has told them already.
 
   Raises:
     UserError: an argument that cannot be used, an unknown name (the nearest are listed), or a space not supported.
@@ -48,22 +82,23 @@ def make(name, num_envs=1, seed=0, kwargs=None, time_limit=0, action_repeat=1, p
     raise errors.unknown_name('observation', observation, pixels.OBSERVATIONS)
   if render_mode not in (None, 'rgb_array'):
     raise errors.UserError(f"render_mode must be None or 'rgb_array'. Received: render_mode={render_mode!r}")
+  first_place = first_index if first_place is None else first_place
   recipe = simulators.Recipe(name, dict(kwargs or {}), time_limit, action_repeat, seed, 0, render_mode, observation,
-                             image_size, camera, images)
-  spec, render_fps = _described(recipe)
+                             image_size, camera, images, place=first_place)
+  spec, render_fps, _ = known or _facts(recipe)
   draws_itself = simulators.draws_itself(name, spec.observation)
   kind = parallel_simulators.choose(parallel, recipe, draws_itself)
   gl = _back_end(recipe, draws_itself) if simulators.needs_gl(name) else None
-  recipes = [dataclasses.replace(recipe, index=first_index + index, gl=gl) for index in range(num_envs)]
+  recipes = [dataclasses.replace(
+      recipe, index=first_index + index, gl=gl, place=first_place + index)
+             for index in range(num_envs)]
   simulated = (parallel_simulators.InProcess(recipes) if kind == 'in_process'
                else parallel_simulators.Processes(recipes, worker_timeout_seconds))
   return vectorized.VectorizedEnvironment(spec, simulated, num_envs, render_mode, render_fps)
 
 
-def _described(recipe):
-  """Returns the `EnvironmentSpec` of a simulator, and its steps in a second of its own time or
-  None; builds one for it.
-  """
+def _facts(recipe):
+  """Returns the `Facts` of a simulator; builds one for it."""
   host = hosts.Local(recipe)
   host.start()
   host.answer()
@@ -72,7 +107,9 @@ def _described(recipe):
       metadata = host.env.metadata
       render_fps = metadata.get('render_fps') if isinstance(metadata, dict) else None
       is_rate = isinstance(render_fps, numbers.Real) and 0 < render_fps < math.inf
-      return base.read_spec(host.env, recipe), float(render_fps) if is_rate else None
+      return Facts(
+          base.read_spec(host.env, recipe), float(render_fps) if is_rate else None,
+          native.Native(host.env, recipe.name, recipe.action_repeat))
   finally:
     host.end()
 

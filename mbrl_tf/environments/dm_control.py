@@ -90,6 +90,18 @@ class SuiteTask(gymnasium.Env):
     width, height = self._size
     return self._physics.render(height, width, camera_id=self._camera)
 
+  @property
+  def physics_model(self):
+    """The model of the simulated bodies, as `mujoco` has it."""
+    return self._physics.model
+
+  def observe_pose(self, pose):
+    """Returns what is observed in a pose `[Q]`, at rest; the simulation stays where it is."""
+    physics = self._physics.copy(share_model=True)
+    physics.data.qpos[:] = pose
+    physics.forward()
+    return _vector(self._environment.task.get_observation(physics))
+
   def close(self):
     self._physics.free()
 

@@ -10,7 +10,7 @@ import math
 from mbrl_tf.environments import bare_examination, comparison_row, parallel, probe
 from mbrl_tf.environments import report, simulators
 from mbrl_tf.environments.examiner import Task
-from mbrl_tf.environments.report import ERROR, OK, WARNING
+from mbrl_tf.environments.report import ERROR, OK
 
 _SECONDS_OF_PLAY = 5.0      # from which speeds are told, at most
 _SECONDS_OF_TENSORFLOW = 300.0   # that its import, and to build an algorithm, may take
@@ -109,13 +109,9 @@ class Examination(bare_examination.BareExamination):
   def _tell_of_missing(self, has_reward, has_terminated):
     """Tells which of the two functions are not there, where they would be needed."""
     if not has_reward:
-      self.add('reward_function', 'There is none: MB-MPO needs one, the others learn rewards')
+      self.add('reward_function', 'There is none: rewards are learned')
     if not has_terminated and any(episode.terminated.any() for episode in self._episodes):
-      imagines = self.task.algorithm == 'mbmpo'
-      self.add('terminated_function', 'There is none, and episodes terminate: MB-MPO would imagine '
-               'beyond the end, the others learn of it', WARNING if imagines else OK,
-               'terminated_function=None', 'Give the environment a '
-               'terminated_function(next_observation)')
+      self.add('terminated_function', 'There is none, and episodes terminate: ends are learned')
 
   def ask_algorithm(self):
     """Has the algorithm built for the spec, beside TensorFlow."""

@@ -42,12 +42,18 @@ def functions(env):
 
   A simulator behind a wrapper that may change observations or rewards counts as not in the table.
   """
+  simulator = unchanged(env)
+  build = BUILDERS.get(type(simulator).__module__)
+  return build(simulator) if build else Functions()
+
+
+def unchanged(env):
+  """Returns the simulator behind wrappers that leave observations and rewards alone; None where one of them may not."""
   while isinstance(env, gymnasium.Wrapper):
     if not isinstance(env, TRANSPARENT_WRAPPERS):
-      return Functions()
+      return None
     env = env.env
-  build = BUILDERS.get(type(env).__module__)
-  return build(env) if build else Functions()
+  return env
 
 
 def never_terminated(next_observation):

@@ -47,6 +47,7 @@ class Observing:
   Attributes:
     spec: of what is read: `types.ArraySpec`, or a dict of them by key.
     space: the same as a `gymnasium.spaces` Box or Dict of Boxes.
+    own_space: the simulator's own, without what is not read of it.
     left_out: keys of the texts, which are not read.
   """
 
@@ -80,6 +81,7 @@ class Observing:
         reader.say(f'the key {"/".join(path)!r}, which is too like another')
     self._tree = _tree(space, (), readers)
     by_key = {reader.key: reader for reader in readers.values()}
+    self._leaves, self.own_space = by_key, self._tree.own_space
     boxes = {key: reader.space for key, reader in by_key.items()}
     self.spec = {key: reader.spec for key, reader in by_key.items()} if is_dict else (
         by_key[ALONE].spec)
@@ -94,6 +96,32 @@ class Observing:
     self._tree.read_into(observation, parts)
     return parts
 
+  def read_rows(self, arrays):
+    """Returns what is read of the simulator's own arrays `[T, ...]` by key, as `spec` says with a
+    leading axis; a `Misfit` where one is outside its space, or not there.
+    """
+    if set(arrays) != set(self._leaves):
+      raise Misfit(ALONE, f'the keys {sorted(self._leaves)}', sorted(arrays))
+    read = {key: leaf.read_rows(arrays[key]) for key, leaf in self._leaves.items()}
+    return read if isinstance(self.spec, dict) else read[ALONE]
+
+  def own_rows(self, observation):
+    """The inverse of `read_rows`; what was taken for an image is as exact as a byte for each
+    number.
+    """
+    parts = observation if isinstance(self.spec, dict) else {ALONE: observation}
+    return {key: leaf.own_rows(np.asarray(parts[key])) for key, leaf in self._leaves.items()}
+
+  def nested(self, arrays):
+    """Returns arrays by key in the structure of `own_space`."""
+    return self._tree.nested(arrays)
+
+  def flat(self, nest):
+    """Returns arrays by key of a structure like `own_space`, in which there may be more."""
+    arrays = {}
+    self._tree.flatten_into(nest, arrays)
+    return arrays
+
 
 class _Leaf:
   """One array.
@@ -102,16 +130,17 @@ class _Leaf:
     key: of what is read.
     spec: its `types.ArraySpec`.
     space: its `gymnasium.spaces.Box`.
+    own_space: of what the simulator returns.
   """
 
-  def __init__(self, key, spec, box, shape, dtype):
-    """Takes what is read; `shape` and `dtype` are those of what the simulator returns."""
-    self.key, self.spec, self.space = key, spec, box
-    self._shape, self._dtype = shape, dtype
+  def __init__(self, key, spec, box, own_space):
+    """Takes what is read, and of what."""
+    self.key, self.spec, self.space, self.own_space = key, spec, box, own_space
+    self._shape, self._dtype = tuple(own_space.shape), np.dtype(own_space.dtype)
 
-  def accept(self, dtype):
-    """Takes whatever fits another type than that of the space."""
-    self._dtype = np.dtype(dtype)
+  def accept(self, own_space, dtype):
+    """Takes whatever fits another type, of what the simulator says is another space."""
+    self.own_space, self._dtype = own_space, np.dtype(dtype)
 
   def say(self, text):
     """Adds to what the spec says of where the array comes from."""
@@ -125,6 +154,29 @@ class _Leaf:
   def read(self, value):
     """Returns what is read of a value; a `Misfit` where it is outside its space."""
     raise NotImplementedError
+
+  def read_rows(self, rows):
+    """Returns what is read of `[T, ...]`; a `Misfit` that names the row where one is outside."""
+    read = []
+    for number, value in enumerate(rows):
+      try:
+        read.append(self.read(value))
+      except Misfit as misfit:
+        raise Misfit(misfit.key, misfit.expected, f'{misfit.received} in row {number}') from None
+    return np.stack(read)
+
+  def own_rows(self, rows):
+    """The inverse of `read_rows`."""
+    own = self.own_space
+    return rows.astype(own.dtype).reshape(len(rows), *own.shape)
+
+  def nested(self, arrays):
+    """Returns the array that has this key."""
+    return arrays[self.key]
+
+  def flatten_into(self, value, arrays):
+    """Puts an array under its key."""
+    arrays[self.key] = np.asarray(value)
 
   def _array(self, value):
     """Returns the value as an array, which is not copied, of the expected shape and a fitting
@@ -157,7 +209,8 @@ class _Numbers(_Leaf):
     super().__init__(
         key, types.ArraySpec(shape, dtype.name, low, high, as_numbers=as_numbers,
                              taken_from=reason),
-        spaces.Box(box.low.astype(dtype), box.high.astype(dtype), shape, dtype), shape, dtype)
+        spaces.Box(box.low.astype(dtype), box.high.astype(dtype), shape, dtype), box)
+    self._dtype = dtype
 
   def read(self, value):
     array = self._array(value).astype(self._to)
@@ -185,7 +238,8 @@ class _Choices(_Leaf):
     super().__init__(
         key, types.ArraySpec(counts.shape, dtype.name, first, last,
                              choices=tuple(counts.ravel().tolist())),
-        spaces.Box(first, last, counts.shape, dtype), counts.shape, np.dtype(np.int64))
+        spaces.Box(first, last, counts.shape, dtype), space)
+    self._dtype = np.dtype(np.int64)
 
   def read(self, value):
     array = self._array(value)
@@ -218,7 +272,7 @@ class _Image(_Leaf):
     super().__init__(
         key, types.ArraySpec(self._out_shape, dtype.name, taken_from=(
             f'{native} {list(shape)} ({order}) of {low:g} to {high:g}')),
-        spaces.Box(0, 255, self._out_shape, dtype), shape, native)
+        spaces.Box(0, 255, self._out_shape, dtype), box)
 
   def read(self, value):
     array = self._array(value)
@@ -229,6 +283,15 @@ class _Image(_Leaf):
     # a copy in any case: the simulator may use its array again
     return array.transpose(self._order).astype(np.uint8, order='C').reshape(self._out_shape)
 
+  def own_rows(self, rows):
+    own = self.own_space
+    array = rows.reshape(len(rows), *(own.shape[axis] for axis in self._order))
+    array = array.transpose(0, *(1 + np.argsort(self._order)))
+    if not self._is_bytes:
+      array = array / self._scale + self._low
+      array = array if own.dtype.kind == 'f' else np.rint(array)
+    return array.astype(own.dtype)
+
 
 class _Branch:
   """A Dict or a Tuple of leaves and branches."""
@@ -236,12 +299,29 @@ class _Branch:
   def __init__(self, key, children, keys):
     """Takes children by key; `keys` are all that an observation has, or how many a Tuple has."""
     self._key, self._keys, self._children = key, keys, list(children.items())
+    own = [(name, child.own_space) for name, child in self._children]
+    self.own_space = (spaces.Tuple([space for _, space in own]) if isinstance(keys, int)
+                      else spaces.Dict(dict(own)))
 
   def read_into(self, value, parts):
     """Reads all leaves."""
     self._require(value)
     for key, child in self._children:
       child.read_into(value[key], parts)
+
+  def nested(self, arrays):
+    """Returns arrays by key in this structure."""
+    parts = {name: child.nested(arrays) for name, child in self._children}
+    return tuple(parts.values()) if isinstance(self._keys, int) else parts
+
+  def flatten_into(self, value, arrays):
+    """Puts all arrays of a structure under their keys; a `Misfit` where one is not there."""
+    for key, child in self._children:
+      try:
+        part = value[key]
+      except (KeyError, IndexError, TypeError):
+        raise Misfit(self._key, f'a part {key!r}', type(value).__name__) from None
+      child.flatten_into(part, arrays)
 
   def _require(self, value):
     if isinstance(self._keys, int):
@@ -316,7 +396,7 @@ def _reader(key, space, overruled, name):
     return _Choices(key, space, name)
   if isinstance(space, spaces.MultiBinary):
     leaf = _reader(key, spaces.Box(0, 1, space.shape, np.uint8), overruled, name)
-    leaf.accept(np.int64)
+    leaf.accept(space, np.int64)
     return leaf
   if not isinstance(space, spaces.Box) or space.dtype.kind not in 'biuf':
     raise errors.UserError(

@@ -154,7 +154,9 @@ class RandomPlay:
       return
     low = min(rows.min() for rows in stacked.values())
     high = max(rows.max() for rows in stacked.values())
-    deviations = np.concatenate([rows.std(0) for rows in stacked.values()])
+    # From the first row, so that the deviation of a constant is 0 and no rounding of its mean.
+    spread = {key: (rows - rows[0]).std(0) for key, rows in stacked.items()}
+    deviations = np.concatenate(list(spread.values()))
     moving = deviations[deviations > 0]
     if not len(moving):
       yield Row('units', WARNING, 'The observation never changes', f'observation={low:.4g} to '
@@ -163,12 +165,13 @@ class RandomPlay:
       return
     for key, rows in stacked.items():
       finest = np.spacing(np.abs(rows).max(0).astype(np.float32)).astype(np.float64)
-      coarse = (rows.std(0) > 0) & (finest > _RESOLUTION * rows.std(0))
+      coarse = (spread[key] > 0) & (finest > _RESOLUTION * spread[key])
       if coarse.any():
         at = int(np.argmax(coarse))
         yield Row('units', WARNING, 'An entry varies by less than float32 can tell apart so far '
-                  'from 0', f'observation{key}[{at}]={rows[0, at]!r} with a standard deviation of '
-                  f'{rows[:, at].std():.3g}', 'Observe the difference to a fixed value instead')
+                  'from 0', f'observation{key}[{at}]={float(rows[0, at])!r} with a standard '
+                  f'deviation of {spread[key][at]:.3g}',
+                  'Observe the difference to a fixed value instead')
         return
     still = len(deviations) - len(moving)
     yield Row('units', OK, f'Entries from {low:.4g} to {high:.4g}, which deviate by '

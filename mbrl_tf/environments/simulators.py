@@ -20,7 +20,8 @@ import numpy as np
 
 from mbrl_tf import errors
 from mbrl_tf.environments import (
-    actions, dm_control, guests, mujoco_setup, observing, pixels, rendering, toy, wrappers)
+    actions, dm_control, guests, mujoco_setup, observing, pixels, placeholders, rendering, toy,
+    wrappers)
 
 _KINDS = ('gym', 'dmc', 'toy')  # before the colon of a name; anything else is a user's module
 
@@ -31,7 +32,7 @@ class Recipe:
 
   Attributes:
     name: as given to the catalog.
-    kwargs: of the simulator.
+    kwargs: of the simulator; see `placeholders.filled` for what differs from one to another.
     time_limit: env steps per episode; 0 keeps the simulator's own.
     action_repeat: env steps per decision.
     seed: of the whole group of simulators.
@@ -44,6 +45,8 @@ class Recipe:
     gl: value of MUJOCO_GL for a worker that draws; None leaves the variable alone.
     beside_tensorflow: whether a worker has TensorFlow, and so must not draw, as the main process
       must not.
+    place: which simulator of the run this is, those included that evaluate; None where it is the
+      index.
   """
   name: str
   kwargs: Mapping[str, Any]
@@ -58,6 +61,7 @@ class Recipe:
   images: str = observing.AUTO
   gl: Optional[str] = None
   beside_tensorflow: bool = False
+  place: Optional[int] = None
 
   @property
   def renders(self):
@@ -103,8 +107,9 @@ class Recipe:
             f'Cameras can be chosen in the MuJoCo tasks of gym: and dmc: alone, so not in {self.name}. '
             f'Received: camera={self.camera}')
       drawing['camera_id'] = self.camera
+    place = self.index if self.place is None else self.place
     # a simulator may change what it is given
-    return {**drawing, **copy.deepcopy(dict(self.kwargs))}
+    return {**drawing, **placeholders.filled(copy.deepcopy(dict(self.kwargs)), place)}
 
   def _prepare_rendering(self):
     """Makes sure that TensorFlow is not here, and that nothing looks for a display."""

@@ -99,7 +99,8 @@ class CategoricalRSSM(rssm.StateSpaceModel):
     shape = [*lead, self._choices, self._classes]
     probabilities = distributions.mixed_with_uniform(tf.reshape(logits, shape), self._uniform_share)
     logits = tf.math.log(probabilities)
-    hard = distributions.likeliest(logits + tf.reshape(noise, shape))
+    hard = distributions.likeliest(
+        logits if noise is None else logits + tf.reshape(noise, shape))
     stochastic = distributions.with_gradient_of(hard, probabilities)
     flat = tf.reshape(stochastic, [*lead, self._choices * self._classes])
     return types.CategoricalState(deterministic, flat, logits)

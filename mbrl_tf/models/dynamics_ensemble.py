@@ -122,6 +122,11 @@ class DynamicsEnsemble(tf.keras.Model):
     """What networks learn to predict `[..., O]`: the normalised change of state."""
     return self.change_normalizer.normalize(self._changes(observations, next_observations))
 
+  def examples(self, observations, actions, next_observations):
+    """Inputs `[M, input_size]` and targets `[M, O]` of transitions `[M, ...]`, with action features."""
+    states = self.observation_normalizer.normalize(observations)
+    return self.network_inputs(states, actions), self.targets(observations, next_observations)
+
   def _changes(self, observations, next_observations):
     """Changes of states in float64: a small change of a large number is lost in float32."""
     change = tf.cast(next_observations, tf.float64) - tf.cast(observations, tf.float64)

@@ -23,6 +23,7 @@ class Observations:
     vector_size: length of the joined vector; 0 where there are images alone.
     dtype: of the joined vector: float64 where one of its parts is, otherwise float32.
     rounding: of each of its entries, as a share of it, numpy `[vector_size]`.
+    is_byte: whether each of its entries is a byte, numpy bool `[vector_size]`.
     least_std: the deviation that each of its entries has at least, where its unit is known, and 0
       elsewhere; numpy `[vector_size]`.
   """
@@ -40,6 +41,8 @@ class Observations:
               for array in read.values()]
     self.dtype = np.result_type(np.float32, *floats)
     self.rounding = np.repeat([np.finfo(dtype).eps for dtype in floats], self._sizes)
+    is_byte = np.array([array.dtype == 'uint8' for array in read.values()], bool)
+    self.is_byte = np.repeat(is_byte, self._sizes)
     self.least_std = np.repeat(
         [_CHOICE_STD if array.choices else 0.0 for array in read.values()], self._sizes)
 

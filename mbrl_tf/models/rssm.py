@@ -87,7 +87,7 @@ class StateSpaceModel(tf.keras.Model):
     Args:
       state: `[..., D]` and so on, of which only the two parts are read.
       action: `[..., A]`, taken in that state.
-      noise: as `noise` gives it, `[..., S]`, to sample with.
+      noise: as `noise` gives it, `[..., S]`, to sample with; None takes what is most likely.
 
     Returns:
       The next state.
@@ -96,7 +96,7 @@ class StateSpaceModel(tf.keras.Model):
     return self._expected(deterministic, noise)
 
   def posterior(self, prior, embedding, noise):
-    """Corrects a state that `prior` gave by an observation's embedding `[..., E]`; noise `[..., S]`."""
+    """Corrects a state that `prior` gave by an observation's embedding `[..., E]`; noise as there."""
     return self._inferred(prior.deterministic, self._embedding_half(embedding), noise)
 
   def observe(self, embeddings, actions, is_first, seed):
@@ -222,7 +222,8 @@ class RSSM(StateSpaceModel):
   def _sampled(self, deterministic, moments, noise):
     mean, std = tf.split(tf.cast(moments, tf.float32), 2, -1)
     std = tf.nn.softplus(std) + self._least_std
-    return types.LatentState(deterministic, mean + std * noise, mean, std)
+    stochastic = mean if noise is None else mean + std * noise
+    return types.LatentState(deterministic, stochastic, mean, std)
 
 
 def _halves(first, second, units, precision, name):

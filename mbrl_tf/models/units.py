@@ -10,23 +10,29 @@ from mbrl_tf.ops import distributions
 class AsTheyAre:
   """The task's own units, which is what is published for images.
 
+  Bytes among vectors, such as small pictures, are compressed by symlog: nobody knows whether 10 of
+  them or 255 are much.
+
   Attributes:
     reward: what a reward of 1 here is worth there.
   """
 
   reward = 1.0
 
-  def __init__(self, symlog=False):
-    """With `symlog`, vectors are compressed (Hafner et al. 2023, arXiv:2301.04104, eq. 1)."""
-    self._symlog = symlog
+  def __init__(self, observations, symlog=False):
+    """With `symlog`, all of the vector is compressed (Hafner et al. 2023, arXiv:2301.04104, eq. 1);
+    `observations` is an `Observations`.
+    """
+    self._is_compressed = observations.is_byte | symlog
 
   def read(self, vector):
     """What models are given of joined vectors `[..., size]`, float32."""
-    return tf.cast(distributions.symlog(vector) if self._symlog else vector, tf.float32)
+    read = tf.where(self._is_compressed, distributions.symlog(vector), vector)
+    return tf.cast(read, tf.float32)
 
   def shown(self, values):
     """The inverse of `read`."""
-    return distributions.symexp(values) if self._symlog else values
+    return tf.where(self._is_compressed, distributions.symexp(values), values)
 
   def survey(self, episode, is_first):
     """Nothing is found in the data."""

@@ -8,12 +8,13 @@ import tensorflow as tf
 from mbrl_tf.ops import masks
 
 
-def discounted_sum(values, discount):
+def discounted_sum(values, discount, ended=None):
   """For each step t, the sum over s >= t of discount^(s - t) values[s]; one matrix product instead of a scan.
 
   Args:
     values: `[..., H]`; entries after the end of a rollout must be 0.
     discount: a Python number in [0, 1].
+    ended: `[..., H]`, 1 where the sums up to a step do not reach beyond it; None for nowhere.
 
   Returns:
     `[..., H]`.
@@ -23,11 +24,15 @@ def discounted_sum(values, discount):
   steps = np.arange(horizon)
   gap = steps[:, None] - steps[None, :]
   weights = np.where(gap >= 0, np.power(float(discount), np.maximum(gap, 0)), 0.0)
-  flat = tf.reshape(values, [-1, horizon])
-  return tf.reshape(flat @ tf.constant(weights, values.dtype), tf.shape(values))
+  flat, weights = tf.reshape(values, [-1, horizon]), tf.constant(weights, values.dtype)
+  if ended is not None:
+    part = tf.reshape(tf.cumsum(ended, axis=-1, exclusive=True), [-1, horizon])
+    together = tf.cast(part[:, :, None] == part[:, None, :], values.dtype)
+    return tf.reshape(tf.reduce_sum(flat[:, :, None] * weights * together, 1), tf.shape(values))
+  return tf.reshape(flat @ weights, tf.shape(values))
 
 
-def generalized_advantages(rewards, values, mask, discount, gae_lambda):
+def generalized_advantages(rewards, values, mask, discount, gae_lambda, ended=None):
   """Generalised advantage estimates (Schulman et al. 2016, arXiv:1506.02438, eq. 16) over a finite horizon.
 
   The value after the last step taken is 0, at the horizon as at a termination: the task ends there, and the value
@@ -39,6 +44,7 @@ def generalized_advantages(rewards, values, mask, discount, gae_lambda):
     mask: `[..., H]`, 1 for steps taken, 0 after a termination.
     discount: in [0, 1].
     gae_lambda: in [0, 1].
+    ended: `[..., H]`, 1 where a rollout terminated with a step and another one begins with the next; None for nowhere.
 
   Returns:
     `[..., H]`, 0 where masked.
@@ -46,8 +52,10 @@ def generalized_advantages(rewards, values, mask, discount, gae_lambda):
   mask = tf.cast(mask, rewards.dtype)
   rewards, values = masks.zero_masked(rewards, mask), masks.zero_masked(values, mask)
   next_values = tf.concat([values[..., 1:], tf.zeros_like(values[..., :1])], -1)
+  if ended is not None:
+    next_values = masks.zero_masked(next_values, 1 - ended)
   errors = rewards + discount * next_values - values
-  return mask * discounted_sum(errors, discount * gae_lambda)
+  return mask * discounted_sum(errors, discount * gae_lambda, ended)
 
 
 def lambda_returns(rewards, values, discounts, bootstrap, lambda_):

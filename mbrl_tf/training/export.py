@@ -15,19 +15,20 @@ from tf_agents.policies import tf_policy
 from mbrl_tf import errors
 from mbrl_tf import types
 from mbrl_tf.data import files
+from mbrl_tf.training import lite as lite_runtime
 from mbrl_tf.training import run_directory, serving
 
 _METADATA = 'export.json'
 # All that an export consists of, by its names in the folder, and what TensorFlow names it while it
 # writes.
 _EXPORTED = re.compile(
-    r'export\.json|serving|(policy|model|serving/\d+)(/(assets|variables'
+    r'export\.json|serving|lite(/policy\.tflite)?|(policy|model|serving/\d+)(/(assets|variables'
     r'|(saved_model\.pb|fingerprint\.pb|policy_specs\.pbtxt)(\.tmp[0-9a-f]+)?'
     r'|variables/variables(\.index|\.data-\d{5}-of-\d{5})(\.tempstate\d+)?'
     r'|variables/variables_temp(/.*)?))?')
 
 
-def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathlib.Path:
+def export(algorithm, spec: types.EnvironmentSpec, config, destination, lite=False) -> pathlib.Path:
   """Writes `policy/`, `model/`, `serving/` and `export.json`; all of them appear at once.
 
   Neither this package nor TensorFlow Probability nor tf-agents is needed to load them.
@@ -42,12 +43,14 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
     spec: of the environment.
     config: the dataclass tree.
     destination: a folder that does not exist, or holds an earlier export, which is replaced.
+    lite: also write `lite/policy.tflite`, the served policy for LiteRT, in float32.
 
   Returns:
     The destination.
 
   Raises:
-    UserError: where the destination holds something else, or no folder can be made there.
+    UserError: where the destination holds something else, or no folder can be made there, or LiteRT
+      cannot compute the policy.
     StorageError: where it cannot be written; an earlier export stays as it is.
   """
   # Without `..`, for a folder of this name has no siblings.
@@ -63,6 +66,8 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination) -> pathl
       served = _write(algorithm, spec, temporary)
       metadata = {**_metadata(algorithm, spec, config),
                   'serving': {'inputs': served.inputs, 'outputs': served.outputs}}
+      if lite:
+        metadata['lite'] = _write_lite(served, temporary / 'lite')
       (temporary / _METADATA).write_text(run_directory.to_json(metadata))
       _replace(temporary, destination)
     except BaseException:
@@ -128,6 +133,18 @@ def _write(algorithm, spec, folder):
     return served
 
 
+def _write_lite(served, folder):
+  """Writes the served policy for LiteRT; returns what it takes and gives."""
+  with _quiet():
+    content = lite_runtime.convert(served.function)
+  folder.mkdir()
+  (folder / 'policy.tflite').write_bytes(content)
+  narrow = lambda arrays: {
+      name: {**array, 'dtype': array['dtype'].replace('float64', 'float32')}
+      for name, array in arrays.items()}
+  return {'inputs': narrow(served.inputs), 'outputs': narrow(served.outputs)}
+
+
 def _replace(temporary, destination):
   """Puts a folder in the place of another, which comes back where that fails. Killed between, it is left as `.NAME.old`."""
   _, old = _beside(destination)
@@ -151,7 +168,7 @@ def _metadata(algorithm, spec, config):
       'environment': {
           'name': spec.name,
           'observation': _describe(spec.observation),
-          'action': _describe_action(spec.action),
+          'action': _describe_action(spec.action, spec.action_parts),
           'time_limit': spec.time_limit,
           'action_repeat': spec.action_repeat,
       },
@@ -175,9 +192,12 @@ def _describe(array):
   return described
 
 
-def _describe_action(action):
-  """Returns an `ActionSpec` as JSON holds it."""
-  described = {'shape': list(action.shape), 'dtype': action.dtype}
+def _describe_action(action, parts):
+  """Returns an `ActionSpec` as JSON holds it, and of what the simulator's own action consists."""
+  described = {'shape': list(action.shape), 'dtype': action.dtype, 'parts': {
+      path: {'entries': list(part.entries), 'shape': list(part.shape), 'dtype': part.dtype,
+             'minimum': part.minimum.tolist(), 'maximum': part.maximum.tolist()}
+      for path, part in parts.items()}}
   if not action.choices:
     return described
   if not action.shape:

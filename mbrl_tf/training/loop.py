@@ -35,7 +35,8 @@ def restore(algorithm, config, directory, store, environment, placement=_ALONE) 
     algorithm: an `algorithms.base.Algorithm`, freshly built.
     config: the dataclass tree.
     directory: the `RunDirectory`.
-    store: the `EpisodeStore` or `ShardedStore`; episodes newer than the checkpoint are dropped.
+    store: the `EpisodeStore` or `ShardedStore`; episodes newer than the checkpoint are dropped, and
+      before there is one all that were not imported.
     environment: the batched environment that collects.
     placement: the `placement.Placement` of this host. All hosts restore the same checkpoint, and wait for each other; nothing
       is dropped before all agree on it.
@@ -57,8 +58,10 @@ def restore(algorithm, config, directory, store, environment, placement=_ALONE) 
     first = placement.host * environment.batch_size
     counters = progress.episode_counters.numpy()[first:][:environment.batch_size]
     environment.episode_counters = np.pad(counters, (0, environment.batch_size - len(counters)))
-  elif store.lengths.any():
-    _require_beginning(config, directory)
+  else:
+    if store.lengths.any():
+      _require_beginning(config, directory)
+    progress.history.assign([[directory.imported().episodes]])
   _require_the_same_run(placement, config, directory, progress)
   store.truncate_shards(progress.history.numpy())
   placement.gather([0])  # no host writes episodes before all have dropped theirs

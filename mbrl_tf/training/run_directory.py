@@ -25,8 +25,20 @@ _LOCK_NAME = re.compile(r'lock(-\d+)?')
 _OWNER = re.compile(r'(process \d+ on .*)?')  # what a lock says
 _CONFIG_BEGINS = '{\n  "algorithm": '  # as `write_config` writes it
 # what a killed writer may have left half
-_PARTIAL_NAMES = r'config\.json|metrics\.jsonl|evaluate-\d+\.gif'
+_PARTIAL_NAMES = r'config\.json|imported\.json|metrics\.jsonl|evaluate-\d+\.gif'
 _NOT_FINITE = '$float'  # see `to_json`
+
+
+class Imported(typing.NamedTuple):
+  """The episodes of a run that were there before it collected any.
+
+  Attributes:
+    episodes: how many, from the first on.
+    sources: for each import, in order, a dict: `from`, a list of what was named, `episodes`,
+      `decisions`, and `sha256`, of the content of each episode.
+  """
+  episodes: int = 0
+  sources: tuple = ()
 
 
 def to_json(content) -> str:
@@ -90,7 +102,7 @@ class RunDirectory:
 
   Attributes:
     path: of the folder.
-    checkpoints, episodes, metrics, config_file: paths inside it.
+    checkpoints, episodes, metrics, config_file, imported_file: paths inside it.
   """
 
   def __init__(self, path, host=0):
@@ -105,6 +117,7 @@ class RunDirectory:
     self.episodes = self.path / 'episodes'
     self.metrics = self.path / 'metrics.jsonl'
     self.config_file = self.path / 'config.json'
+    self.imported_file = self.path / 'imported.json'
     self._lock = None
     self._host = host
 
@@ -152,7 +165,7 @@ class RunDirectory:
     if not self.path.is_dir():
       return
     locks = [path for path in self.path.iterdir() if _LOCK_NAME.fullmatch(path.name)]
-    lasting = [self.config_file, self.metrics, self.checkpoints, self.episodes,
+    lasting = [self.config_file, self.imported_file, self.metrics, self.checkpoints, self.episodes,
                *self.episodes.glob('shard-*'), *locks]
     links = [str(path.relative_to(self.path)) for path in lasting if path.is_symlink()]
     if links:
@@ -200,6 +213,33 @@ class RunDirectory:
       raise errors.UserError(f"config.json is not as a run wrote it: 'config' with its fields is missing. "
                              f'Received: run_dir={str(self.path)!r}')
     return config
+
+  def imported(self) -> Imported:
+    """Returns what was imported; nothing where there is no `imported.json`.
+
+    Raises:
+      UserError: it is not as `write_imported` wrote it.
+    """
+    try:
+      content = from_json(self.imported_file.read_text())
+      found = Imported(content['episodes'], tuple(content['sources']))
+      if sum(len(source['sha256']) for source in found.sources) != found.episodes:
+        raise ValueError('its sources have not as many episodes as it says')
+    except (FileNotFoundError, NotADirectoryError):
+      return Imported()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+      raise errors.UserError(
+          f'{self.imported_file.name} cannot be read, so nobody knows which episodes the run began '
+          f'with ({type(error).__name__}: {error}). Received: run_dir={str(self.path)!r}') from error
+    return found
+
+  def write_imported(self, imported: Imported):
+    """Writes `imported.json`, which makes its episodes the run's.
+
+    Raises:
+      StorageError: where the file cannot be written.
+    """
+    files.write_atomically(self.imported_file, to_json(imported._asdict()).encode())
 
   def check_config(self, config):
     """Checks that the folder holds no run, or one that goes on with this config.

@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import shutil
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +18,9 @@ from mbrl_tf import types
 from mbrl_tf.algorithms import catalog
 from mbrl_tf.data import episodes
 from mbrl_tf.drivers import driver as episode_driver
+from mbrl_tf.drivers import offline_driver
 from mbrl_tf.environments import catalog as environments
-from mbrl_tf.training import export, metrics, serving
+from mbrl_tf.training import export, lite, metrics, serving
 
 
 # Changes to the smoke configurations that save time here: each number of members still learning is compiled anew.
@@ -299,3 +301,104 @@ def test_the_served_policy_takes_named_arrays_and_gives_the_simulators_actions(t
       assert answer[name].dtype == action.dtype
     given.update({name: answer[name] for name in states})
     time_step, state = time_step._replace(step_type=tf.fill([rows], 1)), step.state
+
+
+# Conversion takes seconds: what is there once of algorithms, kinds of observations, and of actions.
+LITE = [('mbmpo', 'numbers and choices in a nest'), ('tdmpc2', 'several choices'),
+        ('dreamer', 'discrete actions, dicts of vectors and images')]
+
+
+@pytest.mark.parametrize('name, variant', LITE, ids=lambda value: value)
+def test_the_policy_for_litert_gives_what_the_served_one_gives(name, variant, tmp_path):
+  run = build(name, variant, tmp_path / 'episodes', seed=1)
+  generator = np.random.default_rng(4)
+  for variable in run.algorithm.state.variables:
+    if variable.dtype.is_floating:  # as if it had learned something, normalizers included
+      variable.assign_add(tf.cast(0.1 * abs(generator.normal(size=variable.shape)), variable.dtype))
+  policy = run.algorithm.evaluation_policy()
+  served = serving.ServedPolicy(policy, run.driver.spec, export._state(policy))
+  content = lite.convert(served.function)
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')  # of another package, to which its interpreter moves
+    interpreter = tf.lite.Interpreter(model_content=content)
+  converted = interpreter.get_signature_runner(lite.SIGNATURE)
+  seen = first_time_step(run).observation
+  by_key = seen if isinstance(seen, dict) else {'observation': seen}
+  rows, given = run.driver.environment.batch_size, {}
+  for name, array in served.inputs.items():
+    if 'key' in array:
+      given[name] = by_key[array['key']].numpy()
+    elif name == 'is_first':
+      given[name] = np.arange(rows) > 0
+    else:
+      given[name] = generator.normal(size=[rows, *array['shape']]).astype(array['dtype'])
+  for _ in range(2):
+    expected = served.function(**{name: tf.constant(value) for name, value in given.items()})
+    found = converted(**{
+        name: value.astype(np.float32) if value.dtype == np.float64 else value
+        for name, value in given.items()})
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+      np.testing.assert_allclose(found[name], value, atol=1e-5, rtol=1e-5)
+      assert found[name].dtype in (value.dtype.as_numpy_dtype, np.float32)
+    given.update({name: value.numpy() for name, value in expected.items() if name in given})
+
+
+@pytest.fixture(scope='module', params=[
+    ('mbmpo', 'discrete actions'), ('dreamer', 'several choices'), ('tdmpc2', 'several choices')],
+                ids=': '.join)
+def offline(request, tmp_path_factory):
+  """An algorithm that learned from episodes that were there, one that goes on from its checkpoint,
+  and what both reported."""
+  tf.config.run_functions_eagerly(True)
+  folder = tmp_path_factory.mktemp(request.param[0])
+  try:
+    run = build(*request.param, folder / 'episodes', seed=1)
+    imported = run.driver.collect(run.algorithm.state.random_policy, 60)
+    files = {file: file.read_bytes() for file in (folder / 'episodes').iterdir()}
+    learn = lambda seed: catalog.build(
+        run.config, run.driver.spec, offline_driver.OfflineDriver(run.driver.spec),
+        episodes.EpisodeStore(folder / 'episodes'), seed)
+    algorithm = learn(1)
+    before = [variable.numpy() for variable in algorithm.state.trainable_variables]
+    reports = algorithm.iterations()
+    first = list(itertools.islice(reports, 2))
+    checkpoint = tf.train.Checkpoint(algorithm.state).write(str(folder / 'checkpoint'))
+    resumed = learn(2)
+    tf.train.Checkpoint(resumed.state).read(checkpoint).assert_consumed()
+    following, repeated = next(reports), next(resumed.iterations())
+    assert {file: file.read_bytes() for file in (folder / 'episodes').iterdir()} == files
+    yield run.config, algorithm, imported, before, first, following, repeated
+  finally:
+    tf.config.run_functions_eagerly(False)
+
+
+def test_what_is_there_is_learned_from_and_nothing_collected(offline):
+  config, algorithm, _, before, first, following, _ = offline
+  learned = {name: value for report in [*first, following] for name, value in report.metrics.items()}
+  assert all(np.isfinite(value) for value in learned.values())
+  assert not {'collect/return_mean', 'collect/env_steps_per_second'} & set(learned)
+  assert any('loss' in name for name in learned)
+  changed = [not np.array_equal(was, variable) for was, variable in zip(
+      before, algorithm.state.trainable_variables)]
+  assert any(changed)
+  # As much as if the first random env steps and those of two iterations had been collected.
+  collect = config.collect
+  assert algorithm.env_steps == collect.random_env_steps + 2 * collect.env_steps_per_iteration
+
+
+def test_offline_too_a_resumed_run_goes_on_with_the_same_numbers(offline):
+  *_, following, repeated = offline
+  for name, value in repeated.metrics.items():
+    if not name.startswith('seconds/'):
+      assert value == following.metrics[name], name
+  assert set(repeated.metrics) == set(following.metrics)
+
+
+def test_what_was_imported_counts_in_what_is_known_of_rewards(offline):
+  config, algorithm, imported, *_ = offline
+  rewards = np.concatenate([episode.reward for episode in imported.episodes])
+  known = {'dreamer': lambda: algorithm.state.learner.reward_range.numpy(),
+           'tdmpc2': lambda: algorithm.state.survey.reward_range.numpy(),
+           'mbmpo': lambda: [rewards.min(), rewards.max()]}[config.algorithm]()
+  assert known[0] <= rewards.min() and known[1] >= rewards.max()

@@ -125,6 +125,21 @@ def test_an_episode_longer_than_announced_is_kept_whole():
   check_whole(collected.episodes[0])
 
 
+@pytest.mark.parametrize('length, time_limit, warned', [(90, 0, True), (90, 90, False), (30, 0, False)])
+def test_an_episode_that_does_not_end_is_warned_of_once_where_no_limit_is_known(
+    monkeypatch, length, time_limit, warned):
+  monkeypatch.setattr(driver, '_FIRST_ROWS', 10)
+  monkeypatch.setattr(driver, '_LONG_ROWS', 40)
+  said = []
+  monkeypatch.setattr(driver.logging, 'warning', lambda text, *values: said.append(text % values))
+  environment = fakes.CountingEnvironment([[length]], time_limit=time_limit)
+  collected = driver.EpisodeDriver(environment).collect(policies.UniformRandomPolicy(environment.spec), 1)
+  check_whole(collected.episodes[0])
+  assert len(collected.episodes[0].reward) == length and len(said) == int(warned)
+  if warned:
+    assert 'toy:counting has not ended in 44 decisions' in said[0] and 'Received: time_limit=0' in said[0]
+
+
 def test_observers_see_each_episode_once_in_order():
   environment = fakes.CountingEnvironment([[1, 3], [5]])
   seen = []

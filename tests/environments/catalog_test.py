@@ -87,3 +87,34 @@ def test_mujoco_tasks_without_known_functions_still_run(name):
   assert environment.spec.reward is None
   step = environment.step(environment.reset().reward[:, None].repeat(17, axis=1))
   assert step.observation.shape == (1,) + environment.spec.observation.shape
+
+
+NUMBERED = 'tests.environments.numbered:Numbered'
+
+
+@pytest.mark.parametrize('kind', ['in_process', 'processes'])
+def test_each_simulator_is_given_its_own_number(kind):
+  kwargs = {'port': '{5000+index}', 'file': 'map-{index}.txt'}
+  with catalog.make(NUMBERED, 2, kwargs=kwargs, parallel=kind, first_index=4) as environment:
+    np.testing.assert_array_equal(environment.reset().observation, [[5004, 4], [5005, 5]])
+    assert kwargs == {'port': '{5000+index}', 'file': 'map-{index}.txt'}
+  # Those that evaluate have other numbers, and begin the same episodes.
+  with catalog.make(NUMBERED, 2, kwargs=kwargs, parallel=kind, first_place=7) as environment:
+    np.testing.assert_array_equal(environment.reset().observation, [[5007, 7], [5008, 8]])
+
+
+def test_what_is_no_number_of_a_simulator_is_refused_before_any_is_built():
+  with pytest.raises(errors.UserError, match=r'(?s)\{5000\+index\}.*Received: environment.kwargs'):
+    catalog.make(NUMBERED, kwargs={'port': '{index*2}'})
+
+
+def test_one_simulator_is_built_to_know_the_task_and_none_where_it_is_known(monkeypatch):
+  built, build = [], simulators.build
+  monkeypatch.setattr(simulators, 'build', lambda *arguments: built.append(arguments) or build(*arguments))
+  catalog.make(NUMBERED, 3, kwargs={'port': '{index}'}).close()
+  assert [kwargs['port'] for _, kwargs, _ in built] == [0, 0, 1, 2]
+  known = catalog.facts(NUMBERED, {'port': '{index}'}, place=9)
+  assert built.pop()[1]['port'] == 9
+  built.clear()
+  catalog.make(NUMBERED, 3, kwargs={'port': '{index}'}, first_place=9, known=known).close()
+  assert [kwargs['port'] for _, kwargs, _ in built] == [9, 10, 11]

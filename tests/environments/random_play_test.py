@@ -68,6 +68,7 @@ def test_rewards_that_tell_nothing():
 @pytest.mark.parametrize('values, level, said', [
     (lambda step: [7], 'warning', 'never changes'),
     (lambda step: [step, 7], 'ok', '1 of 2 never change'),
+    (lambda step: [step, -1.0003610687799425], 'ok', '1 of 2 never change'),
     # Near 1e6 float32 tells 1/16 apart, which is little beside 1000 and much beside a half.
     (lambda step: [step, 1e6 + step % 2], 'warning', 'float32'),
     (lambda step: [step, 1e6 + 1e3 * (step % 2)], 'ok', ''),

@@ -4,15 +4,17 @@ import pytest
 
 from launchers import assembly
 from mbrl_tf import errors
+from mbrl_tf.drivers import policies
+from mbrl_tf.environments import simulators
 from mbrl_tf.training import run_directory
 from tests.launchers import point_mass_config
 
 
-def test_a_task_without_a_reward_function_is_refused_with_how_to_write_one(tmp_path):
+def test_a_task_without_any_function_is_learned_from(tmp_path):
   config = point_mass_config.get_config()
   config.environment.name = 'gym:Acrobot-v1'
-  with pytest.raises(errors.UserError, match=r"(?s)def reward_function\(observation.*Received: environment='gym:Acrobot-v1'"):
-    assembly.assemble(config, run_directory.RunDirectory(tmp_path))
+  with assembly.assemble(config, run_directory.RunDirectory(tmp_path)).environment as environment:
+    assert environment.spec.reward is None and environment.spec.terminated is None
 
 
 def test_an_episode_is_on_disk_before_the_next_one_ends(tmp_path):
@@ -53,3 +55,30 @@ def test_the_environment_is_observed_as_the_config_says():
   config.environment.observation, config.environment.image_size = 'both', 16
   with assembly.make_environment(config, num_envs=2, seed=0) as environment:
     assert environment.reset().observation['image'].shape == (2, 16, 16, 3)
+
+
+def test_simulators_that_evaluate_come_after_those_that_collect_and_no_more_than_needed(monkeypatch):
+  config = point_mass_config.get_config()
+  config.environment.name, config.environment.num_envs = 'tests.environments.numbered:Numbered', 2
+  config.environment.kwargs = {'port': '{5000+index}'}
+  built, build = [], simulators.build
+  monkeypatch.setattr(simulators, 'build', lambda *arguments: built.append(arguments[1]['port']) or build(*arguments))
+  known = assembly.learn_facts(config, assembly.first_evaluated_place(config))
+  evaluator = assembly.make_evaluator(config, 3, seed=0, known=known)
+  found = evaluator.evaluate(policies.UniformRandomPolicy(known.spec), 100)
+  evaluator.close()
+  assert sorted(episode.observation[0, 0] for episode in found.episodes) == [5002, 5003, 5004]
+  assert built == [5002, 5002, 5003, 5004]
+  # On two hosts, those of both come before.
+  assert assembly.first_evaluated_place(config, hosts=2) == 4
+
+
+def test_a_policy_is_not_evaluated_where_it_would_see_or_do_something_else():
+  config = point_mass_config.get_config()
+  config.environment.name = 'tests.environments.acting_environments:Acting'
+  config.environment.kwargs = {'kind': 'wheels'}
+  known = assembly.learn_facts(config)
+  assert assembly.learn_alike(config, known).spec.action == known.spec.action
+  config.environment.kwargs = {'kind': 'table'}
+  with pytest.raises(errors.UserError, match=r"(?s)trained for other.*action: .*\(5, 5\).*Received: environment.kwargs={'kind': 'table'}"):
+    assembly.learn_alike(config, known)

@@ -127,7 +127,6 @@ ENVIRONMENTS = [
     environment('gym:json:Nope-v0', 'Importing json registers no', "'gym:json:Nope-v0'"),
     environment(_USER + 'misnamed', 'no_such_function', more=[LIMIT]),
     environment('gym:LunarLander-v3', 'a package that is not installed', 'LunarLander-v3'),
-    environment('gym:Acrobot-v1', 'def reward_function', "environment='gym:Acrobot-v1'"),
     environment('toy:point_mass', "{'wind': 2}", kwargs='{"wind": 2}'), environment('gym:Pendulum-v1', "{'wind': 2}", kwargs='{"wind": 2}'),
     environment('gym:HalfCheetah-v5', "{'wind': 2}", kwargs='{"wind": 2}'), environment(_USER + 'scripted', "'wind'", kwargs='{"wind": 2}'),
     environment(_USER + 'scripted', 'a finite reward', 'reward=nan', kwargs='{"fail_at": 2, "failure": "nan_reward"}', status=1),

@@ -54,7 +54,8 @@ def test_what_is_missing_is_named(launcher, arguments, part):
   assert part in err and err.startswith('error: ') and err.count('\n') == 1
 
 
-@pytest.mark.parametrize('launcher', ['train', 'evaluate', 'export'])
+@pytest.mark.parametrize('launcher', [
+    'train', 'evaluate', 'export', 'import_episodes', 'export_episodes'])
 def test_help_shows_our_flags_alone(launcher):
   status, out, err = launch(launcher, '--help')
   assert status == 0 and err == ''
@@ -69,7 +70,8 @@ def test_help_with_a_config_lists_its_fields():
   assert '  meta.inner_lr = 0.001\n' in out and '  ensemble.hidden_sizes = [8]\n' in out
 
 
-@pytest.mark.parametrize('launcher', ['train', 'evaluate', 'export'])
+@pytest.mark.parametrize('launcher', [
+    'train', 'evaluate', 'export', 'import_episodes', 'export_episodes'])
 def test_a_launcher_is_imported_without_tensorflow(launcher):
   code = f'import sys, json, launchers.{launcher}; print(json.dumps(sorted(set(sys.modules) & {{"tensorflow", "tf_agents", "mujoco"}})))'
   said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)

@@ -18,6 +18,7 @@ from launchers import evaluate
 from launchers import export
 from launchers import train
 from mbrl_tf import errors
+from mbrl_tf.environments import simulators
 
 _ROOT = pathlib.Path(__file__).parent.parent.parent
 _CONFIG = str(pathlib.Path(__file__).parent / 'point_mass_config.py')
@@ -142,14 +143,41 @@ def test_evaluate_prints_one_object_and_draws(run_dir, capsys):
   assert pathlib.Path(told['video']).read_bytes()[:6] == b'GIF89a'
 
 
+def test_another_environment_is_evaluated_in_and_told(run_dir, capsys, monkeypatch):
+  built, build = [], simulators.build
+  monkeypatch.setattr(simulators, 'build', lambda *arguments: built.append(arguments[1]) or build(*arguments))
+
+  def told(*arguments):
+    with flagsaver.flagsaver():
+      parse(f'--run_dir={run_dir}', '--episodes=3', *arguments)
+      evaluate.main()
+    return json.loads(capsys.readouterr().out)
+
+  same = told()
+  assert 'evaluated_in' not in same and same['evaluate/episode_length_mean'] == 50
+  assert len(built) == 1 + 3  # one to know the task
+  other = told('--time_limit=20', '--kwargs={"start_radius": 0.0}')
+  assert other['evaluated_in'] == {'kwargs': {'start_radius': 0.0}, 'time_limit': 20}
+  assert other['trained_in'] == {'kwargs': {}, 'time_limit': 50}
+  assert other['evaluate/episode_length_mean'] == 20
+  # From the goal on there is nothing to lose but what actions cost.
+  assert other['evaluate/return_mean'] / 20 > same['evaluate/return_mean'] / 50
+  with pytest.raises(errors.UserError, match='keyword arguments'):
+    told('--kwargs={"radius": 1}')
+
+
 def test_export_writes_both(run_dir, tmp_path, capsys):
   with flagsaver.flagsaver():
-    parse(f'--run_dir={run_dir}', f'--export_dir={tmp_path / "exported"}')
+    parse(f'--run_dir={run_dir}', f'--export_dir={tmp_path / "exported"}', '--lite')
     export.main()
   told = json.loads(capsys.readouterr().out)
   assert told == {'export_dir': str(tmp_path / 'exported'), 'env_steps': 900}
   assert (tmp_path / 'exported' / 'policy' / 'saved_model.pb').exists()
   assert (tmp_path / 'exported' / 'model' / 'saved_model.pb').exists()
+  assert (tmp_path / 'exported' / 'lite' / 'policy.tflite').read_bytes()[4:8] == b'TFL3'
+  told = json.loads((tmp_path / 'exported' / 'export.json').read_text())['lite']
+  assert told == {'inputs': {'observation': {'shape': [4], 'dtype': 'float32', 'key': 'observation'}},
+                  'outputs': {'action': {'shape': [2], 'dtype': 'float32'}}}
 
 
 def test_a_run_without_a_checkpoint_is_told(run_dir, tmp_path):

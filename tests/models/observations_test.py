@@ -24,6 +24,7 @@ def test_images_and_vectors_are_told_apart():
   tested = observations.Observations(SPEC)
   assert tested.images == ['back', 'camera'] and tested.vector_size == 1 + 4 + 6 and set(
       tested.specs) == set(SPEC)
+  np.testing.assert_array_equal(tested.is_byte, [False] + 4 * [True] + 6 * [False])
 
 
 def test_what_is_joined_is_float64_where_a_part_is():

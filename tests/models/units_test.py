@@ -20,7 +20,8 @@ def episode(seed=0, paid=1.0):
 
 @pytest.mark.parametrize('symlog', [False, True])
 def test_what_is_as_it_is_stays_so(symlog):
-  tested, values = units.AsTheyAre(symlog), np.array([-3.0, 0.5, 100.0])
+  tested = units.AsTheyAre(observations.Observations(SPEC), symlog)
+  values = np.array([-3.0, 0.5, 100.0])
   read = tested.read(tf.constant(values))
   expected = np.sign(values) * np.log1p(np.abs(values)) if symlog else values
   np.testing.assert_allclose(read, expected, rtol=1e-5)

@@ -62,20 +62,22 @@ def tdmpc2_updates(strategy, **changes):
 
 
 def mbmpo_updates(strategy):
-  """A fit, meta-updates, and an adaptation."""
+  """A fit of everything that can be learned, meta-updates in which rollouts terminate, and an adaptation."""
   spec, config = cases.make_spec(), mbmpo_config.MBMPOConfig()
   config.ensemble.members, config.ensemble.hidden_sizes, config.ensemble.max_epochs = ROWS, (5,), 6
   config.ensemble.batch_size, config.collect.capacity, config.ensemble.bootstrap = 16, 120, True
-  config.imagination.horizon, config.imagination.member_noise = 6, True
+  config.imagination.horizon, config.imagination.member_noise, config.imagination.restarts = 6, True, True
+  config.outcomes.learned, config.outcomes.hidden_sizes = True, (5,)
   config.policy.hidden_sizes, config.meta.outer_epochs = (4,), 3
   parts = mbmpo.Parts(config, spec, 3, strategy)
   rng = np.random.default_rng(0)
   observation, noise = rng.normal(size=(2, 100, cases.O)).astype('f')
   action = rng.uniform(-1, 1, (100, cases.A)).astype('f')
   following = observation + 0.3 * np.roll(observation, 1, 1) + 0.05 * noise
-  transitions = types.Transitions(observation, action, observation[:, 0], following, np.zeros(100, bool))
-  fit = parts.fit.fit(transitions, action, 5)
-  yield {name: value for name, value in fit._asdict().items() if name != 'skipped_share'}
+  transitions = types.Transitions(observation, action, observation[:, 0], following, following[:, 1] > 1)
+  fits = {'': parts.fit.fit(transitions, action, 5), **parts.outcome_fit.fit(transitions, action, 5)}
+  yield {f'{told}{name}': value for told, fit in fits.items() for name, value in fit._asdict().items()
+         if name != 'skipped_share'}
   for index in range(UPDATES):
     yield parts.meta_learner.compiled_meta_update(cases.starts(ROWS, 3, lead=(2,)), tf.constant([index, 7]))
   parts.adapted.assign(parts.meta_learner.compiled_adapt(cases.starts(ROWS, 3), tf.constant([9, 9])))

@@ -11,6 +11,7 @@ import tensorflow as tf
 from mbrl_tf import errors, types
 from mbrl_tf.data import episodes
 from mbrl_tf.drivers import driver, policies
+from mbrl_tf.environments import catalog
 from mbrl_tf.training import export, serving
 from tests import fakes
 
@@ -54,6 +55,24 @@ def test_both_load_where_nothing_of_ours_is_installed(tmp_path, algorithm):
   assert metadata['environment']['observation'] == {'shape': [3], 'dtype': 'float32'}
   assert metadata['config']['environment']['kwargs']['healthy_z_range'] == [0.7, {'$float': 'inf'}]
   assert metadata['config']['part']['rate'] == 0.5 and metadata['versions']['tensorflow']
+
+
+def test_the_parts_of_an_action_are_named_with_their_places_and_bounds(tmp_path, algorithm):
+  with catalog.make('tests.environments.acting_environments:Acting', kwargs={'kind': 'mixed'}) as environment:
+    spec = environment.spec
+  assert export._describe_action(spec.action, spec.action_parts) == {
+      'shape': [4], 'dtype': 'float32', 'numbers': 1, 'choices': [3, 2, 2], 'parts': {
+          'gear': {'entries': [1, 2], 'shape': [], 'dtype': 'int64', 'minimum': [1], 'maximum': [3]},
+          'push': {'entries': [0, 1], 'shape': [1], 'dtype': 'float32', 'minimum': [-1.0], 'maximum': [1.0]},
+          'switches': {'entries': [2, 4], 'shape': [2], 'dtype': 'int8', 'minimum': [0, 0], 'maximum': [1, 1]}}}
+  with catalog.make('gym:Pendulum-v1') as environment:
+    spec = environment.spec
+  assert export._describe_action(spec.action, spec.action_parts)['parts'] == {'action': {
+      'entries': [0, 1], 'shape': [1], 'dtype': 'float32', 'minimum': [-2.0], 'maximum': [2.0]}}
+  # What LiteRT cannot compute leaves nothing behind: these actions are random.
+  with pytest.raises(errors.UserError, match='LiteRT'):
+    export.export(algorithm, fakes.vector_spec(), fakes.CountingConfig(), tmp_path / 'exported', lite=True)
+  assert [item.name for item in tmp_path.iterdir()] == ['episodes']
 
 
 def test_an_earlier_export_is_replaced_and_nothing_else_is(tmp_path, algorithm):

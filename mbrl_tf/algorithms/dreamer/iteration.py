@@ -7,6 +7,7 @@ from absl import logging
 from mbrl_tf import types
 from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.dreamer import overlap, summaries
+from mbrl_tf.data import episodes as stored_episodes
 from mbrl_tf.ops import replicas, seeds, step_metrics
 
 
@@ -27,6 +28,9 @@ class Dreamer:
   def iterations(self):
     """Trains for ever; yields a `types.Report` after each iteration."""
     parts, clock = self.state, clocks.PhaseClock()
+    if self.env_steps == 0:
+      for _, episode in stored_episodes.readable(self._store, 0, images=False):
+        self._look_at([episode], episode.reward.min(), episode.reward.max())
     while self._explores_at_random():
       collected = self._counted(
           self._collect(parts.random_policy, self._random_env_steps(), clock), is_random=True)
@@ -108,8 +112,9 @@ class Dreamer:
     parts = self.state
     collected = self._driver.together(collected)
     self.state.env_steps.assign_add(collected.env_steps)
-    self.state.learner.widen_reward_range(collected.metrics['collect/reward_min'], collected.metrics['collect/reward_max'])
-    self._warn_of_terminations(collected.episodes)
+    if collected.metrics:  # nothing was collected where there are none
+      told = (collected.metrics[f'collect/reward_{end}'] for end in ('min', 'max'))
+      self._look_at(collected.episodes, *told)
     if parts.survey is None:
       return collected
     # Units follow the first data freely: nothing was learned in them yet.
@@ -118,6 +123,11 @@ class Dreamer:
         self._store, is_random, lambda episode: parts.world_model.units.survey(episode, first))
     poor = {'collect/poor_episodes': float(parts.survey.poor_episodes)}
     return collected._replace(metrics={**collected.metrics, **poor})
+
+  def _look_at(self, episodes, least, largest):
+    """Takes new episodes, and the least and the largest reward in them, into account."""
+    self.state.learner.widen_reward_range(least, largest)
+    self._warn_of_terminations(episodes)
 
   def _warn_of_terminations(self, episodes):
     """Says once in a process that real episodes terminate where no imagined one does."""

@@ -61,7 +61,7 @@ class DreamerPolicy(tf_policy.TFPolicy):
     """The posterior state, of `[N, ...]`."""
     rssm = self._world_model.rssm
     before = rssm.state(policy_state['deterministic'], policy_state['stochastic'])
-    noise = [tf.zeros_like(before.stochastic) if self._noise is None else
+    noise = [None if self._noise is None else
              rssm.noise([tf.shape(before.stochastic)[0]], seed) for seed in seed_list]
     prior = rssm.prior(before, policy_state['action'], noise[0])
     return rssm.posterior(prior, self._world_model.encode(observation), noise[1])

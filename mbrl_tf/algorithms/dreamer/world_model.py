@@ -22,7 +22,7 @@ class WorldModel(tf.Module):
   """Learns what the world looks like and what it pays (Hafner et al. 2019, arXiv:1912.01603, section 4).
 
   Observations may be one array or a dict. Arrays `uint8 [height, width, channels]` are images; all others are joined to one vector,
-  as they are: bytes of one axis, too.
+  as they are. Bytes among them, such as small pictures, are compressed by symlog: nobody knows whether 10 of them or 255 are much.
 
   Attributes:
     images: keys of the images.
@@ -48,7 +48,7 @@ class WorldModel(tf.Module):
     observations, self.images = self._observations.specs, self._observations.images
     self.action_size = spec.action.features_size
     self.units = (units.Measured(self._observations) if settings.measured_units
-                  else units.AsTheyAre(settings.vector_symlog))
+                  else units.AsTheyAre(self._observations, settings.vector_symlog))
     make = networks.of(config)
     self.features_size = settings.deterministic + make.stochastic_size
     vector_size = self._observations.vector_size

@@ -4,20 +4,11 @@ import tensorflow as tf
 
 from mbrl_tf import errors
 from mbrl_tf.algorithms.mbmpo import (
-    ensemble_fit, exported_model, imagination, iteration, meta_learner, open_loop, policy as policy_lib)
+    ensemble_fit, exported_model, imagination, iteration, meta_learner, open_loop, outcome_fit, outcomes, policy as policy_lib)
 from mbrl_tf.data import transitions as transitions_lib
 from mbrl_tf.drivers import policies as driver_policies
-from mbrl_tf.models import dynamics_ensemble, observations as observations_lib, policies
+from mbrl_tf.models import dynamics_ensemble, observations as observations_lib, outcome_heads, policies
 from mbrl_tf.ops import seeds
-
-EXAMPLE = '''
-  import tensorflow as tf
-  class MyEnvironment(gymnasium.Env):
-    @staticmethod
-    def reward_function(observation, action, next_observation):  # [..., O], [..., A] in the simulator's units, [..., O]
-      return -tf.reduce_sum(next_observation ** 2, -1) - 0.1 * tf.reduce_sum(action ** 2, -1)  # [...]
-'''
-
 
 class Parts(tf.Module):
   """Everything that a checkpoint holds: models, optimizers, random generators, counters."""
@@ -41,18 +32,23 @@ class Parts(tf.Module):
       self.ensemble = _make_ensemble(config, spec, observations, first_seeds[0])
       self.policy = _make_policy(
           config.policy, spec, first_seeds[1], self.ensemble.observation_normalizer)
-      self.imagination = imagination.Imagination(self.ensemble, self.policy, spec, config.imagination)
+      self.reward_heads, self.termination_heads = _make_heads(config, spec, self.ensemble, self.generator)
+      self.outcomes = outcomes.Outcomes(spec, self.ensemble, self.reward_heads, self.termination_heads)
+      self.imagination = imagination.Imagination(self.ensemble, self.policy, spec, config.imagination, self.outcomes)
       self.fit = ensemble_fit.EnsembleFit(self.ensemble, config.ensemble, config.collect.capacity)
+      self.outcome_fit = outcome_fit.OutcomeFit(
+          self.reward_heads, self.termination_heads, config.ensemble, config.collect.capacity)
       self.meta_learner = meta_learner.MetaLearner(self.policy, self.imagination, members, config.meta)
     self.random_policy = driver_policies.UniformRandomPolicy(
-        spec, seeds.next_integer(self.generator), (config.collect.random_action_hold,))
+        spec, seeds.next_integer(self.generator),
+        config.collect.random_action_holds or (config.collect.random_action_hold,))
     self.adapted = policy_lib.AdaptedPolicies(
         self.policy, spec, members, seeds.next_integer(self.generator))
     self.meta_policy = policy_lib.MetaPolicy(self.policy, spec)
     self.open_loop = open_loop.OpenLoop(
-        self.ensemble, observations.joined, self.imagination.action_features, members,
+        self.ensemble, observations.joined, self.imagination.clipped, self.outcomes, members,
         config.imagination.horizon)
-    self.exported_model = exported_model.ExportedModel(self.ensemble, self.imagination, spec)
+    self.exported_model = exported_model.ExportedModel(self.ensemble, self.imagination, self.outcomes, spec)
 
 
 def build(config, spec, driver, store, seed, strategy=None):
@@ -70,8 +66,7 @@ def build(config, spec, driver, store, seed, strategy=None):
     An `algorithms.base.Algorithm`.
 
   Raises:
-    UserError: where the task has no reward function or one that cannot be imagined with, or observes
-      images.
+    UserError: where the task has a function that cannot be imagined with, or observes images.
   """
   observations = observations_lib.Observations(spec.observation)
   if observations.images:
@@ -82,15 +77,10 @@ def build(config, spec, driver, store, seed, strategy=None):
         'gymnasium.wrappers.FilterObservation, or call small ones numbers by '
         f"environment.images='{observations.images[0]}=numbers'. "
         f'Received: {spec.name} with images={shapes!r}')
-  if spec.reward is None:
-    raise errors.UserError(
-        'MB-MPO imagines rewards with a batched TensorFlow function, and this task brings none. Give the environment (or '
-        'its factory) an attribute reward_function, and terminated_function(next_observation) if episodes can terminate:'
-        f'{EXAMPLE}Received: environment={spec.name!r}')
   _require_batched(spec, observations)
   view = transitions_lib.TransitionView(
       store, config.collect.capacity, lambda observation: observations.joined(observation).numpy())
-  return iteration.MBMPO(Parts(config, spec, seed, strategy), config, driver, view)
+  return iteration.MBMPO(Parts(config, spec, seed, strategy), config, driver, store, view)
 
 
 def _require_batched(spec, observations):
@@ -131,10 +121,24 @@ def _make_ensemble(config, spec, observations, seed):
   if any(angle >= size for angle in settings.angles):
     raise errors.UserError(f'config.ensemble.angles must name entries of the observation, which has {size}. '
                            f'Received: ensemble.angles={settings.angles!r}')
+  angles = sorted({*settings.angles, *(spec.angles if settings.find_angles else ())})
   return dynamics_ensemble.DynamicsEnsemble(
       size, spec.action.features_size, settings.members, settings.hidden_sizes, seed,
       settings.activation, settings.probabilistic, settings.weight_normalization, settings.observation_margin,
-      settings.angles, observations.rounding, observations.least_std)
+      angles, observations.rounding, observations.least_std)
+
+
+def _make_heads(config, spec, ensemble, generator):
+  """`RewardHeads` and `TerminationHeads`, None where the task's function is used; what is not made draws no seed."""
+  settings, activation, learned = config.outcomes, config.ensemble.activation, config.outcomes.learned
+  reward = termination = None
+  if learned or spec.reward is None:
+    reward = outcome_heads.RewardHeads(
+        ensemble, settings.hidden_sizes, seeds.next_seed(generator), activation, config.ensemble.observation_margin)
+  if learned or spec.terminated is None:
+    termination = outcome_heads.TerminationHeads(
+        ensemble, settings.hidden_sizes, seeds.next_seed(generator), activation)
+  return reward, termination
 
 
 def _make_policy(config, spec, seed, normalizer):

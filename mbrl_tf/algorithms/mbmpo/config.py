@@ -17,6 +17,8 @@ class CollectConfig:
   Attributes:
     random_env_steps: env steps of uniformly random actions before anything is learned.
     random_action_hold: decisions for which such an action is held, on average; 1 as published.
+    random_action_holds: several such numbers, of which each random episode draws one, because what moves a body depends on how
+      long a decision lasts in it; empty for `random_action_hold` alone, as published.
     env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
     growth: an iteration collects at least this share of all env steps so far, so that work does not grow with their number
       where each iteration teaches less; 0 as published.
@@ -25,6 +27,7 @@ class CollectConfig:
   """
   random_env_steps: int = 8000
   random_action_hold: float = 1.0
+  random_action_holds: Tuple[int, ...] = ()
   env_steps_per_iteration: int = 4000
   growth: float = 0.0
   adapted: bool = True
@@ -46,6 +49,7 @@ class EnsembleConfig:
       deviations, as published for observations of deviations around 1.
     angles: entries of the observation that are angles in radians, of which members see sines and cosines as well; not
       published.
+    find_angles: take those that the simulator says are angles of hinges besides (`EnvironmentSpec.angles`); not published.
     learning_rate: of Adam.
     weight_decay: share of itself, times the learning rate, by which each kernel shrinks in a gradient step; not published.
       Not with `weight_normalization`, where a kernel's length is a variable of its own.
@@ -66,6 +70,7 @@ class EnsembleConfig:
   weight_normalization: bool = True
   observation_margin: float = 0.0
   angles: Tuple[int, ...] = ()
+  find_angles: bool = False
   learning_rate: float = 1e-3
   weight_decay: float = 0.0
   annealed_updates: int = 0
@@ -75,6 +80,19 @@ class EnsembleConfig:
   validation_fraction: float = 0.2
   bootstrap: bool = False
   persistence: float = 0.95
+
+
+@dataclasses.dataclass
+class OutcomesConfig:
+  """Reward and termination in imagination. Published are functions of the task alone.
+
+  Attributes:
+    learned: learn both with the ensemble, also where the task has functions. What it has no function for is learned in any case.
+    hidden_sizes: widths of the hidden layers of each member's network for the reward, and of that for the termination.
+      Everything else of their fits is as `EnsembleConfig` says of members.
+  """
+  learned: bool = False
+  hidden_sizes: Tuple[int, ...] = (128, 128)
 
 
 @dataclasses.dataclass
@@ -107,6 +125,8 @@ class ImaginationConfig:
     rollouts_per_task: B, rollouts of each task before and again after adaptation. RLlib has 20 tasks of 20 rollouts over 5
       members; with one task for each member, 80 are as many.
     buffer_starts: share of the rollouts that start from any real state instead of a real reset state; 0 as published.
+    restarts: a rollout that terminates begins again where it began, so that all H steps are learned from, however short the
+      episodes are; otherwise, as published, the steps after a termination are left out.
     member_noise: sample the next observation instead of taking a member's mean: with the variance that a probabilistic member
       predicts, or that of a deterministic member's errors on what the last fit held out; not published.
     discount: gamma.
@@ -116,6 +136,7 @@ class ImaginationConfig:
   horizon: int = 200
   rollouts_per_task: int = 80
   buffer_starts: float = 0.0
+  restarts: bool = False
   member_noise: bool = False
   discount: float = 0.99
   gae_lambda: float = 1.0
@@ -161,6 +182,7 @@ class MBMPOConfig:
   run: base.RunConfig = dataclasses.field(default_factory=base.RunConfig)
   collect: CollectConfig = dataclasses.field(default_factory=CollectConfig)
   ensemble: EnsembleConfig = dataclasses.field(default_factory=EnsembleConfig)
+  outcomes: OutcomesConfig = dataclasses.field(default_factory=OutcomesConfig)
   policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
   imagination: ImaginationConfig = dataclasses.field(default_factory=ImaginationConfig)
   meta: MetaConfig = dataclasses.field(default_factory=MetaConfig)
@@ -181,6 +203,8 @@ class MBMPOConfig:
         'meta': ['updates_per_iteration', 'inner_steps', 'inner_lr', 'outer_lr', 'outer_epochs', 'clip', 'kl_target',
                  'kl_coefficient']})
     base.require(self, {'collect': ['random_action_hold']}, lambda value: value >= 1, 'must be 1 or more')
+    base.require(self, {'collect': ['random_action_holds']}, lambda holds: all(hold >= 1 for hold in holds),
+                 'must hold numbers of 1 or more')
     base.require_at_least(self, 2, {'collect': ['capacity']})  # one to fit, and one to hold out
     base.require_at_least(self, 0, {
         'collect': ['growth'], 'meta': ['gradient_clip', 'kl_stop'],
@@ -188,7 +212,7 @@ class MBMPOConfig:
     base.require_share(self, {'imagination': ['discount', 'gae_lambda', 'buffer_starts'], 'ensemble': ['persistence']})
     base.require(self, {'ensemble': ['validation_fraction']}, lambda value: 0 < value < 1,
                  'must lie between 0 and 1, for early stopping needs held-out data')
-    base.require(self, {'ensemble': ['hidden_sizes'], 'policy': ['hidden_sizes']},
+    base.require(self, {part: ['hidden_sizes'] for part in ('ensemble', 'outcomes', 'policy')},
                  lambda sizes: all(size > 0 for size in sizes), 'must hold widths above 0')
     base.require(self, {'ensemble': ['angles']}, lambda angles: all(angle >= 0 for angle in angles), 'must hold entries from 0 on')
     base.require(self, {'environment': ['num_envs']},

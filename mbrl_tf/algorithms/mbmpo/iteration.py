@@ -1,5 +1,7 @@
 """MB-MPO on one screen (Clavera et al. 2018, arXiv:1809.05214)."""
 
+import itertools
+
 from absl import logging
 import numpy as np
 import tensorflow as tf
@@ -10,26 +12,30 @@ from mbrl_tf.algorithms.mbmpo import summaries
 from mbrl_tf.data import agreement
 from mbrl_tf.ops import seeds
 
+_COMPARED_EPISODES = 10  # of those that were there before anything is collected
+
 
 class MBMPO:
   """The algorithm with everything it owns; `build.py` puts the parts together."""
 
-  def __init__(self, parts, config, driver, transitions):
-    """Only keeps its arguments: `parts` is a `build.Parts`, driver and transitions are handed in from outside."""
+  def __init__(self, parts, config, driver, store, transitions):
+    """Only keeps its arguments: `parts` is a `build.Parts`, driver, store and transitions are handed in from outside."""
     self.state = parts
     self._config = config
-    self._driver, self._transitions = driver, transitions
+    self._driver, self._store, self._transitions = driver, store, transitions
     self._warned = set()  # of what; each is said once in a process
 
   def iterations(self):
     """Trains for ever; yields a `types.Report` after each iteration."""
     parts, clock = self.state, clocks.PhaseClock()
     if self.env_steps == 0:
+      self._compared([episode for _, episode in
+                      itertools.islice(self._store.episodes(), _COMPARED_EPISODES)])
       collected = self._collect(parts.random_policy, self._config.collect.random_env_steps, clock)
       yield types.Report({**collected.metrics, **clock.read()})
     while True:
       with clock('fit'):
-        fit = self._fit()
+        fits = self._fit()
       with clock('meta_update'):
         updates = [parts.meta_learner.compiled_meta_update(self._starts(2), seeds.next_seed(self.state.generator))
                    for _ in range(self._config.meta.updates_per_iteration)]
@@ -39,18 +45,21 @@ class MBMPO:
       collected = self._collect(parts.adapted, self._wanted_env_steps(), clock)
       with clock('summaries'):
         # No member has seen the episodes just collected.
-        told = {**summaries.of_fit(fit), **learned, **parts.open_loop.errors(collected.episodes)}
+        told = {**summaries.of_fits(fits), **learned, **parts.open_loop.errors(collected.episodes)}
       parts.iteration.assign_add(1)
       yield types.Report({**collected.metrics, **told, **clock.read()}, summaries.histograms(parts))
 
   def _fit(self):
-    """Fits the ensemble, and with it the normalizer that a policy may share, to all real data."""
+    """Fits the ensemble, with it the normalizer that a policy may share, and the heads to all real data."""
     parts, normalizer = self.state, self.state.policy.normalizer
     before = normalizer and (tf.convert_to_tensor(normalizer.mean), normalizer.std)
-    fit = parts.fit.fit(self._transitions.transitions(), self._action_features(), seeds.next_integer(parts.generator))
+    transitions, features, seed = (
+        self._transitions.transitions(), self._action_features(), seeds.next_integer(parts.generator))
+    self._warn_of_equal_rewards(transitions.reward, transitions.terminated)
+    fits = {'': parts.fit.fit(transitions, features, seed), **parts.outcome_fit.fit(transitions, features, seed)}
     if before and parts.iteration > 0:  # before, it has learned nothing
       parts.policy.keep_function(*before)
-    return fit
+    return fits
 
   def _adapt(self):
     """Sets the policies that collect: adapted to each member on fresh rollouts, or all the meta-policy.
@@ -76,10 +85,16 @@ class MBMPO:
     with clock('collect'):
       collected = self._driver.together(self._driver.collect(policy, env_steps))
     self.state.env_steps.assign_add(collected.env_steps)
-    self._warn_of_terminations(collected.episodes)
-    compared = agreement.compare(self._driver.spec, collected.episodes)
+    return collected._replace(
+        metrics={**collected.metrics, **self._compared(collected.episodes)})
+
+  def _compared(self, episodes):
+    """Returns metrics of how the task's functions fit real episodes, and warns where they do not."""
+    if not episodes:  # nothing was collected
+      return {}
+    compared = agreement.compare(self._driver.spec, episodes)
     self._warn_of_disagreement(compared)
-    return collected._replace(metrics={**collected.metrics, **summaries.of_functions(compared)})
+    return summaries.of_functions(compared)
 
   def _warn_of_disagreement(self, compared):
     """Says that a function with which is imagined is not what the simulator does."""
@@ -93,16 +108,16 @@ class MBMPO:
           each.received())
       self._warned.add(each.function)
 
-  def _warn_of_terminations(self, episodes):
-    """Says once in a process that real episodes terminate where no imagined one does."""
-    spec = self._driver.spec
-    if ('terminations' in self._warned or spec.terminated is not None
-        or not any(episode.terminated.any() for episode in episodes)):
+  def _warn_of_equal_rewards(self, rewards, terminated):
+    """Says once in a process that there is nothing to learn: each step pays the same, and no episode ends of itself."""
+    if (self.state.outcomes.reward_heads is None or 'equal rewards' in self._warned
+        or rewards.min() != rewards.max() or terminated.any()):
       return
     logging.warning(
-        'Real episodes of this task terminate, but imagined ones never do: the policy learns from steps beyond an end that is not '
-        'foreseen. Give the environment an attribute terminated_function(next_observation). Received: environment=%r', spec.name)
-    self._warned.add('terminations')
+        'All steps so far paid the same reward, and none ended an episode, so that no policy can be told from another. Longer '
+        'episodes (environment.time_limit) or more random data (collect.random_env_steps) may find what pays. '
+        'Received: environment=%r, reward=%r in %d steps', self._driver.spec.name, float(rewards[0]), len(rewards))
+    self._warned.add('equal rewards')
 
   def _wanted_env_steps(self):
     """How many env steps the next iteration collects, before they are rounded up to whole episodes."""

@@ -92,8 +92,9 @@ class MetaLearner(tf.Module):
     starts = replicas.rows(starts, axis=1)
     adapted, before, rollouts = self.adapt(starts[0], seeds[0])
     rollouts.append(self._imagine(adapted, starts[1], seeds[1]))
-    totals = tf.stack([tf.reduce_sum(r.reward, 0) for r in rollouts], 1)
-    lengths = tf.stack([tf.reduce_sum(r.mask, 0) for r in rollouts], 1)
+    first = [tf.math.cumprod(1 - r.ended, 0, exclusive=True) for r in rollouts]  # until they begin again
+    totals = tf.stack([tf.reduce_sum(r.reward * f, 0) for r, f in zip(rollouts, first)], 1)
+    lengths = tf.stack([tf.reduce_sum(r.mask * f, 0) for r, f in zip(rollouts, first)], 1)
     statistics = {'return_mean': tf.reduce_mean(totals, -1), 'return_min': tf.reduce_min(totals, -1),
                   'return_max': tf.reduce_max(totals, -1), 'length': tf.reduce_mean(lengths, -1)}
     return before, self._task_batch(adapted, rollouts[-1]), replicas.gather(statistics)

@@ -5,14 +5,14 @@ import numpy as np
 from mbrl_tf.ops import finite
 
 
-def of_fit(fit):
-  """Epochs and losses of each member, and their means."""
-  metrics = {'fit/epochs_mean': fit.epochs.mean(), 'fit/validation_loss_mean': fit.validation_loss.mean(),
-             'fit/train_loss_mean': fit.train_loss.mean(), 'fit/skipped_share': fit.skipped_share.mean()}
-  for member in range(len(fit.epochs)):
-    metrics[f'fit/epochs_member_{member}'] = fit.epochs[member]
-    metrics[f'fit/validation_loss_member_{member}'] = fit.validation_loss[member]
-    metrics[f'fit/train_loss_member_{member}'] = fit.train_loss[member]
+def of_fits(fits):
+  """Epochs and losses of each member, and their means, of `FitResult`s by how their names begin after `fit/`."""
+  metrics = {}
+  for told, fit in fits.items():
+    for name, values in (('epochs', fit.epochs), ('validation_loss', fit.validation_loss), ('train_loss', fit.train_loss)):
+      metrics[f'fit/{told}{name}_mean'] = values.mean()
+      metrics.update({f'fit/{told}{name}_member_{member}': value for member, value in enumerate(values)})
+    metrics[f'fit/{told}skipped_share'] = fit.skipped_share.mean()
   return {name: float(value) for name, value in metrics.items()}
 
 

@@ -10,7 +10,8 @@ from mbrl_tf.algorithms.dreamer import learner, networks, world_model
 B, T, A = 3, 6, 2
 IMAGE, VECTOR = types.ArraySpec((16, 16, 3), 'uint8'), types.ArraySpec((4,), 'float32')
 OBSERVATIONS = {'vector': VECTOR, 'image': IMAGE, 'pixels': {'image': types.ArraySpec((64, 64, 3), 'uint8')},
-                'both': {'image': IMAGE, 'position': VECTOR, 'speed': types.ArraySpec((), 'float32')}}
+                'both': {'image': IMAGE, 'position': VECTOR, 'speed': types.ArraySpec((), 'float32')},
+                'bytes': {'board': types.ArraySpec((2, 3), 'uint8', as_numbers=True), 'place': VECTOR}}
 
 
 def spec(observation='vector', choices=None):

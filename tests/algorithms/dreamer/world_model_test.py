@@ -47,6 +47,23 @@ def test_the_loss_is_the_negative_evidence_bound_with_its_weights(symlog):
     assert float(told.metrics[f'model/{name}_loss']) == pytest.approx(-value, rel=1e-4)
 
 
+def test_bytes_that_are_numbers_are_compressed_and_other_numbers_are_not():
+  world, batch = make('bytes')
+  board, place = (np.asarray(batch.observation[key], np.float64) for key in ('board', 'place'))
+  assert board.max() > 200
+  vector = np.concatenate([np.log1p(board).reshape(*board.shape[:2], 6), place], -1)
+  told = world.loss(batch, SEED)
+  features = rssm.features(world.observe(batch, SEED)[0])
+  mean = world.vector_decoder(features).mean().numpy()
+  assert float(told.metrics['model/vector_loss']) == pytest.approx(-normal(mean, vector).sum(-1).mean(), rel=1e-4)
+  # What is decoded is in units of the task.
+  decoded = world.decode(features)
+  compressed = mean[..., :6].reshape(board.shape)
+  np.testing.assert_allclose(decoded['board'], np.sign(compressed) * np.expm1(abs(compressed)), rtol=1e-5)
+  np.testing.assert_array_equal(decoded['place'], mean[..., 6:])
+  np.testing.assert_allclose(world.encode(batch.observation), world.vector_encoder(vector.astype('f')), rtol=1e-4, atol=1e-6)
+
+
 def test_first_rows_teach_no_reward():
   world, batch = make('vector')
   assert np.asarray(batch.is_first).any()

@@ -12,16 +12,37 @@ from mbrl_tf import types
 from mbrl_tf.algorithms.mbmpo import build
 from mbrl_tf.algorithms.mbmpo import config
 from mbrl_tf.models import observations
+from mbrl_tf.training import checkpoint
 
 VECTOR = types.EnvironmentSpec(
     'my:task', types.ArraySpec((3,), 'float32'), types.ActionSpec(1), 10, reward=lambda o, a, n: n[..., 0])
 
 
-def test_a_missing_reward_function_says_how_to_write_one():
-  with pytest.raises(errors.UserError) as caught:
-    build.build(config.MBMPOConfig(), dataclasses.replace(VECTOR, reward=None), None, None, 0)
-  assert 'def reward_function(observation, action, next_observation)' in str(caught.value)
-  assert str(caught.value).endswith("Received: environment='my:task'")
+@pytest.mark.parametrize('given, learned, heads', [
+    (('reward', 'terminated'), False, set()), (('reward',), False, {'termination'}), (('terminated',), False, {'reward'}),
+    ((), False, {'reward', 'termination'}), (('reward', 'terminated'), True, {'reward', 'termination'})])
+def test_what_a_task_has_no_function_for_is_learned_and_all_of_it_by_the_config(given, learned, heads):
+  functions = {'reward': VECTOR.reward, 'terminated': lambda n: n[..., 0] > 1}
+  spec = dataclasses.replace(VECTOR, **{name: functions[name] if name in given else None for name in functions})
+  settings = config.MBMPOConfig(outcomes=config.OutcomesConfig(learned=learned, hidden_sizes=(5,)))
+  parts = build.Parts(settings, spec, 0)
+  made = {'reward': parts.reward_heads, 'termination': parts.termination_heads}
+  assert {name for name, head in made.items() if head is not None} == heads
+  for name in heads:
+    assert [kernel.shape[-1] for kernel in made[name].kernels] == [5, 1]
+    assert getattr(parts.outcome_fit, name).first_moments
+
+
+def test_a_checkpoint_of_functions_is_refused_by_heads_and_left_alone(tmp_path):
+  settings = config.MBMPOConfig(outcomes=config.OutcomesConfig(hidden_sizes=(5,)))
+  settings.ensemble.hidden_sizes = (4,)
+  spec = dataclasses.replace(VECTOR, terminated=lambda n: n[..., 0] > 1)
+  checkpoint.Checkpointer(tmp_path, build.Parts(settings, spec, 0)).save()
+  before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+  settings.outcomes.learned = True
+  with pytest.raises(errors.UserError, match='does not fit this version of the algorithm.*Received: checkpoint='):
+    checkpoint.Checkpointer(tmp_path, build.Parts(settings, spec, 0)).restore()
+  assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
 
 @pytest.mark.parametrize('observation, key', [
@@ -60,9 +81,10 @@ def test_a_function_may_return_one_value_for_all_rows():
 def test_the_config_reaches_the_parts():
   settings = config.MBMPOConfig()
   settings.ensemble = config.EnsembleConfig(
-      members=2, hidden_sizes=(4,), activation='swish', weight_normalization=False, observation_margin=0.5, angles=(1,))
+      members=2, hidden_sizes=(4,), activation='swish', weight_normalization=False, observation_margin=0.5, angles=(1,),
+      find_angles=True)
   settings.policy = config.PolicyConfig(hidden_sizes=(5,), initial_std=0.25, min_std=0.2, normalize_observations=True)
-  settings.collect.random_action_hold = 7.0
+  settings.collect.random_action_holds = (7,)
   settings.meta.kl_coefficient, settings.meta.kl_coefficient_max = 0.5, 0.5
   usual = build.Parts(settings, VECTOR, 0)
   settings.policy.output_scale = 0.01

@@ -6,6 +6,7 @@ import tensorflow as tf
 from mbrl_tf import types
 from mbrl_tf.algorithms.mbmpo import config as config_lib
 from mbrl_tf.algorithms.mbmpo import imagination
+from mbrl_tf.algorithms.mbmpo import outcomes
 from mbrl_tf.models import dynamics_ensemble
 from mbrl_tf.models import policies
 
@@ -23,11 +24,16 @@ def reward_in_numpy(observation, action, next_observation):
   return next_observation[..., 0] - 0.5 * observation[..., 1] - 0.1 * cost
 
 
+def never(observation):
+  return tf.zeros(tf.shape(observation)[:-1], tf.bool)
+
+
 def make_spec(terminated=None, num_values=None):
-  """A task with three observed numbers and two continuous actions, or `num_values` discrete ones."""
+  """A task with three observed numbers and two continuous actions, or `num_values` discrete ones; it need not terminate."""
   action = types.ActionSpec(A) if num_values is None else types.ActionSpec(choices=(num_values,))
   return types.EnvironmentSpec(
-      'toy:case', types.ArraySpec((O,), 'float32'), action, time_limit=20, reward=reward, terminated=terminated)
+      'toy:case', types.ArraySpec((O,), 'float32'), action, time_limit=20, reward=reward,
+      terminated=terminated or never)
 
 
 def make_ensemble(members, action_size=A, seed=(1, 2), **settings):
@@ -56,9 +62,10 @@ def make_policy(num_values=None, seed=(3, 4), **settings):
   return policies.ParametricPolicy(O, types.ActionSpec(A), (4,), list(seed), **settings)
 
 
-def make_imagination(ensemble, policy, spec, **settings):
-  return imagination.Imagination(
-      ensemble, policy, spec, config_lib.ImaginationConfig(**{'horizon': 6, 'discount': 0.9, 'gae_lambda': 0.8, **settings}))
+def make_imagination(ensemble, policy, spec, heads=(None, None), **settings):
+  """Of the task's functions, or of the heads of reward and termination that are there."""
+  config = config_lib.ImaginationConfig(**{'horizon': 6, 'discount': 0.9, 'gae_lambda': 0.8, **settings})
+  return imagination.Imagination(ensemble, policy, spec, config, outcomes.Outcomes(spec, ensemble, *heads))
 
 
 def copies(policy, members):

@@ -17,7 +17,8 @@ def test_the_defaults_can_be_used():
 
 
 @pytest.mark.parametrize('part, field, value', [
-    ('collect', 'capacity', 0), ('collect', 'random_action_hold', 0), ('ensemble', 'members', 0), ('ensemble', 'batch_size', -1),
+    ('collect', 'capacity', 0), ('collect', 'random_action_hold', 0), ('collect', 'random_action_holds', (2, 0)),
+    ('outcomes', 'hidden_sizes', (8, 0)), ('ensemble', 'members', 0), ('ensemble', 'batch_size', -1),
     ('ensemble', 'validation_fraction', 0.), ('ensemble', 'validation_fraction', 1.), ('ensemble', 'persistence', 1.1),
     ('ensemble', 'activation', 'sine'),
     ('ensemble', 'hidden_sizes', (8, 0)), ('ensemble', 'observation_margin', -0.1), ('policy', 'hidden_sizes', (0,)),

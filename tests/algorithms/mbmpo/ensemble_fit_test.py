@@ -12,6 +12,7 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from mbrl_tf import types
 from mbrl_tf.algorithms.mbmpo import config as config_lib
 from mbrl_tf.algorithms.mbmpo import ensemble_fit
+from mbrl_tf.algorithms.mbmpo import members_fit
 from mbrl_tf.models import dynamics_ensemble
 
 O, A, K = 2, 1, 2
@@ -79,7 +80,7 @@ def test_members_that_stop_one_after_the_other_are_no_reason_to_warn_of_retracin
   data = make_data(100)
   prepared = fitter._normalized(data, data.action)
   own = [np.random.default_rng(member) for member in range(members)]
-  train, validation = fitter._splits(100, own)
+  train, validation = fitter.splits(100, own)
   with mock.patch.object(polymorphic_function.logging, 'warning') as warning:
     for going in range(members, 0, -1):
       orders, num_batches = fitter._batches(train[:going], own[:going])
@@ -117,7 +118,7 @@ def test_members_stop_as_published():
   epochs = np.arange(60)
   curves = np.stack([np.exp(-epochs / 5) + 0.02 * epochs, 2 - epochs / 60, np.full(60, 0.5), 1 + rng.normal(0, 0.2, 60),
                      np.exp(-epochs / 20) + 0.2 * rng.uniform(size=60)])
-  stopping = ensemble_fit.EarlyStopping(5, 0.8, 1)
+  stopping = members_fit.EarlyStopping(5, 0.8, 1)
   stopped_at = [None] * 5
   for epoch in epochs:
     before = stopping.stopped.copy()
@@ -131,7 +132,7 @@ def test_members_stop_as_published():
 
 
 def test_best_losses_are_told_and_stopped_members_are_left_alone():
-  stopping = ensemble_fit.EarlyStopping(2, 0., 1)
+  stopping = members_fit.EarlyStopping(2, 0., 1)
   np.testing.assert_array_equal(stopping.update([3., 5.]), [True, True])
   np.testing.assert_array_equal(stopping.update([2., 6.]), [True, False])  # member 1 rose, and stops
   np.testing.assert_array_equal(stopping.stopped, [False, True])
@@ -141,7 +142,7 @@ def test_best_losses_are_told_and_stopped_members_are_left_alone():
 
 
 def test_likelihoods_below_zero_do_not_stop_at_once():
-  stopping = ensemble_fit.EarlyStopping(1, 0.5, 1)
+  stopping = members_fit.EarlyStopping(1, 0.5, 1)
   for loss in (-1., -1.2, -1.3):
     stopping.update([loss])
   assert not stopping.stopped[0]
@@ -151,7 +152,7 @@ def test_likelihoods_below_zero_do_not_stop_at_once():
 
 
 def test_no_member_stops_before_the_least_number_of_epochs():
-  stopping = ensemble_fit.EarlyStopping(1, 0., 4)
+  stopping = members_fit.EarlyStopping(1, 0., 4)
   for loss in (1., 2., 3.):
     stopping.update([loss])
     assert not stopping.stopped[0]
@@ -218,7 +219,7 @@ def test_one_batch_is_one_step_on_the_mean_loss():
   standard = lambda x: (x - x.mean(0)) / x.std(0)
   inputs = np.concatenate([standard(data.observation), standard(data.action)], -1)
   targets = standard(data.next_observation - data.observation)
-  train = fitter._splits(40, generators())[0][0]
+  train = fitter.splits(40, generators())[0][0]
   weights = [tf.Variable(kernel), tf.Variable(bias)]
   with tf.GradientTape() as tape:
     loss = tf.reduce_mean(tf.square(inputs[train] @ weights[0] + weights[1] - targets[train]))
@@ -249,7 +250,7 @@ def test_the_validation_loss_is_the_mean_over_the_held_out_transitions():
   fitter, ensemble = make(learning_rate=1e-12, max_epochs=1, validation_fraction=0.23, members=1)
   data = make_data(100)
   result = fit(fitter, data)
-  held_out = fitter._splits(100, generators())[1][0]
+  held_out = fitter.splits(100, generators())[1][0]
   assert len(held_out) == 23
   states = ensemble.observation_normalizer.normalize(data.observation)
   inputs = ensemble.network_inputs(states, data.action).numpy()[held_out]
@@ -260,7 +261,7 @@ def test_the_validation_loss_is_the_mean_over_the_held_out_transitions():
 
 def test_members_split_the_data_each_for_itself():
   fitter, _ = make()
-  train, validation = fitter._splits(40, generators())
+  train, validation = fitter.splits(40, generators())
   assert train.shape == (K, 30) and validation.shape == (K, 10)
   for k in range(K):
     assert sorted([*train[k], *validation[k]]) == list(range(40))
@@ -269,7 +270,7 @@ def test_members_split_the_data_each_for_itself():
 
 def test_bootstrap_draws_with_replacement_and_never_from_the_held_out():
   fitter, _ = make(bootstrap=True)
-  train, validation = fitter._splits(40, generators())
+  train, validation = fitter.splits(40, generators())
   for k in range(K):
     assert train.shape[1] == 30 and 15 < len(set(train[k])) < 30
     assert not set(train[k]) & set(validation[k])

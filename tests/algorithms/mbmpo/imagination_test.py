@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from mbrl_tf.algorithms.mbmpo import losses
+from mbrl_tf.models import outcome_heads
 from tests.algorithms.mbmpo import cases
 
 K, B, H = 2, 3, 6
@@ -67,7 +68,7 @@ def test_rollouts_are_the_plain_loop(terminated, num_values):
 
 def test_shapes_and_types():
   rollouts = imagine()[0]
-  assert [x.shape for x in rollouts] == [(K, B, H, cases.O), (K, B, H, cases.A), (K, B, H), (K, B, H)]
+  assert [x.shape for x in rollouts] == [(K, B, H, cases.O), (K, B, H, cases.A), (K, B, H), (K, B, H), (K, B, H)]
   discrete = imagine(num_values=4)[0]
   assert discrete.action.shape == (K, B, H) and discrete.action.dtype == np.int32
   assert set(np.unique(discrete.action)) <= {0, 1, 2, 3} and len(np.unique(discrete.action)) > 1
@@ -208,3 +209,58 @@ def test_a_rollout_that_terminates_weighs_as_the_truncated_one():
   adapted = [losses.adapt(policy, moved, batch, 0.5) for batch in batches]
   for one, other in zip(*adapted):
     np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_learned_rewards_and_ends_are_those_of_each_member_s_heads():
+  ensemble, policy, spec = cases.make_ensemble(K), cases.make_policy(), cases.make_spec()
+  reward, termination = outcome_heads.RewardHeads(ensemble, (4,), [1, 1]), outcome_heads.TerminationHeads(ensemble, (4,), [2, 2])
+  reward.fit_unit(np.array([-1.0, 5.0]))
+  termination.log_odds.assign([-1.5, 0.5])
+  imagination = cases.make_imagination(ensemble, policy, spec, (reward, termination), horizon=2)
+  start = tf.repeat(cases.starts(K, 1), 3000, 1)
+  parameters = cases.copies(policy, K)
+  parameters[-1] = tf.fill(parameters[-1].shape, -100.)  # all rollouts of a task are the same, but for how they end
+  rollouts = imagination.rollouts(parameters, start, tf.constant([1, 1]))
+  states = ensemble.observation_normalizer.normalize(start)
+  actions = tf.clip_by_value(rollouts.action[:, :, 0], -1, 1)
+  following = ensemble.next_state(ensemble.unpack(ensemble.parameters), states, actions)
+  inputs = reward.inputs(states, actions, following)
+  np.testing.assert_allclose(
+      rollouts.reward[:, :, 0], reward.rewards(reward.unpack(reward.parameters), inputs), rtol=1e-3, atol=1e-3)
+  likely = tf.sigmoid(termination.logits(termination.unpack(termination.parameters), tf.constant([-1.5, 0.5]), inputs))
+  ended = 1 - rollouts.mask.numpy()[:, :, 1].mean(1)
+  assert abs(likely[0, 0] - likely[1, 0]) > 0.1
+  np.testing.assert_allclose(ended, likely[:, 0], atol=0.04)
+  assert np.mean(rollouts.reward[:, :, 1] == 0, 1) == pytest.approx(ended)
+
+
+def test_rollouts_that_begin_again_are_the_plain_loop_and_their_advantages_those_of_the_parts():
+  rollouts, imagination, ensemble, _ = imagine(far_out, restarts=True)
+  assert (rollouts.mask == 1).all() and 1 < rollouts.ended.sum() and (rollouts.ended[..., :-1] > 0).any()
+  for k, b in np.ndindex(K, B):
+    observation = start = cases.starts(K, B).numpy()[k, b]
+    for t in range(H):
+      np.testing.assert_allclose(rollouts.observation[k, b, t], observation, rtol=1e-3, atol=1e-4)
+      action = np.clip(rollouts.action[k, b, t], -1, 1)
+      following = member_in_numpy(ensemble, k, observation, action)
+      np.testing.assert_allclose(
+          rollouts.reward[k, b, t], cases.reward_in_numpy(observation, action, following), rtol=1e-3, atol=1e-4)
+      assert rollouts.ended[k, b, t] == (following[2] > 1.0)
+      observation = start if rollouts.ended[k, b, t] else following
+  advantages = imagination.advantages(tf.nest.map_structure(tf.constant, rollouts)).numpy()
+  for k in range(K):
+    features, to_go, ends = [], [], []
+    for b, t in np.ndindex(B, H):
+      o = np.clip(rollouts.observation[k, b, t].astype(float), -10, 10)
+      features.append(np.concatenate([o, o**2, [t / 100, (t / 100)**2, (t / 100)**3, 1]]))
+      last = next((s for s in range(t, H) if rollouts.ended[k, b, s]), H - 1)
+      ends.append(last)
+      to_go.append(sum(0.9**(s - t) * rollouts.reward[k, b, s] for s in range(t, last + 1)))
+    features = np.array(features)
+    values = features @ np.linalg.solve(features.T @ features + 1e-5 * np.eye(features.shape[1]), features.T @ to_go)
+    expected = np.zeros([B, H])
+    for index, (b, t) in reversed([*enumerate(np.ndindex(B, H))]):
+      goes_on = t < ends[index]
+      error = rollouts.reward[k, b, t] + (0.9 * values[index + 1] if goes_on else 0) - values[index]
+      expected[b, t] = error + (0.9 * 0.8 * expected[b, t + 1] if goes_on else 0)
+    np.testing.assert_allclose(advantages[k], (expected - expected.mean()) / expected.std(), rtol=2e-3, atol=2e-3)

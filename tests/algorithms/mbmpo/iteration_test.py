@@ -263,16 +263,19 @@ def test_a_member_whose_adaptation_is_not_finite_collects_with_the_meta_policy(t
     np.testing.assert_array_equal(own[1:], computed[1:])
 
 
-def test_terminations_that_are_not_imagined_are_told_once(tmp_path, monkeypatch):
+def test_equal_rewards_are_told_once_where_they_are_all_there_is_to_learn(tmp_path, monkeypatch):
   told = []
   monkeypatch.setattr(iteration.logging, 'warning', lambda message, *args: told.append(message % args))
-  zeros = np.zeros(2, np.float32)
-  ended, whole = (types.Episode(np.zeros([3, cases.O]), np.zeros([2, cases.A]), zeros, np.array([False, last])) for last in (True, False))
-  for terminated, expected in ((lambda observation: observation[..., 0] > 1, []), (None, ["Received: environment='toy:case'"])):
-    algorithm = build.build(make_config(), cases.make_spec(terminated), Idle(cases.make_spec(terminated)), episodes.EpisodeStore(tmp_path), 0)
-    for episodes_of_a_call in ([whole], [whole, ended], [ended]):
-      algorithm._warn_of_terminations(episodes_of_a_call)
-    assert [message[-len(end):] for message, end in zip(told, expected, strict=True)] == expected
+  ones, never, ends = np.ones(4, np.float32), np.zeros(4, bool), np.arange(4) == 2
+  spec = dataclasses.replace(cases.make_spec(), reward=None)
+  for spec, calls, expected in (
+      (cases.make_spec(), [(ones, never)], 0),  # the function of the task is used
+      (spec, [(ones, ends), (np.arange(4), never)], 0), (spec, [(ones, never), (ones, never)], 1)):
+    algorithm = build.build(make_config(), spec, Idle(spec), episodes.EpisodeStore(tmp_path), 0)
+    for call in calls:
+      algorithm._warn_of_equal_rewards(*call)
+    assert len(told) == expected
+  assert told[0].endswith("Received: environment='toy:case', reward=1.0 in 4 steps")
 
 
 def test_a_run_stops_where_no_adaptation_is_finite(tmp_path):

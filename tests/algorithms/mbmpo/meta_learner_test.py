@@ -135,6 +135,19 @@ def test_the_outer_data_come_from_the_adapted_policies():
   np.testing.assert_array_equal(told['length'], [[6., 6.], [6., 6.]])
 
 
+def test_returns_and_lengths_are_told_of_first_episodes_where_rollouts_begin_again():
+  told = []
+  for restarts in (False, True):
+    policy, ensemble = cases.make_policy(), cases.make_ensemble(K)
+    spec = cases.make_spec(lambda observation: observation[..., 2] > 1.0)
+    imagination = cases.make_imagination(ensemble, policy, spec, restarts=restarts)
+    learner = meta_learner.MetaLearner(policy, imagination, K, config_lib.MetaConfig(inner_lr=0.0))
+    told.append(learner.meta_update(starts(), SEED))
+  assert 1 < told[0]['length'].numpy().min() < 6
+  for name in ('length', 'return_mean', 'return_min', 'return_max'):
+    np.testing.assert_allclose(told[0][name], told[1][name], rtol=1e-5)
+
+
 def test_one_outer_step_is_adam_on_the_meta_gradient():
   learner, policy, _, _ = make(outer_epochs=1, gradient_clip=0.)
   before = values(policy.parameters)
