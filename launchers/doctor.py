@@ -56,7 +56,7 @@ def _packages():
   others = [f'{package} {check_installation.installed(package)} instead of {version}'
             for package, version in tested.items()
             if check_installation.installed(package) not in (None, version)]
-  advice = 'pip install --no-deps -r requirements.txt, from the checkout, brings the tested versions'
+  advice = 'pip install --no-deps -r requirements.txt, from the checkout brings the tested ones'
   if missing or not tested:
     return report.Row('packages', report.ERROR, 'Something that is needed is not installed',
                       '; '.join(missing) or 'mbrl_tf is not installed', advice)
@@ -84,7 +84,7 @@ def _devices():
     return report.Row(
         'tensorflow', report.WARNING, f'{said}. There is a GPU, which it does not see',
         f'CUDA_VISIBLE_DEVICES={hidden!r}, built with CUDA: {tf.test.is_built_with_cuda()}',
-        f"pip install 'tensorflow[and-cuda]=={tf.__version__}' brings CUDA, or the variable hides it")
+        f"pip install 'tensorflow[and-cuda]=={tf.__version__}' brings CUDA, or it is hidden")
   return report.Row('tensorflow', report.OK, f'{said}; no GPU')
 
 

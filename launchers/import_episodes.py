@@ -1,6 +1,6 @@
 """Puts episodes from elsewhere into a run that has not learned yet, which train then begins with.
 
-  python -m launchers.import_episodes --config=configs/tdmpc2/vectors.py --run_dir=runs/mine --from=recorded
+  python -m launchers.import_episodes --config=tdmpc2/vectors --run_dir=runs/mine --from=recorded
   python -m launchers.import_episodes --run_dir=runs/mine --from=runs/other
   python -m launchers.import_episodes --run_dir=runs/mine --from=minari:mujoco/hopper/expert-v0
 

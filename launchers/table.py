@@ -9,7 +9,7 @@ _LABEL = 30  # letters before what was found
 
 
 def lines(found):
-  """Yields the lines of a `report.Report`: its rows, what to do about them, and how many are bad."""
+  """Yields the lines of a `report.Report`: its rows, what to do, and how many are bad."""
   for row in found.rows:
     yield from of_row(row)
   counts = [(found.count(report.ERROR), 'error'), (found.count(report.WARNING), 'warning')]
