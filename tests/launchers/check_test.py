@@ -59,8 +59,10 @@ def test_the_algorithm_is_built_as_train_builds_it():
       'a:task', types.ArraySpec((3,), 'float32'), types.ActionSpec(1), 10,
       reward=lambda observation, action, following: following[..., 0])
   check._accept(config, spec)
-  with pytest.raises(errors.UserError, match='MB-MPO imagines rewards'):
-    check._accept(config, types.EnvironmentSpec(**{**vars(spec), 'reward': None}))
+  check._accept(config, types.EnvironmentSpec(**{**vars(spec), 'reward': None}))
+  seen = {'observation': types.ArraySpec((32, 32, 3), 'uint8')}
+  with pytest.raises(errors.UserError, match='with images='):
+    check._accept(config, types.EnvironmentSpec(**{**vars(spec), **seen}))
 
 
 def test_what_hangs_and_prints_is_a_row_and_stdout_is_one_object():
