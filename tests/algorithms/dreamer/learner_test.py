@@ -132,14 +132,7 @@ def test_returns_and_losses_of_imagined_trajectories_by_hand(normalized, average
   assert begins.sum() == 2 and (np.abs(rewards[0, begins]) > 1e-3).all()
   rewards[0, begins] = 0  # no action led there
   going = 0.9 * world.continuation(features).probs_parameter().numpy()
-  targets, last = [], values[4]
-  for t in reversed(range(4)):
-    last = rewards[t] + going[t] * (0.3 * values[t + 1] + 0.7 * last)
-    targets.insert(0, last)
-  weights = [1 - batch.terminated.numpy().reshape(-1).astype(float)]
-  for t in range(3):
-    weights.append(weights[-1] * going[t])
-  weights, targets = np.array(weights), np.array(targets)
+  targets, weights = small.returns_by_hand(rewards, values, going, batch.terminated, 0.7)
   told = tested.step(batch, seed)
   assert float(told['actor/loss']) == pytest.approx(-(weights * (targets / unit + 0.2 * entropies)).mean(), rel=1e-4)
   assert float(told['imagine/return_std']) == pytest.approx(targets.std(), rel=1e-3)

@@ -77,14 +77,7 @@ def test_returns_and_losses_by_hand(choices):
   rewards, values = world.reward(features).mean().numpy(), value(features).mean().numpy()
   rewards[0, batch.is_first.numpy().reshape(-1)] = 0
   going = 0.9 * world.continuation(features).probs_parameter().numpy()
-  targets, last = [], values[4]
-  for t in reversed(range(4)):
-    last = rewards[t] + going[t] * (0.05 * values[t + 1] + 0.95 * last)
-    targets.insert(0, last)
-  weights = [1 - batch.terminated.numpy().reshape(-1).astype(float)]
-  for t in range(3):
-    weights.append(weights[-1] * going[t])
-  targets, weights = np.array(targets), np.array(weights)
+  targets, weights = small.returns_by_hand(rewards, values, going, batch.terminated, 0.95)
   distribution = actor.distribution(imagined.raw)
   if choices is None:
     worth = targets / 3

@@ -98,3 +98,23 @@ def batch(spec, seed=0, sequences=B):
   is_first[0, 0] = terminated[1, 2] = is_first[1, 3] = True
   reward = generator.normal(size=(sequences, T)).astype(np.float32)
   return tf.nest.map_structure(tf.constant, types.Sequences(observation, action, reward, terminated, is_first))
+
+
+def returns_by_hand(rewards, values, going, terminated, lambda_):
+  """Lambda-returns of H imagined steps and what each counts, `[H, N]`, step by step.
+
+  Args:
+    rewards: `[H + 1, N]`, and values, of the same shape.
+    values: see there.
+    going: gamma times the probability that the episode goes on, as shaped.
+    terminated: bool `[B, T]`, of the rows from which is imagined.
+    lambda_: of the returns.
+  """
+  horizon, targets, last = len(rewards) - 1, [], values[-1]
+  for t in reversed(range(horizon)):
+    last = rewards[t] + going[t] * ((1 - lambda_) * values[t + 1] + lambda_ * last)
+    targets.insert(0, last)
+  weights = [1 - terminated.numpy().reshape(-1).astype(float)]
+  for t in range(horizon - 1):
+    weights.append(weights[-1] * going[t])
+  return np.array(targets), np.array(weights)
