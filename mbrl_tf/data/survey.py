@@ -74,6 +74,17 @@ class Survey(tf.Module):
     """
     return env_steps < first or (not self.rewards_differ and env_steps < most)
 
+  def asks_for_a_random_iteration(self, iteration):
+    """Whether an iteration collects by random actions, though a policy is there.
+
+    While rewards are rare, every other one does: one lucky episode shows a policy little of how to
+    come there.
+
+    Args:
+      iteration: its number.
+    """
+    return self.rewards_are_rare and iteration % 2 == 0
+
   @property
   def rewards_are_rare(self):
     """Whether nearly all decisions brought the least reward: little can be learned of the others."""

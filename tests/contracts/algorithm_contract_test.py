@@ -58,7 +58,7 @@ RECIPE = {
     'learner.adaptive_clip': 0.3, 'learner.warm_up_steps': 3, 'collect.random_env_steps_max': 60,
     'collect.random_holds': (1, 4), 'collect.random_at_bounds': 0.5,
     'collect.exploration_noise': 0.0, 'replay.newest_share': 0.5, 'replay.newest_rows': 30,
-    'replay.batch_length': 4, 'behavior.horizon': 2, 'learner.env_steps_per_gradient_step': 40.0}
+    'replay.batch_length': 4, 'behavior.horizon': 2}
 TINY_TDMPC2 = {
     'environment.num_envs': 2, 'environment.time_limit': 10, 'collect.random_env_steps': 40,
     'collect.env_steps_per_iteration': 20, 'learner.updates_per_decision': 0.05,
@@ -93,6 +93,7 @@ VARIANTS = {
         **TINY_DREAMER, **RECIPE, **NESTED_ACTIONS},
     ('dreamer', 'recipe, discrete actions, dicts of vectors and images'): {
         **TINY_DREAMER, **RECIPE, 'environment.name': 'toy:corridor',
+        'learner.env_steps_per_gradient_step': 5.0,
         'environment.observation': 'both', 'model.image_depth': 2},
     ('tdmpc2', 'numbers and choices in a nest'): {**TINY_TDMPC2, **NESTED_ACTIONS},
     ('tdmpc2', 'several choices'): {

@@ -80,15 +80,12 @@ class Dreamer:
     return (replicas.share(strategy, batch) for batch in batches)
 
   def _collecting_policy(self):
-    """The policy that collects next: where rewards are rare, and random actions are to find them,
-    random ones in every other iteration, because one lucky episode shows a policy little of how to
-    come there.
-    """
+    """The policy that collects next."""
     parts = self.state
     if not self._config.collect.random_env_steps_max:
       return parts.exploring_policy
     parts.iterations.assign_add(1)
-    at_random = parts.survey.rewards_are_rare and int(parts.iterations) % 2 == 0
+    at_random = parts.survey.asks_for_a_random_iteration(int(parts.iterations))
     return parts.random_policy if at_random else parts.exploring_policy
 
   def _collection(self, policy, clock):

@@ -33,7 +33,7 @@ class TDMPC2:
         learned = step_metrics.of_steps(told)  # raises where it is lost
       parts.updates.assign_add(len(told))
       collected = self._collect(
-          self._exploring_policy(), self._config.collect.env_steps_per_iteration, clock)
+          self._collecting_policy(), self._config.collect.env_steps_per_iteration, clock)
       with clock('summaries'):
         # The newest episodes, which the model has not learned from yet.
         held_out = parts.open_loop.errors(collected.episodes)
@@ -47,15 +47,12 @@ class TDMPC2:
     return self.state.survey.asks_for_random_actions(
         self.env_steps, settings.random_env_steps, settings.random_env_steps_max)
 
-  def _exploring_policy(self):
-    """The policy that collects next: while rewards are rare, random actions in every other
-    iteration, because one lucky episode shows a policy little of how to come there.
-    """
+  def _collecting_policy(self):
+    """The policy that collects next."""
     parts = self.state
     parts.iterations.assign_add(1)
-    if parts.survey.rewards_are_rare and int(parts.iterations) % 2 == 0:
-      return parts.random_policy
-    return parts.exploring_policy
+    at_random = parts.survey.asks_for_a_random_iteration(int(parts.iterations))
+    return parts.random_policy if at_random else parts.exploring_policy
 
   def _random_env_steps(self):
     """How many come next: what is missing, then as many as in any iteration."""
