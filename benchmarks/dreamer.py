@@ -129,6 +129,14 @@ def prepared(config):
   return config
 
 
+def work(config):
+  """How much of each part a whole run of a config takes, in the unit of the part's rate."""
+  env_steps = config.run.env_steps
+  learned_from = max(env_steps - config.collect.random_env_steps, 0)
+  steps = learned_from / config.env_steps_per_gradient_step
+  return {'gradient_step': config.learner.first_gradient_steps + steps, 'collect': env_steps}
+
+
 def _kernels(model):
   return benchmark.kernel_flop(variable for variable in model.trainable_variables if variable.shape.rank == 2 and 'bias' not in variable.name)
 

@@ -14,9 +14,11 @@ import tensorflow as tf
 
 from benchmarks import benchmark
 from mbrl_tf import types
+from mbrl_tf.models import observations
 from mbrl_tf.ops import actions
 
 _FIT_EPOCHS = 3
+_EPOCHS_OF_EARLY_STOPPING = 80
 # Passes over the policy in one outer step, in units of a forward pass: the data before adaptation forward (1) and back
 # (2) for the inner step, the data after it forward (1) and back (2), and back through the inner step (twice 3).
 _OUTER_STEP_PASSES = 12
@@ -66,12 +68,46 @@ def fit(run, config) -> benchmark.Benchmark:
       'hidden_sizes': config.ensemble.hidden_sizes})
 
 
+def fit_outcomes(run, config) -> benchmark.Benchmark:
+  """As `fit`, of the heads that learn reward and termination; nothing where a task has functions."""
+  parts = run.algorithm.state
+  transitions, features = _noise_transitions(run.environment.spec, config.collect.capacity)
+  return benchmark.Benchmark(
+      lambda: parts.outcome_fit.fit(transitions, features, 0), _FIT_EPOCHS, 'epochs', None, {
+          'epochs': _FIT_EPOCHS, 'members': config.ensemble.members,
+          'transitions': config.collect.capacity, 'batch_size': config.ensemble.batch_size,
+          'hidden_sizes': config.outcomes.hidden_sizes})
+
+
 def collect(run, config) -> benchmark.Benchmark:
   """Real steps with the adapted policies."""
   return benchmark.collect(run, config, run.algorithm.state.adapted)
 
 
-ALL = {'rollout': rollout, 'fit': fit, 'meta_update': meta_update, 'collect': collect}
+ALL = {'rollout': rollout, 'fit': fit, 'fit_outcomes': fit_outcomes,
+       'meta_update': meta_update, 'collect': collect}
+
+
+def work(config):
+  """How much of each part a whole run of a config takes, in the unit of the part's rate.
+
+  A fit that stops early is counted with 80 epochs: with the published settings it takes 60 to 110.
+  """
+  settings, collect_settings = config.ensemble, config.collect
+  repeat, end = config.environment.env_steps_per_decision, config.run.env_steps
+  env_steps, iterations, epochs = collect_settings.random_env_steps, 0, 0.0
+  while env_steps < end:
+    rows = min(env_steps // repeat, collect_settings.capacity)
+    batches = max(rows * (1 - settings.validation_fraction) // settings.batch_size, 1)
+    taken = (-(-settings.annealed_updates // batches) if settings.annealed_updates
+             else min(max(_EPOCHS_OF_EARLY_STOPPING, settings.min_epochs), settings.max_epochs))
+    # An epoch is timed on as many transitions as are kept.
+    epochs += taken * rows / collect_settings.capacity
+    iterations += 1
+    env_steps += max(collect_settings.env_steps_per_iteration,
+                     round(collect_settings.growth * env_steps))
+  return {'fit': epochs, 'fit_outcomes': epochs,
+          'meta_update': iterations * config.meta.updates_per_iteration, 'collect': env_steps}
 
 
 def prepared(config):
@@ -96,15 +132,17 @@ def _imagination_sizes(config):
 
 def _starts(run, config):
   """Noise for states to start from, `[2, K, B, O]`."""
-  shape = [2, config.ensemble.members, config.imagination.rollouts_per_task, *run.environment.spec.observation.shape]
-  return tf.random.stateless_normal(shape, [3, 4])
+  rollouts = config.imagination.rollouts_per_task
+  size = observations.Observations(run.environment.spec.observation).vector_size
+  return tf.random.stateless_normal([2, config.ensemble.members, rollouts, size], [3, 4])
 
 
 def _noise_transitions(spec, count):
   """As many transitions of noise, and their action features."""
   rng = np.random.default_rng(0)
-  observation, following = rng.standard_normal((2, count, *spec.observation.shape), np.float32)
+  size = observations.Observations(spec.observation).vector_size
+  observation, following = rng.standard_normal((2, count, size), np.float32)
   action = spec.action.sample(rng, (count,))
   features = actions.features(spec.action, tf.constant(action)).numpy()
-  nothing = np.zeros(count, np.float32)
-  return types.Transitions(observation, action, nothing, following, nothing > 0), features
+  reward, terminated = rng.standard_normal(count, np.float32), np.zeros(count, bool)
+  return types.Transitions(observation, action, reward, following, terminated), features

@@ -96,6 +96,13 @@ def collect(run, config) -> benchmark.Benchmark:
 ALL = {'update': update, 'plan': plan, 'sequences': sequences, 'collect': collect}
 
 
+def work(config):
+  """How much of each part a whole run of a config takes, in the unit of the part's rate."""
+  env_steps = config.run.env_steps
+  decisions = env_steps / config.environment.env_steps_per_decision
+  return {'update': config.learner.updates_per_decision * decisions, 'collect': env_steps}
+
+
 def prepared(config):
   """The config to time: as it is, but with a planner."""
   if not config.planner.samples:

@@ -21,7 +21,7 @@ from mbrl_tf import errors
 from mbrl_tf.training import run_directory
 
 _PARTS = {
-    'mbmpo': ('rollout', 'fit', 'meta_update', 'collect'),
+    'mbmpo': ('rollout', 'fit', 'fit_outcomes', 'meta_update', 'collect'),
     'dreamer': ('gradient_step', 'encoder', 'decoder', 'observe', 'imagination', 'sequences',
                 'collect'),
     'tdmpc2': ('update', 'plan', 'sequences', 'collect')}

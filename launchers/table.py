@@ -18,14 +18,15 @@ def lines(found):
 
 def of_row(row):
   """Yields the lines of one `report.Row`."""
-  yield from _wrapped(row.found, f'{row.level:8} {row.topic:20} ')
+  yield from wrapped(row.found, f'{row.level:8} {row.topic:20} ')
   if row.level != report.OK:
     if row.received:
-      yield from _wrapped(f'Received: {row.received}')
+      yield from wrapped(f'Received: {row.received}')
     if row.advice:
-      yield from _wrapped(f'To do: {row.advice}')
+      yield from wrapped(f'To do: {row.advice}')
 
 
-def _wrapped(text, label=''):
+def wrapped(text, label=''):
+  """Returns the lines of a text beside a label, or below what was told with one."""
   return textwrap.wrap(text, _WIDTH, initial_indent=label.ljust(_LABEL),
                        subsequent_indent=' ' * _LABEL, break_on_hyphens=False)

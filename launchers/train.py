@@ -5,6 +5,8 @@
   python -m launchers.train --config=configs/mbmpo/halfcheetah.py --config.meta.inner_lr=0.01 --run_dir=runs/hc --seed=1
   python -m launchers.train --run_dir=runs/hc          continues that run
 
+  python -m launchers.train --config=mbmpo/pendulum --dry_run    sizes, schedule and time; writes nothing
+
 Where no --run_dir is given, it is runs/ALGORITHM-NAME-SEED with the name of the config.
 Ctrl-C stops after the iteration with a checkpoint, and the same command goes on from there.
 Watch with: tensorboard --logdir=runs
@@ -20,9 +22,18 @@ from launchers import command
 from mbrl_tf.training import cluster, run_directory
 
 
+_DRY_RUN = flags.DEFINE_bool(
+    'dry_run', False, 'build everything, time three steps, print what a run would take, and write nothing')
+
+
 def main():
   """Trains until the config's env steps, or a signal."""
   config = command.resolved_config(command.CONFIG.value, command.RUN_DIR.value, command.SEED.value)
+  if _DRY_RUN.value:
+    from launchers import dry_run
+
+    dry_run.tell(config)
+    return
   path = command.RUN_DIR.value or _default_path(config)
   host, _ = cluster.host_and_hosts()
   with run_directory.RunDirectory(path, host) as directory, contextlib.ExitStack() as stack:
@@ -60,4 +71,4 @@ def _default_path(config):
 
 
 if __name__ == '__main__':
-  command.run(main, __doc__, ('config', 'run_dir', 'seed'))
+  command.run(main, __doc__, ('config', 'run_dir', 'seed', 'dry_run'))

@@ -130,8 +130,7 @@ class Examination(bare_examination.BareExamination):
     if self.described.refusal:
       return
     told, task, repeat = self.described, self.task, self.recipe.action_repeat
-    bytes_each = report.bytes_of(told.observed) + 4 + 1
-    bytes_each += math.prod(told.acts.shape) * (4 if told.acts.numbers else 8)
+    bytes_each = report.bytes_of_decision(told.observed, told.acts)
     longest = told.time_limit or max(self.measured.get('episode_lengths') or [self.limit()])
     decisions = -(-longest // repeat)
     of_run = -(-task.run_env_steps // repeat)

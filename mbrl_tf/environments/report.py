@@ -90,6 +90,18 @@ def bytes_of(observed):
   return sum(math.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in observed.values())
 
 
+def bytes_of_decision(observed, action):
+  """Returns how many bytes a stored decision takes: observation, action, reward, and whether it was
+  the last.
+
+  Args:
+    observed: a mapping as in `parts`.
+    action: `types.ActionSpec`.
+  """
+  of_action = math.prod(action.shape) * (4 if action.numbers else 8)
+  return bytes_of(observed) + of_action + 4 + 1
+
+
 def size(count):
   """Returns a number of bytes as a person reads it."""
   for unit in ('B', 'KiB', 'MiB', 'GiB'):

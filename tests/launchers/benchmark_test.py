@@ -80,9 +80,12 @@ def test_the_launcher_prints_one_object_per_line(capsys, monkeypatch):
   assert [line['what'] for line in told] == list(mbmpo.ALL)
   for line in told:
     assert line['seconds'] > 0 and line['rate'] > 0 and line['repeats'] == 1
-  for line in told[:3]:
-    assert line['share_of_peak'] == pytest.approx(line['gflop'] / line['seconds'] / line['peak_gflop_per_second'])
-  assert told[3]['env_steps'] == 100 and 'share_of_peak' not in told[3]
+  by_name = {line['what']: line for line in told}
+  for name in ('rollout', 'fit', 'meta_update'):
+    line = by_name[name]
+    assert line['share_of_peak'] == pytest.approx(
+        line['gflop'] / line['seconds'] / line['peak_gflop_per_second'])
+  assert by_name['collect']['env_steps'] == 100 and 'share_of_peak' not in by_name['collect']
 
 
 def test_what_a_strategy_costs_is_measured_in_turns():
