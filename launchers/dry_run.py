@@ -7,7 +7,7 @@ import tempfile
 
 from launchers import command, own_process, table
 from mbrl_tf.environments import report
-from mbrl_tf.training import run_directory
+from mbrl_tf.training import progress, run_directory
 
 _REPEATS = 3  # of each step that is timed
 _LEAST_SHARE = 0.01  # of the time, below which a part is not told
@@ -160,22 +160,13 @@ def _time(config, spec, parts):
   for name, (seconds, each, _, unit) in parts.items():
     if seconds > _LEAST_SHARE * total:
       yield f'time of {name}', (f'{_seconds(each)} for one of {round(seconds / each):,} {unit}: '
-                                f'{duration(seconds)}')
+                                f'{progress.duration(seconds)}')
   if evaluated * each > _LEAST_SHARE * total:
     told = '' if spec.time_limit else ', if an episode takes 1,000 env steps'
-    yield 'time of evaluations', f'{duration(evaluated * each)}{told}'
+    yield 'time of evaluations', f'{progress.duration(evaluated * each)}{told}'
   compiling = sum(first for _, _, first, _ in parts.values())
-  yield 'time in all', (f'about {duration(total + compiling)}, {duration(compiling)} of it to '
+  yield 'time in all', (f'about {progress.duration(total + compiling)}, {progress.duration(compiling)} of it to '
                         'compile, on one device of this machine as busy as it is now')
-
-
-def duration(seconds):
-  """Returns a time as a person says it."""
-  if seconds < 90:
-    return f'{seconds:.0f} s'
-  if seconds < 5400:
-    return f'{seconds / 60:.0f} min'
-  return f'{seconds / 3600:.1f} h'
 
 
 def _seconds(seconds):

@@ -14,7 +14,7 @@ ARROWS = {
                   'environments/minari_sets', 'environments/rendering', 'environments/report',
                   'environments/simulators', 'training', 'drivers', 'data', 'benchmarks'},
     'configs': {'algorithms/base', 'algorithm/config'},
-    'training': {'algorithms/base', 'drivers', 'data', 'ops', 'types'},
+    'training': {'algorithms/base', 'algorithms/clock', 'drivers', 'data', 'ops', 'types'},
     'algorithm': {'algorithms/base', 'algorithms/clock', 'models', 'data', 'ops', 'drivers/policies', 'types'},
     'algorithms/base': {'types'},
     'algorithms/catalog': set(),

@@ -3,6 +3,8 @@
 import contextlib
 import time
 
+_watchers = []  # of this process: a person who waits wants to know what for
+
 
 class PhaseClock:
   """Seconds spent in each named phase since they were last read; phases of different names may run in threads at once."""
@@ -13,6 +15,8 @@ class PhaseClock:
   @contextlib.contextmanager
   def __call__(self, phase):
     """Adds the time spent in the `with` block to the phase."""
+    for watcher in _watchers:
+      watcher(phase)
     start = time.perf_counter()
     yield
     self._seconds[phase] = self._seconds.get(phase, 0.0) + time.perf_counter() - start
@@ -21,3 +25,14 @@ class PhaseClock:
     """Returns `seconds/<phase>` and starts anew."""
     seconds, self._seconds = self._seconds, {}
     return {f'seconds/{phase}': value for phase, value in seconds.items()}
+
+
+@contextlib.contextmanager
+def watched(watcher):
+  """Has `watcher` called with the name of each phase of this process that begins within the `with`
+  block."""
+  _watchers.append(watcher)
+  try:
+    yield
+  finally:
+    _watchers.remove(watcher)

@@ -14,15 +14,18 @@ import zlib
 import numpy as np
 
 from mbrl_tf import errors
+from mbrl_tf.algorithms import clock as phases
 from mbrl_tf.training import checkpoint
 from mbrl_tf.training import metrics as run_metrics
 from mbrl_tf.training import placement as placement_lib
+from mbrl_tf.training import progress as run_progress
 from mbrl_tf.training import run_directory
 from mbrl_tf.training import schedule as run_schedule
 
 _ALONE = placement_lib.Placement()
 _PATIENCE_SECONDS = 60  # until the chief's file must be seen: network file systems show it late
 EVALUATION = 'evaluate/return_mean'  # decides which checkpoint is the best
+_COLLECTED = 'collect/return_mean'
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -92,8 +95,11 @@ def train(algorithm, config, directory, store, environment, evaluator, checkpoin
   progress = checkpointer.progress
   before, saved, is_chief = int(progress.env_steps), int(progress.env_steps), placement.host == 0
   with contextlib.ExitStack() as stack:
-    outputs = _Outputs(directory, config, before) if is_chief else None
-    stack.callback(outputs.close if is_chief else lambda: None)
+    outputs = None
+    if is_chief:
+      outputs = _Outputs(directory, config, before, float(progress.seconds))
+      stack.callback(outputs.close)
+      stack.enter_context(phases.watched(outputs.terminal.begin))
     stopping = stack.enter_context(_stop_at_signal())
     clock = _Clock(float(progress.seconds))
     evaluations = run_metrics.recorded(directory.metrics, EVALUATION)
@@ -201,10 +207,13 @@ class _Hosts(NamedTuple):
 class _Outputs:
   """All places where metrics go."""
 
-  def __init__(self, directory, config, env_steps):
+  def __init__(self, directory, config, env_steps, seconds):
     self.file = run_metrics.MetricsFile(directory.metrics, env_steps)
     self.tensorboard = run_metrics.TensorBoard(directory.path, config, env_steps)
-    self.terminal = run_metrics.Terminal(env_steps, config.run.env_steps)
+    counted = EVALUATION if config.run.evaluate_every_env_steps else _COLLECTED
+    before = run_metrics.recorded(directory.metrics, counted).values()
+    self.terminal = run_progress.Terminal(
+        env_steps, config.run.env_steps, seconds, counted, before)
 
   def close(self):
     for output in (self.terminal, self.tensorboard, self.file):
@@ -225,6 +234,7 @@ def _write(outputs, report, algorithm, evaluator, now, clock):
   """Evaluates where there is an evaluator, and writes and returns everything that is known of an iteration."""
   metrics = dict(report.metrics)
   if evaluator:
+    outputs.terminal.begin('evaluate')
     evaluation = evaluator.evaluate(algorithm.evaluation_policy(), now)
     metrics.update(evaluation.metrics)
     if evaluation.frames:

@@ -1,4 +1,4 @@
-"""Where a run's numbers go: `metrics.jsonl`, TensorBoard, and the terminal."""
+"""Where a run's numbers go: `metrics.jsonl` and TensorBoard; the terminal is `progress.py`'s."""
 
 import errno
 import io
@@ -6,12 +6,10 @@ import json
 import math
 import os
 import pathlib
-import sys
 import time
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 from PIL import Image
 from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.custom_scalar import layout_pb2
@@ -146,37 +144,6 @@ class TensorBoard:
 
   def _writing(self):
     return files.writing(self._folder / _EVENT_FILES, tf.errors.OpError)
-
-
-class Terminal:
-  """A progress bar with return and time left; where the output is no terminal, one plain line per iteration."""
-
-  def __init__(self, env_steps: int, end: int):
-    """Shows the bar.
-
-    Args:
-      env_steps: taken so far.
-      end: of the run.
-    """
-    self._end = end
-    self._bar = tqdm.tqdm(
-        total=end, initial=env_steps, unit=' steps', dynamic_ncols=True, smoothing=0.1, disable=not sys.stderr.isatty(),
-        bar_format='{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} env steps, {remaining} left{postfix}')
-
-  def write(self, env_steps: int, seconds: float, metrics):
-    """Shows one iteration."""
-    shown = {'return': 'collect/return_mean', 'evaluation': 'evaluate/return_mean'}
-    shown = {name: f'{float(metrics[key]):.1f}' for name, key in shown.items() if key in metrics}
-    if self._bar.disable:
-      told = ', '.join(f'{name} {value}' for name, value in shown.items())
-      print(f'{env_steps}/{self._end} env steps, {seconds:.0f} s{", " if told else ""}{told}', file=sys.stderr, flush=True)
-      return
-    self._bar.set_postfix(shown, refresh=False)
-    self._bar.update(min(env_steps, self._end) - self._bar.n)
-
-  def close(self):
-    """Leaves the bar as it is."""
-    self._bar.close()
 
 
 def encode_gif(frames, frames_per_second: float) -> bytes:

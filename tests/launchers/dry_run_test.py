@@ -64,8 +64,3 @@ def test_a_dry_run_tells_sizes_and_time_and_writes_nothing(tmp_path, monkeypatch
   for topic in ('schedule', 'memory', 'time of collect', 'time in all'):
     assert f'\n{topic}' in told
   assert os.listdir(tmp_path) == []
-
-
-@pytest.mark.parametrize('seconds, said', [(8, '8 s'), (120, '2 min'), (7200, '2.0 h')])
-def test_durations_are_said_as_people_say_them(seconds, said):
-  assert dry_run.duration(seconds) == said

@@ -136,10 +136,3 @@ def test_a_gif_shows_the_frames_that_it_was_given(tmp_path):
   image = Image.open(io.BytesIO(tf.make_ndarray(read.Tensors('model/open_loop_image')[0].tensor_proto)[2]))
   shown = [np.asarray(frame.convert('RGB')) for frame in ImageSequence.Iterator(image)]
   np.testing.assert_array_equal(shown, frames)
-
-
-def test_without_a_terminal_one_plain_line_per_iteration(capsys):
-  terminal = metrics.Terminal(0, 100)
-  terminal.write(50, 3, {'collect/return_mean': 12.34, 'other/metric': 1})
-  terminal.close()
-  assert capsys.readouterr().err == '50/100 env steps, 3 s, return 12.3\n'

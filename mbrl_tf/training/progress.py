@@ -1,0 +1,97 @@
+"""What a person sees of a run in its terminal."""
+
+import math
+import os
+import sys
+import threading
+import time
+
+import tqdm
+
+_SHOWN = {'return': 'collect/return_mean', 'evaluation': 'evaluate/return_mean'}
+_BAR = '{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} env steps{postfix}'
+
+
+class Terminal:
+  """One line that lives: a bar, time left, returns, the best so far, and what the machine is doing.
+
+  Where the output is no terminal, one plain line per iteration.
+  """
+
+  def __init__(self, env_steps: int, end: int, seconds: float = 0.0,
+               counted: str = 'collect/return_mean', before=()):
+    """Shows the line.
+
+    Args:
+      env_steps: taken so far.
+      end: of the run.
+      seconds: that they took.
+      counted: the metric of which the best is told.
+      before: its values so far.
+    """
+    self._end, self._first, self._counted = end, (env_steps, seconds), counted
+    self._best = max(before, default=-math.inf)
+    self._told, self._doing, self._left = {}, ('', time.monotonic()), None
+    colour = None if 'NO_COLOR' in os.environ else 'green'
+    self._bar = tqdm.tqdm(
+        total=end, initial=env_steps, dynamic_ncols=True, bar_format=_BAR, colour=colour,
+        disable=not sys.stderr.isatty())
+    self._closed = threading.Event()
+    self._thread = None
+    if not self._bar.disable:
+      self._thread = threading.Thread(target=self._live, daemon=True)
+      self._thread.start()
+
+  def begin(self, phase: str):
+    """Shows what the machine is doing from now on."""
+    self._doing = (phase, time.monotonic())
+
+  def write(self, env_steps: int, seconds: float, metrics):
+    """Shows one iteration."""
+    told = {name: float(metrics[key]) for name, key in _SHOWN.items() if key in metrics}
+    if self._counted in metrics:
+      self._best = max(self._best, float(metrics[self._counted]))
+    self._told.update(told)
+    first_env_steps, first_seconds = self._first
+    taken = env_steps - first_env_steps
+    self._left = ((seconds - first_seconds) / taken * max(self._end - env_steps, 0)
+                  if taken > 0 else None)
+    if self._bar.disable:
+      parts = [f'{env_steps}/{self._end} env steps', f'{seconds:.0f} s', *self._said(told)]
+      print(', '.join(parts), file=sys.stderr, flush=True)
+    else:
+      self._bar.update(min(env_steps, self._end) - self._bar.n)
+
+  def close(self):
+    """Leaves the line as it is."""
+    self._closed.set()
+    if self._thread:
+      self._thread.join()
+    self._bar.close()
+
+  def _said(self, told):
+    """Yields time left and returns in words."""
+    if self._left:
+      yield f'{duration(self._left)} left'
+    for name, value in told.items():
+      yield f'{name} {value:.1f}'
+    if self._best > -math.inf:
+      yield f'best {self._best:.1f}'
+
+  def _live(self):
+    """Renews the line while a long phase goes on."""
+    while not self._closed.wait(1.0):
+      phase, since = self._doing
+      parts = list(self._said(self._told))
+      if phase:
+        parts.append(f'{phase} {duration(time.monotonic() - since)}')
+      self._bar.set_postfix_str(', '.join(parts))
+
+
+def duration(seconds: float) -> str:
+  """Returns a time as a person says it."""
+  if seconds < 90:
+    return f'{seconds:.0f} s'
+  if seconds < 5400:
+    return f'{seconds / 60:.0f} min'
+  return f'{seconds / 3600:.1f} h'

@@ -1,0 +1,67 @@
+"""What a person sees of a run: on a terminal one line that lives, elsewhere plain ones."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import struct
+import sys
+import termios
+import time
+
+import pytest
+
+from mbrl_tf.algorithms import clock
+from mbrl_tf.training import progress
+
+
+def test_without_a_terminal_one_plain_line_per_iteration(capsys):
+  terminal = progress.Terminal(0, 100)
+  terminal.write(50, 3, {'collect/return_mean': 12.34, 'other/metric': 1})
+  terminal.write(100, 5, {'collect/return_mean': 11.0})
+  terminal.close()
+  assert capsys.readouterr().err == (
+      '50/100 env steps, 3 s, 3 s left, return 12.3, best 12.3\n'
+      '100/100 env steps, 5 s, return 11.0, best 12.3\n')
+
+
+def test_the_best_is_that_of_the_metric_that_counts_and_goes_on_after_a_resume(capsys):
+  terminal = progress.Terminal(200, 1000, 100.0, 'evaluate/return_mean', [3.0, 7.0])
+  terminal.write(400, 150, {'collect/return_mean': 50.0, 'evaluate/return_mean': 6.0})
+  terminal.close()
+  # 200 env steps in the 50 s since it goes on, so 600 more take 150 s.
+  assert capsys.readouterr().err == (
+      '400/1000 env steps, 150 s, 2 min left, return 50.0, evaluation 6.0, best 7.0\n')
+
+
+@contextlib.contextmanager
+def screen(monkeypatch):
+  """A terminal in place of the error output; gives a function that reads what is on it so far."""
+  ours, theirs = pty.openpty()
+  fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 120, 0, 0))
+  with open(theirs, 'w', encoding='utf-8') as shown, monkeypatch.context() as patch:
+    patch.setattr(sys, 'stderr', shown)
+    yield lambda: os.read(ours, 100_000).decode()
+  os.close(ours)
+
+
+@pytest.mark.parametrize('no_color', [False, True])
+def test_a_terminal_shows_what_goes_on(monkeypatch, no_color):
+  if no_color:
+    monkeypatch.setenv('NO_COLOR', '1')
+  with screen(monkeypatch) as read:
+    terminal, phases = progress.Terminal(0, 1000), clock.PhaseClock()
+    with clock.watched(terminal.begin):
+      terminal.write(250, 10, {'collect/return_mean': 4.0})
+      with phases('learn'):
+        time.sleep(2.5)  # a line that lives is renewed each second
+    terminal.close()
+    told = read()
+  assert '25%|' in told and '250/1000 env steps' in told
+  assert '30 s left, return 4.0, best 4.0, learn' in told
+  assert ('\x1b[32m' in told) == (not no_color)
+
+
+@pytest.mark.parametrize('seconds, said', [(8, '8 s'), (120, '2 min'), (7200, '2.0 h')])
+def test_durations_are_said_as_people_say_them(seconds, said):
+  assert progress.duration(seconds) == said
