@@ -243,8 +243,14 @@ class Collected(NamedTuple):
   metrics: Mapping[str, float]   # `collect/return_mean` and others, of these episodes
 
 
+class Video(NamedTuple):
+  """An animation that is drawn only where somebody wants it."""
+  draw: Callable[[], Any]      # returns frames uint8 [T, height, width, 3]
+  rows: Tuple[str, ...] = ()   # what rows of equal height show, from top to bottom
+
+
 class Report(NamedTuple):
   """What an algorithm tells after one iteration."""
   metrics: Mapping[str, float]         # named `room/what`
   histograms: Mapping[str, Any] = {}   # name to array
-  videos: Mapping[str, Callable[[], Any]] = {}   # name to what draws frames uint8 [T, height, width, 3]
+  videos: Mapping[str, Video] = {}

@@ -1,6 +1,7 @@
 """The training loop: it knows no algorithm, only that iterations come and that there is a state to save."""
 
 import contextlib
+import math
 import os
 import signal
 import stat
@@ -117,8 +118,9 @@ def train(algorithm, config, directory, store, environment, evaluator, checkpoin
       metrics = _write(outputs, report, algorithm, evaluator if evaluates else None, now, clock)
       if evaluates:
         evaluations[now] = metrics[EVALUATION]
-        for name, draw in report.videos.items():
-          outputs.tensorboard.write_video(name, now, draw(), environment.frames_per_second)
+        for name, video in report.videos.items():
+          outputs.tensorboard.write_video(
+              name, now, video.draw(), environment.frames_per_second, video.rows)
       if stops or schedule.checkpoints(before, now) or _is_best(checkpointer, evaluations, now):
         _save(checkpointer, store, hosts, now, clock, evaluations)
         saved = now
@@ -210,10 +212,18 @@ class _Outputs:
   def __init__(self, directory, config, env_steps, seconds):
     self.file = run_metrics.MetricsFile(directory.metrics, env_steps)
     self.tensorboard = run_metrics.TensorBoard(directory.path, config, env_steps)
-    counted = EVALUATION if config.run.evaluate_every_env_steps else _COLLECTED
-    before = run_metrics.recorded(directory.metrics, counted).values()
-    self.terminal = run_progress.Terminal(
-        env_steps, config.run.env_steps, seconds, counted, before)
+    self.terminal = run_progress.Terminal(env_steps, config.run.env_steps, seconds)
+    # Of the exploring policies' returns only where there are no others.
+    self._counted = EVALUATION if config.run.evaluate_every_env_steps else _COLLECTED
+    before = run_metrics.recorded(directory.metrics, self._counted)
+    self._best = max(before.values(), default=-math.inf)
+
+  def best(self, metrics):
+    """Returns the best return so far as a metric, where there is a new one to compare."""
+    if self._counted not in metrics:
+      return {}
+    self._best = max(self._best, float(metrics[self._counted]))
+    return {f'{self._counted.split("/")[0]}/return_best': self._best}
 
   def close(self):
     for output in (self.terminal, self.tensorboard, self.file):
@@ -239,6 +249,7 @@ def _write(outputs, report, algorithm, evaluator, now, clock):
     metrics.update(evaluation.metrics)
     if evaluation.frames:
       outputs.tensorboard.write_video('evaluate/episode', now, evaluation.frames, evaluation.frames_per_second)
+  metrics.update(outputs.best(metrics))
   seconds = clock.seconds()
   outputs.file.write(now, seconds, metrics)
   outputs.tensorboard.write(now, metrics, report.histograms)

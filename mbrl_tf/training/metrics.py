@@ -10,33 +10,21 @@ import time
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from tensorboard.compat.proto import event_pb2
-from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
-from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.image import metadata as image_metadata
 
 from mbrl_tf import errors
 from mbrl_tf.data import files
-from mbrl_tf.training import run_directory
+from mbrl_tf.training import overview
 
 _EVENT_FILES = 'events.out.tfevents.*'
 _RECORD_EXTRA = 16  # bytes of a record in such a file besides its content: its length, and checksums of both
 _GIF_FRAMES = 100   # at most in one animation
 _GIF_PIXELS = 384   # at most along the longer side: six images of 64 side by side
+_LABEL_PIXELS = 12   # height of letters beside an animation
 _GIF_MILLISECONDS = 20   # at least for one frame: browsers slow down what is faster
-# What is looked at first, each in one chart of the tab Custom Scalars, as regular expressions of the metrics' names: the other
-# tabs sort all names by the alphabet, which puts the returns below the fold.
-_CHARTS = {
-    'returns, real': ('collect/return_(mean|min|max)$', 'evaluate/return_mean$'),
-    'returns, real and imagined': ('collect/return_mean$', 'imagine/return_(before|after)_mean$'),
-    'errors of the model by horizon': ('model/([a-z]+_)?error_horizon_[0-9]+$',),
-    'returns, imagined (of Dreamer and TD-MPC2, discounted)': (
-        'imagine/return_(before_|after_)?mean$', 'value/mean$'),
-    'losses': ('[a-z]+/(train_|validation_|reward_|image_|vector_|continuation_|consistency_|'
-               'value_|termination_)?loss(_mean)?$',),
-    'seconds of each phase': ('seconds/[a-z_]+$',)}
 
 
 class MetricsFile:
@@ -81,7 +69,7 @@ class TensorBoard:
   """Event files of one run, in its folder. The axis is env steps."""
 
   def __init__(self, folder, config, env_steps: int = 0):
-    """Writes the config as text, its values as hyperparameters, and what the overview shows.
+    """Writes config and run as text, the config as hyperparameters, and what the overview shows.
 
     Args:
       folder: of the run.
@@ -98,13 +86,12 @@ class TensorBoard:
         _forget_after(self._folder, env_steps)
       earlier = set(self._folder.glob(_EVENT_FILES))
       self._writer = tf.summary.create_file_writer(str(folder))
-    values = run_directory.config_to_dict(config)
-    flat = run_directory.flatten(values)
     with self._writing(), self._writer.as_default(step=0):
-      tf.summary.text('config', '\n'.join(f'    {line}' for line in run_directory.to_json(values).splitlines()))
-      hparams.hparams({name: value if isinstance(value, (bool, int, float, str)) else json.dumps(value)
-                       for name, value in flat.items()}, trial_id=str(folder))
-      tf.summary.experimental.write_raw_pb(custom_scalar.pb(_layout()).SerializeToString(), step=0)
+      tf.summary.text('config', overview.config_page(config))
+      tf.summary.text('run', overview.run_page(), step=env_steps)
+      overview.write_hyperparameters(config, str(folder))
+      tf.summary.experimental.write_raw_pb(
+          custom_scalar.pb(overview.layout()).SerializeToString(), step=0)
       self._writer.flush()
       self._file, = set(self._folder.glob(_EVENT_FILES)) - earlier
       self._end = _end_of_records(self._file, 0)
@@ -112,6 +99,8 @@ class TensorBoard:
   def write(self, env_steps: int, metrics, histograms):
     """Writes scalars and histograms."""
     with self._writing(), self._writer.as_default(step=env_steps):
+      for tag, value, description in overview.first_look(metrics):
+        tf.summary.scalar(tag, float(value), description=description)
       for name, value in metrics.items():
         # TensorBoard makes a group of each first part, in alphabetical order: names without a room would be a group each,
         # above the returns that people look for.
@@ -120,9 +109,11 @@ class TensorBoard:
         tf.summary.histogram(name, values)
       self._flush()
 
-  def write_video(self, name: str, env_steps: int, frames, frames_per_second: float):
-    """Writes frames uint8 `[T, height, width, 3]` as an animated GIF, which TensorBoard plays as an image."""
-    gif = encode_gif(frames, frames_per_second)
+  def write_video(self, name: str, env_steps: int, frames, frames_per_second: float, rows=()):
+    """Writes frames uint8 `[T, height, width, 3]` as an animated GIF, which TensorBoard plays as an
+    image; beside it what its rows of equal height show.
+    """
+    gif = encode_gif(frames, frames_per_second, rows)
     width, height = Image.open(io.BytesIO(gif)).size
     with self._writing(), self._writer.as_default(step=env_steps):
       tf.summary.write(
@@ -146,8 +137,9 @@ class TensorBoard:
     return files.writing(self._folder / _EVENT_FILES, tf.errors.OpError)
 
 
-def encode_gif(frames, frames_per_second: float) -> bytes:
-  """Returns frames uint8 `[T, height, width, 3]` as the bytes of an animated GIF that plays in real time.
+def encode_gif(frames, frames_per_second: float, rows=()) -> bytes:
+  """Returns frames uint8 `[T, height, width, 3]` as the bytes of an animated GIF that plays in real
+  time, with names of its rows at the left where there are any.
 
   Long episodes are thinned out to 100 frames, fast ones to what browsers show, and large frames shrunk to 384 pixels.
   """
@@ -155,16 +147,25 @@ def encode_gif(frames, frames_per_second: float) -> bytes:
   images = [Image.fromarray(np.asarray(frame)) for frame in frames[::every]]
   for image in images:
     image.thumbnail((_GIF_PIXELS, _GIF_PIXELS))
+  if rows:
+    images = [_labelled(image, rows) for image in images]
   content = io.BytesIO()
   milliseconds = round(1000 * every / frames_per_second)
   images[0].save(content, format='GIF', save_all=True, append_images=images[1:], duration=milliseconds, loop=0)
   return content.getvalue()
 
 
-def _layout():
-  """Returns `_CHARTS` as TensorBoard takes it."""
-  charts = [layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=names)) for title, names in _CHARTS.items()]
-  return layout_pb2.Layout(category=[layout_pb2.Category(title='overview', chart=charts)])
+def _labelled(image, rows):
+  """Returns an image with the names of its rows of equal height beside it."""
+  height = image.height / len(rows)
+  font = ImageFont.load_default(size=min(_LABEL_PIXELS, height))
+  width = math.ceil(max(font.getlength(row) for row in rows)) + 4
+  labelled = Image.new('RGB', (image.width + width, image.height), 'white')
+  labelled.paste(image, (width, 0))
+  draw = ImageDraw.Draw(labelled)
+  for index, row in enumerate(rows):
+    draw.text((2, (index + 0.5) * height), row, fill='black', font=font, anchor='lm')
+  return labelled
 
 
 def _forget_after(folder, env_steps):

@@ -1,6 +1,5 @@
 """What a person sees of a run in its terminal."""
 
-import math
 import os
 import sys
 import threading
@@ -9,6 +8,7 @@ import time
 import tqdm
 
 _SHOWN = {'return': 'collect/return_mean', 'evaluation': 'evaluate/return_mean'}
+_BEST = ('evaluate/return_best', 'collect/return_best')  # the first that a run has
 _BAR = '{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} env steps{postfix}'
 
 
@@ -18,19 +18,15 @@ class Terminal:
   Where the output is no terminal, one plain line per iteration.
   """
 
-  def __init__(self, env_steps: int, end: int, seconds: float = 0.0,
-               counted: str = 'collect/return_mean', before=()):
+  def __init__(self, env_steps: int, end: int, seconds: float = 0.0):
     """Shows the line.
 
     Args:
       env_steps: taken so far.
       end: of the run.
       seconds: that they took.
-      counted: the metric of which the best is told.
-      before: its values so far.
     """
-    self._end, self._first, self._counted = end, (env_steps, seconds), counted
-    self._best = max(before, default=-math.inf)
+    self._end, self._first, self._best = end, (env_steps, seconds), None
     self._told, self._doing, self._left = {}, ('', time.monotonic()), None
     colour = None if 'NO_COLOR' in os.environ else 'green'
     self._bar = tqdm.tqdm(
@@ -49,8 +45,7 @@ class Terminal:
   def write(self, env_steps: int, seconds: float, metrics):
     """Shows one iteration."""
     told = {name: float(metrics[key]) for name, key in _SHOWN.items() if key in metrics}
-    if self._counted in metrics:
-      self._best = max(self._best, float(metrics[self._counted]))
+    self._best = next((float(metrics[key]) for key in _BEST if key in metrics), self._best)
     self._told.update(told)
     first_env_steps, first_seconds = self._first
     taken = env_steps - first_env_steps
@@ -75,7 +70,7 @@ class Terminal:
       yield f'{duration(self._left)} left'
     for name, value in told.items():
       yield f'{name} {value:.1f}'
-    if self._best > -math.inf:
+    if self._best is not None:
       yield f'best {self._best:.1f}'
 
   def _live(self):

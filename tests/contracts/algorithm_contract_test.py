@@ -20,7 +20,7 @@ from mbrl_tf.data import episodes
 from mbrl_tf.drivers import driver as episode_driver
 from mbrl_tf.drivers import offline_driver
 from mbrl_tf.environments import catalog as environments
-from mbrl_tf.training import export, lite, metrics, serving
+from mbrl_tf.training import export, lite, overview, serving
 
 
 # Changes to the smoke configurations that save time here: each number of members still learning is compiled anew.
@@ -202,9 +202,12 @@ def test_each_iteration_reports_finite_metrics(trained):
 
 def test_each_chart_of_the_overview_shows_some_of_what_is_reported(trained):
   told = {name for report in [*trained.first, trained.following] for name in report.metrics}
-  for title, patterns in metrics._CHARTS.items():
+  for title, patterns in overview.CHARTS.items():
     if not title.startswith('seconds'):  # which the training loop adds
       assert any(re.match(pattern, name) for pattern in patterns for name in told), title
+  # The others are the training loop's own.
+  assert [tag[len('0_overview/'):] for tag, _, _ in overview.first_look(dict.fromkeys(told))] == [
+      '1_return_collecting', '4_return_imagined', '5_error_of_model', '6_loss_of_model']
 
 
 def test_env_steps_are_those_of_the_stored_episodes(trained):

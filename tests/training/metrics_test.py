@@ -14,7 +14,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2, metadata as custom_sca
 from tensorboard.plugins.hparams import plugin_data_pb2
 import tensorflow as tf
 
-from mbrl_tf.training import metrics
+from mbrl_tf.training import metrics, overview
 from tests import fakes
 
 
@@ -90,8 +90,13 @@ def test_tensorboard_reads_scalars_histograms_text_and_video(tmp_path):
   scalar, = read.Tensors('room/what')
   assert scalar.step == 7 and tf.make_ndarray(scalar.tensor_proto) == 1.5
   assert 'room/values' in read.Tags()['tensors']
-  text = tf.make_ndarray(read.Tensors('config')[0].tensor_proto).item().decode()
-  assert '"rate": 0.5' in text
+  text = lambda tag: tf.make_ndarray(read.Tensors(tag)[0].tensor_proto).item().decode()
+  assert text('config').endswith('| part.sizes | `[3, 4]` |\n| part.rate | `0.5` |')
+  run = text('run').splitlines()
+  assert run[:2] == ['|  | this run |', '|---|---|']
+  told = dict(line.strip('| ').split(' | ') for line in run[2:])
+  assert 'pytest' in told['command'] and 'tensorflow 2.' in told['versions']
+  assert set(told) == {'command', 'folder', 'commit', 'versions', 'machine', 'cores', 'GPUs'}
   width, height, gif = tf.make_ndarray(read.Tensors('evaluate/episode')[0].tensor_proto)
   assert (width, height, gif[:6]) == (b'48', b'32', b'GIF89a')
   assert read.SummaryMetadata('evaluate/episode').plugin_data.plugin_name == 'images'
@@ -99,6 +104,26 @@ def test_tensorboard_reads_scalars_histograms_text_and_video(tmp_path):
       read.SummaryMetadata('_hparams_/session_start_info').plugin_data.content).session_start_info
   assert start.hparams['part.rate'].number_value == 0.5
   assert start.hparams['part.sizes'].string_value == '[3, 4]'
+
+
+def test_what_is_looked_at_first_is_shown_first_and_explained(tmp_path):
+  board = metrics.TensorBoard(tmp_path, fakes.CountingConfig())
+  board.write(7, {
+      'collect/return_mean': 1.0, 'evaluate/return_mean': 2.0, 'collect/return_best': 9.0,
+      'evaluate/return_best': 3.0, 'imagine/return_mean': 4.0, 'value/mean': 9.0,
+      'model/reward_error_horizon_1': 5.0, 'fit/validation_loss_mean': 6.0, 'a/a': 0.0}, {})
+  board.close()
+  read = event_accumulator.EventAccumulator(str(tmp_path), size_guidance={'tensors': 0}).Reload()
+  tags = [first.tag for first in overview.FIRST]
+  shown = sorted(tag for tag in read.Tags()['tensors'] if '/' in tag and tag[0] != '_')
+  assert shown[:6] == tags and len(tags) == 6
+  values = [tf.make_ndarray(read.Tensors(tag)[0].tensor_proto).item() for tag in tags]
+  assert values == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+  for tag in tags:
+    assert '*Healthy*' in read.SummaryMetadata(tag).summary_description or 'best' in tag
+  experiment = plugin_data_pb2.HParamsPluginData.FromString(
+      read.SummaryMetadata('_hparams_/experiment').plugin_data.content).experiment
+  assert {metric.name.tag for metric in experiment.metric_infos} == set(tags[:3])
 
 
 @pytest.mark.parametrize('checkpoint, kept', [(10, [10, 25]), (0, [25])])
@@ -136,3 +161,15 @@ def test_a_gif_shows_the_frames_that_it_was_given(tmp_path):
   image = Image.open(io.BytesIO(tf.make_ndarray(read.Tensors('model/open_loop_image')[0].tensor_proto)[2]))
   shown = [np.asarray(frame.convert('RGB')) for frame in ImageSequence.Iterator(image)]
   np.testing.assert_array_equal(shown, frames)
+
+
+def test_rows_of_a_gif_have_their_names_beside_them():
+  frames = np.full((2, 90, 120, 3), 80, np.uint8)
+  image = Image.open(io.BytesIO(metrics.encode_gif(frames, 20, ('truth', 'model', 'error'))))
+  shown = np.asarray(image.convert('RGB')).astype(int)
+  assert shown.shape[0] == 90 and 20 < shown.shape[1] - 120 < 60
+  np.testing.assert_array_equal(shown[:, -120:], frames[0])
+  margin = shown[:, :-120].min((1, 2)) < 128  # where something is written
+  for row in range(3):
+    assert margin[30 * row:30 * (row + 1)][8:22].any()  # around the middle of the row
+    assert not margin[30 * row] and not margin[30 * row + 29]

@@ -17,17 +17,18 @@ from mbrl_tf.training import progress
 
 def test_without_a_terminal_one_plain_line_per_iteration(capsys):
   terminal = progress.Terminal(0, 100)
-  terminal.write(50, 3, {'collect/return_mean': 12.34, 'other/metric': 1})
-  terminal.write(100, 5, {'collect/return_mean': 11.0})
+  terminal.write(50, 3, {'collect/return_mean': 12.34, 'collect/return_best': 12.34})
+  terminal.write(100, 5, {'collect/return_mean': 11.0, 'other/metric': 1})
   terminal.close()
   assert capsys.readouterr().err == (
       '50/100 env steps, 3 s, 3 s left, return 12.3, best 12.3\n'
       '100/100 env steps, 5 s, return 11.0, best 12.3\n')
 
 
-def test_the_best_is_that_of_the_metric_that_counts_and_goes_on_after_a_resume(capsys):
-  terminal = progress.Terminal(200, 1000, 100.0, 'evaluate/return_mean', [3.0, 7.0])
-  terminal.write(400, 150, {'collect/return_mean': 50.0, 'evaluate/return_mean': 6.0})
+def test_time_left_is_told_by_what_went_on_since_a_resume(capsys):
+  terminal = progress.Terminal(200, 1000, 100.0)
+  terminal.write(400, 150, {
+      'collect/return_mean': 50.0, 'evaluate/return_mean': 6.0, 'evaluate/return_best': 7.0})
   terminal.close()
   # 200 env steps in the 50 s since it goes on, so 600 more take 150 s.
   assert capsys.readouterr().err == (
@@ -52,7 +53,7 @@ def test_a_terminal_shows_what_goes_on(monkeypatch, no_color):
   with screen(monkeypatch) as read:
     terminal, phases = progress.Terminal(0, 1000), clock.PhaseClock()
     with clock.watched(terminal.begin):
-      terminal.write(250, 10, {'collect/return_mean': 4.0})
+      terminal.write(250, 10, {'collect/return_mean': 4.0, 'collect/return_best': 4.0})
       with phases('learn'):
         time.sleep(2.5)  # a line that lives is renewed each second
     terminal.close()

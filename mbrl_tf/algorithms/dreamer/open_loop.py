@@ -1,8 +1,11 @@
 """The world model against reality: what it predicts of real episodes without seeing them."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
+from mbrl_tf import types
 from mbrl_tf.algorithms.dreamer import compilation
 from mbrl_tf.data import windows as windows_lib
 from mbrl_tf.models import rssm, vision
@@ -11,6 +14,7 @@ _SEEN = 5                 # observations that the model is shown first, as in th
 _PREDICTED = (45, 15)     # decisions predicted after them: the first of these that an episode is long enough for
 _DISTANCES = (1, 15, 45)  # from the last observation seen, at which errors are told
 _WINDOWS = 6              # side by side in a video
+_ROWS = ('truth', 'model', 'error')  # of a video, from top to bottom
 _SEED = (0, 0)            # fixed: comparisons differ by model and episodes alone
 
 
@@ -38,16 +42,17 @@ class OpenLoop:
     return {f'model/reward_error_horizon_{h}': float(squared[h - 1]) for h in _DISTANCES if h <= length}
 
   def videos(self, episodes):
-    """For each image, a function that draws it: truth, model, and their difference from top to bottom.
+    """For each image, truth, model, and their difference from top to bottom.
 
     The first 5 frames of the model are reconstructions of what it sees; then it predicts. In the difference, grey means none.
 
     Returns:
-      `model/open_loop_<key>` to a function without arguments that returns frames uint8 `[50, 3 height, 6 width, 3]`; 20 frames where
-      no episode has 49 decisions, and nothing where none has 19.
+      `model/open_loop_<key>` to a `types.Video` of frames `[50, 3 height, 6 width, 3]`; 20 frames
+      where no episode has 49 decisions, and nothing where none has 19.
     """
     windows, length = windows_lib.spread(episodes, _WINDOWS, _SEEN, _PREDICTED)
-    return {f'model/open_loop_{key}': (lambda key=key: self._frames(key, windows, length))
+    return {f'model/open_loop_{key}': types.Video(
+                functools.partial(self._frames, key, windows, length), _ROWS)
             for key in self._world_model.images if windows}
 
   def _frames(self, key, windows, length):

@@ -76,7 +76,7 @@ def test_no_episode_long_enough_is_no_error():
 def test_of_shorter_episodes_less_is_predicted():
   tested, _, spec = make('image')
   real = [episode(spec, 48, 0), episode(spec, 19, 1)]
-  errors, frames = tested.errors(real), tested.videos(real)['model/open_loop_observation']()
+  errors, frames = tested.errors(real), tested.videos(real)['model/open_loop_observation'].draw()
   assert set(errors) == {'model/reward_error_horizon_1', 'model/reward_error_horizon_15'} and frames.shape == (20, 48, 96, 3)
   np.testing.assert_array_equal(frames[:, :16, -16:], real[1].observation)
   np.testing.assert_array_equal(frames[:, :16, :16], real[0].observation[:20])
@@ -87,7 +87,7 @@ def test_a_video_shows_truth_model_and_difference_from_top_to_bottom():
   episodes = [episode(spec, 49, seed) for seed in range(6)]
   videos = tested.videos(episodes)
   assert set(videos) == {'model/open_loop_image'}
-  frames = videos['model/open_loop_image']().astype(int)
+  frames = videos['model/open_loop_image'].draw().astype(int)
   assert frames.shape == (50, 3 * 16, 6 * 16, 3)
   expected = vision.postprocess(world.decode(by_hand(world, [(e, 0) for e in episodes]))['image']).numpy()
   for column in range(6):
@@ -101,5 +101,5 @@ def test_grey_and_stacked_images_are_shown_with_three_channels():
   for channels in (1, 4):
     spec = types.EnvironmentSpec('grey', types.ArraySpec((16, 16, channels), 'uint8'), small.spec().action, 50)
     world = small.models(spec, small.config())[0]
-    frames = open_loop.OpenLoop(world).videos([episode(spec, 49, 0)])['model/open_loop_observation']()
+    frames = open_loop.OpenLoop(world).videos([episode(spec, 49, 0)])['model/open_loop_observation'].draw()
     assert frames.shape == (50, 48, 96, 3) and frames.dtype == np.uint8
