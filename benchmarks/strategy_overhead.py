@@ -31,7 +31,7 @@ def measure(config, repeats):
   Returns:
     A dict by part of dicts of seconds.
   """
-  from launchers import assembly
+  from mbrl_tf import assembly
   from mbrl_tf.training import placement, run_directory
 
   parts = importlib.import_module(f'benchmarks.{config.algorithm}')

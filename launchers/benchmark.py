@@ -42,7 +42,7 @@ def main():
   command.load_tensorflow(algorithm)
   parts = module(f'benchmarks.{algorithm}')
   config = command.resolved_config(module(parts.DEFAULT_CONFIG).get_config() if given is None else given, seed=command.SEED.value)
-  from launchers import assembly
+  from mbrl_tf import assembly
 
   config = parts.prepared(config)
   with tempfile.TemporaryDirectory() as folder:

@@ -20,12 +20,11 @@ from absl import flags
 from ml_collections import config_flags
 
 from launchers import own_process
-from mbrl_tf import errors
+from mbrl_tf import errors, shipped_configs
 from mbrl_tf.algorithms import catalog
 from mbrl_tf.training import run_directory
 
 _OVERRIDE = '--config.'
-_CONFIGS = pathlib.Path(__file__).parent.parent / 'configs'
 _RAISED_BY_CONFIG = 'Error whilst parsing config file'  # config_flags makes this of a ValueError or TypeError of a config's code
 
 
@@ -149,7 +148,7 @@ def resolved_config(config, path=None, seed=None):
   except OSError as error:  # config_flags keeps back a file that is missing until its content is used
     given = flags.FLAGS['config'].config_filename
     if given and not pathlib.Path(given).suffix:
-      raise errors.unknown_name('config', given, configs()) from error
+      raise errors.unknown_name('config', given, shipped_configs.names()) from error
     raise errors.UserError(f'The config file cannot be read. Received: {_last_line(error.__cause__ or error)}') from error
   if not validates:
     raise errors.UserError(f"get_config() must return an algorithm's config. Received: config={config!r}")
@@ -228,22 +227,14 @@ def _parse(argv, names):
     raise errors.UserError(f'Expected flags of the form --name=value. Received: {" ".join(rest[1:])}')
 
 
-def configs():
-  """Returns the names of the configs that come with mbrl_tf, such as `mbmpo/pendulum`, and their
-  files.
-  """
-  return {path.relative_to(_CONFIGS).with_suffix('').as_posix(): path
-          for path in sorted(_CONFIGS.glob('*/*.py')) if path.stem != '__init__'}
-
-
 def _with_paths_of_configs(arguments):
   """Returns a command line in which a config's name became its path; a file of that name comes
   first.
   """
   given = _config_path(arguments)
-  if given is None or given not in configs() or os.path.exists(given):
+  if given is None or given not in shipped_configs.names() or os.path.exists(given):
     return arguments
-  path = str(configs()[given])
+  path = str(shipped_configs.names()[given])
   return [path if argument == given else f'--config={path}' if argument == f'--config={given}'
           else argument for argument in arguments]
 

@@ -16,7 +16,7 @@ _LEAST_SHARE = 0.01  # of the time, below which a part is not told
 def tell(config):
   """Builds everything that a config asks for, times its steps on one device, and prints rows."""
   command.load_tensorflow(config.algorithm)
-  from launchers import assembly
+  from mbrl_tf import assembly
 
   with tempfile.TemporaryDirectory() as folder:
     run = assembly.assemble(config, run_directory.RunDirectory(folder))

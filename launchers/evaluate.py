@@ -35,7 +35,7 @@ def main():
   directory = run_directory.RunDirectory(command.RUN_DIR.value)
   config = command.stored_config(directory)
   command.load_tensorflow(config.algorithm)
-  from launchers import assembly
+  from mbrl_tf import assembly
   from mbrl_tf.training import evaluation, metrics
 
   seed = config.run.seed if command.SEED.value is None else command.SEED.value

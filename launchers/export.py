@@ -27,7 +27,7 @@ def main():
   directory = run_directory.RunDirectory(command.RUN_DIR.value)
   config = command.stored_config(directory)
   command.load_tensorflow(config.algorithm)
-  from launchers import assembly
+  from mbrl_tf import assembly
   from mbrl_tf.training import export
 
   trained = assembly.assemble_trained(config, directory, command.BEST.value)

@@ -31,7 +31,7 @@ def main():
   directory = run_directory.RunDirectory(command.RUN_DIR.value)
   config = command.stored_config(directory)
   command.load_tensorflow(config.algorithm)
-  from launchers import assembly
+  from mbrl_tf import assembly
   from mbrl_tf.environments import minari_sets
   from mbrl_tf.training import importing
 

@@ -33,7 +33,8 @@ def main():
   config = command.resolved_config(command.CONFIG.value, command.RUN_DIR.value, command.SEED.value)
   with run_directory.RunDirectory(command.RUN_DIR.value) as directory:
     command.load_tensorflow(config.algorithm)
-    from launchers import assembly, sources
+    from launchers import sources
+    from mbrl_tf import assembly
     from mbrl_tf.training import importing
 
     directory.check_config(config)

@@ -14,7 +14,7 @@ import re
 from absl import flags
 
 from launchers import command, own_process
-from mbrl_tf import errors
+from mbrl_tf import errors, shipped_configs
 
 _ENVIRONMENTS = flags.DEFINE_string(
     'environments', None, 'list those alone whose names begin so, and describe each')
@@ -27,7 +27,7 @@ def main():
   if _ENVIRONMENTS.value is not None:
     _describe(_ENVIRONMENTS.value, environments)
     return
-  summaries = {name: _summary(path) for name, path in command.configs().items()}
+  summaries = {name: _summary(path) for name, path in shipped_configs.names().items()}
   width = max(map(len, summaries))
   own_process.say('Configs, for --config=:')
   for name, summary in summaries.items():

@@ -3,7 +3,8 @@
 import functools
 import re
 
-from launchers import assembly, command
+from launchers import command
+from mbrl_tf import assembly
 from mbrl_tf import errors
 from mbrl_tf.data import files, plain
 from mbrl_tf.environments import minari_sets

@@ -34,32 +34,15 @@ def main():
 
     dry_run.tell(config)
     return
-  path = command.RUN_DIR.value or _default_path(config)
   host, _ = cluster.host_and_hosts()
+  path = command.RUN_DIR.value or _default_path(config)
+  # Entered first: a folder that cannot be used is told of before TensorFlow is loaded.
   with run_directory.RunDirectory(path, host) as directory, contextlib.ExitStack() as stack:
     command.load_tensorflow(config.algorithm)
-    from launchers import assembly
-    from mbrl_tf.training import loop, placement
+    from mbrl_tf import library
 
-    placed = placement.place(config.run.devices, config.shared_rows)
-    stack.enter_context(placement.telling_of_lost_hosts(placed))
-    run = assembly.assemble(config, directory, placement=placed)
-    stack.callback(run.environment.close)
-    directory.check_config(config)
-    assembly.tell_of_observations(run.environment.spec)
-    assembly.warn_of_chance(run.environment)
-    evaluator = assembly.make_evaluator(
-        config, config.run.evaluate_episodes, config.run.seed, config.run.evaluate_videos,
-        run.facts, placed.hosts)
-    stack.callback(evaluator.close)
-    if host == 0:
-      evaluator.require_frames()
-    checkpointer = loop.restore(run.algorithm, config, directory, run.store, run.environment, placed)
-    assembly.require_episodes(config, run)
-    if host == 0:
-      directory.write_config(config)  # only now: what cannot be built, or does not go on, must not occupy or change the folder
-    placed.gather([0])  # no host writes episodes into what is no run yet
-    finished = loop.train(run.algorithm, config, directory, run.store, run.environment, evaluator, checkpointer, placed)
+    run = stack.enter_context(library.opened(config, directory))
+    finished = run.train()
     said = 'Finished' if finished else 'Stopped with a checkpoint; the same command goes on'
     print(f'{said}. env_steps={run.algorithm.env_steps} run_dir={directory.path}', file=sys.stderr)
 

@@ -5,7 +5,7 @@ import runpy
 
 import pytest
 
-from launchers import assembly
+from mbrl_tf import assembly
 from mbrl_tf.training import run_directory
 
 _ROOT = pathlib.Path(__file__).parent.parent

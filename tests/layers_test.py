@@ -10,9 +10,13 @@ TENSORFLOW = {'tensorflow', 'tensorflow_probability', 'tf_keras', 'tf_agents'}
 
 # Room to what it may import besides itself; everyone may import errors. `algorithm` is each folder under algorithms/.
 ARROWS = {
-    'launchers': {'algorithms/catalog', 'environments/catalog', 'environments/examination',
+    'launchers': {'assembly', 'library', 'shipped_configs', 'algorithms/catalog', 'environments/catalog', 'environments/examination',
                   'environments/minari_sets', 'environments/rendering', 'environments/report',
                   'environments/simulators', 'training', 'drivers', 'data', 'benchmarks'},
+    'library': {'assembly', 'shipped_configs', 'training'},
+    'assembly': {'algorithms/catalog', 'environments/catalog', 'environments/report', 'training',
+                 'drivers', 'data'},
+    'shipped_configs': set(),
     'configs': {'algorithms/base', 'algorithm/config'},
     'training': {'algorithms/base', 'algorithms/clock', 'drivers', 'data', 'ops', 'types'},
     'algorithm': {'algorithms/base', 'algorithms/clock', 'models', 'data', 'ops', 'drivers/policies', 'types'},

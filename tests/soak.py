@@ -73,7 +73,7 @@ def soak(env_steps, folder) -> Dict[str, Any]:
 
 def _train(algorithm, parallel, env_steps, path) -> List[Sample]:
   """Trains as the launcher does; returns a sample of each iteration."""
-  from launchers import assembly
+  from mbrl_tf import assembly
   from mbrl_tf.training import loop
   from mbrl_tf.training import run_directory
   config = _config(algorithm, parallel, env_steps)

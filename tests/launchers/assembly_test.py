@@ -2,7 +2,7 @@
 
 import pytest
 
-from launchers import assembly
+from mbrl_tf import assembly
 from mbrl_tf import errors
 from mbrl_tf.drivers import policies
 from mbrl_tf.environments import simulators

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import mbmpo
 from benchmarks import timing
-from launchers import assembly
+from mbrl_tf import assembly
 from launchers import benchmark
 from mbrl_tf.training import run_directory
 from tests.launchers import point_mass_config

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import dreamer
-from launchers import assembly
+from mbrl_tf import assembly
 from mbrl_tf.algorithms import base
 from mbrl_tf.algorithms.dreamer import config as dreamer_config
 from mbrl_tf.training import run_directory

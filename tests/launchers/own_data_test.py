@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from launchers import assembly, export_episodes, import_episodes, train
+from launchers import export_episodes, import_episodes, train
+from mbrl_tf import assembly
 from mbrl_tf import errors
 from mbrl_tf.environments import toy
 from mbrl_tf.training import run_directory
