@@ -93,15 +93,20 @@ class CategoricalRSSM(rssm.StateSpaceModel):
 
   def _drawn(self, deterministic, logits, noise):
     """The state whose choices have such logits `[..., S]`, before some of their probability is
-    shared evenly."""
+    shared evenly.
+
+    Without noise it is their mean, the probabilities. The likeliest choices in their place would be
+    a state that sampling hardly ever visits.
+    """
     lead = [tf.shape(logits)[axis] if size is None else size
             for axis, size in enumerate(logits.shape[:-1])]
     shape = [*lead, self._choices, self._classes]
     probabilities = distributions.mixed_with_uniform(tf.reshape(logits, shape), self._uniform_share)
     logits = tf.math.log(probabilities)
-    hard = distributions.likeliest(
-        logits if noise is None else logits + tf.reshape(noise, shape))
-    stochastic = distributions.with_gradient_of(hard, probabilities)
+    stochastic = probabilities
+    if noise is not None:
+      hard = distributions.likeliest(logits + tf.reshape(noise, shape))
+      stochastic = distributions.with_gradient_of(hard, probabilities)
     flat = tf.reshape(stochastic, [*lead, self._choices * self._classes])
     return types.CategoricalState(deterministic, flat, logits)
 

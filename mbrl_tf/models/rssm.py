@@ -87,7 +87,7 @@ class StateSpaceModel(tf.keras.Model):
     Args:
       state: `[..., D]` and so on, of which only the two parts are read.
       action: `[..., A]`, taken in that state.
-      noise: as `noise` gives it, `[..., S]`, to sample with; None takes what is most likely.
+      noise: as `noise` gives it, `[..., S]`, to sample with; None takes the mean.
 
     Returns:
       The next state.

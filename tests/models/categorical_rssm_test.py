@@ -63,6 +63,19 @@ def test_a_step_is_the_one_of_numpy():
     np.testing.assert_allclose(told.stochastic, np.eye(CLASSES)[chosen].reshape(B, S), atol=1e-6)
 
 
+def test_without_noise_a_state_is_the_mean_of_what_would_be_drawn():
+  model, generator = make(), np.random.default_rng(1)
+  draw = lambda size: tf.constant(generator.normal(size=(1, size)), tf.float32)
+  state, action, embedding = model.state(draw(D), draw(S)), draw(A), draw(E)
+  mean = model.posterior(model.prior(state, action, None), embedding, None)
+  many = 20_000
+  repeated = lambda value: tf.repeat(value, many, 0)
+  prior = model.prior(model.state(*map(repeated, state[:2])), repeated(action), None)
+  drawn = model.posterior(prior, repeated(embedding), model.noise([many], [1, 2]))
+  np.testing.assert_allclose(
+      mean.stochastic[0], tf.reduce_mean(drawn.stochastic, 0), atol=0.02)
+
+
 def test_the_scan_equals_a_loop_over_single_steps():
   model = make()
   embeddings, actions, is_first = rssm_test.data([(0, 0), (1, 0), (2, 0), (1, 3)])

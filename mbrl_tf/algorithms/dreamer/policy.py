@@ -22,8 +22,8 @@ class DreamerPolicy(tf_policy.TFPolicy):
       spec: `types.EnvironmentSpec`.
       generator: a `tf.random.Generator`, used where `action` is given no seed.
       exploration_noise: deviation of the noise on sampled numbers, and the probability of a random
-        value of each choice; None for no randomness at all: latent states are what is most
-        likely, actions the mode.
+        value of each choice; None for no randomness at all: latent states are their means,
+        actions the mode.
     """
     settings = world_model.rssm.initial(1)
     state_spec = {
