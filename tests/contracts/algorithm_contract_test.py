@@ -1,5 +1,6 @@
 """What the training loop relies on in every algorithm of the catalog, on its smoke configuration and variants of it."""
 
+import contextlib
 import importlib
 import itertools
 import json
@@ -28,8 +29,9 @@ SMALLER = {'mbmpo': {'ensemble.max_epochs': 3, 'ensemble.persistence': 1., 'imag
                      'meta.updates_per_iteration': 2},
            'dreamer': {'learner.env_steps_per_gradient_step': 100.0, 'learner.first_gradient_steps': 2, 'replay.batch_size': 2,
                        'behavior.horizon': 3},
-           'tdmpc2': {'environment.time_limit': 20, 'collect.random_env_steps': 80, 'collect.env_steps_per_iteration': 40,
-                      'learner.updates_per_decision': 0.02, 'replay.batch_size': 4, 'planner.samples': 12,
+           'tdmpc2': {'environment.time_limit': 8, 'collect.random_env_steps': 32,
+                      'collect.env_steps_per_iteration': 16, 'learner.updates_per_decision': 0.05,
+                      'replay.batch_size': 4, 'planner.samples': 12,
                       # All are elites: of a model that has learned next to nothing, values differ by
                       # rounding alone, which would decide who is one.
                       'planner.elites': 12, 'planner.policy_samples': 4}}
@@ -69,25 +71,23 @@ EVERYTHING = {'environment.name': 'tests.environments.observation_kinds:Everythi
               'environment.observation': 'vectors', 'environment.parallel': 'in_process',
               'collect.random_env_steps': 40, 'collect.env_steps_per_iteration': 20}
 VARIANTS = {
-    ('mbmpo', 'policy of observations as they are'): {
-        **TINY_MBMPO, 'policy.normalize_observations': False},
-    ('mbmpo', 'noise of probabilistic members'): {
-        **TINY_MBMPO, 'ensemble.probabilistic': True, 'imagination.member_noise': True},
-    ('mbmpo', 'noise of deterministic members'): {**TINY_MBMPO, 'imagination.member_noise': True},
-    ('mbmpo', 'two inner steps'): {**TINY_MBMPO, 'meta.inner_steps': 2},
+    # Options that do not touch each other go together: each variant trains two runs.
+    ('mbmpo', 'two inner steps of a policy of observations as they are, noise'): {
+        **TINY_MBMPO, 'meta.inner_steps': 2, 'policy.normalize_observations': False,
+        'imagination.member_noise': True},
     ('mbmpo', 'discrete actions'): {**TINY_MBMPO, 'environment.name': 'gym:CartPole-v1'},
     ('mbmpo', 'numbers and choices in a nest'): {**TINY_MBMPO, **NESTED_ACTIONS},
     ('mbmpo', 'several choices'): {**TINY_MBMPO, **SEVERAL_CHOICES},
-    ('mbmpo', 'collects with the meta-policy, from all that is observed but images'): {
+    ('mbmpo', 'probabilistic members, collects with the meta-policy, all but images'): {
         **TINY_MBMPO, **EVERYTHING, 'environment.kwargs': {'images': False},
-        'collect.adapted': False},
+        'collect.adapted': False, 'ensemble.probabilistic': True,
+        'imagination.member_noise': True},
     ('dreamer', 'collects beside learning, from all that is observed'): {
         **EVERYTHING, 'collect.overlap': True, 'model.image_depth': 2, 'replay.batch_length': 4,
         'learner.env_steps_per_gradient_step': 40.0, 'learner.first_gradient_steps': 1},
     # Episodes of 20 decisions at most, which terminate.
     ('dreamer', 'discrete actions, dicts of vectors and images'): {
         'environment.name': 'toy:corridor', 'environment.observation': 'both', 'model.continuation': True},
-    ('dreamer', 'numbers and choices in a nest'): {**TINY_DREAMER, **NESTED_ACTIONS},
     ('dreamer', 'several choices'): {**TINY_DREAMER, **SEVERAL_CHOICES},
     ('dreamer', 'recipe, numbers and choices in a nest'): {
         **TINY_DREAMER, **RECIPE, **NESTED_ACTIONS},
@@ -160,15 +160,22 @@ def generator_states(run):
   return [generator.state.numpy().tolist() for generator in found if isinstance(generator, tf.random.Generator)]
 
 
-@pytest.fixture(scope='module', params=[*((name, 'as it is') for name in catalog.names()), *VARIANTS], ids=': '.join)
-def trained(request, tmp_path_factory):
-  # To compile two runs takes minutes. That compiled runs resume alike is tested where launchers are.
+@contextlib.contextmanager
+def eagerly():
+  """Without compiling, which takes minutes; that compiled programs do the same is tested where they
+  are."""
   tf.config.run_functions_eagerly(True)
   try:
-    result = train_and_resume(*request.param, tmp_path_factory.mktemp(request.param[0]))
+    yield
   finally:
     tf.config.run_functions_eagerly(False)
-  return result
+
+
+@pytest.fixture(scope='module', params=[*((name, 'as it is') for name in catalog.names()), *VARIANTS], ids=': '.join)
+def trained(request, tmp_path_factory):
+  # That compiled runs resume alike is tested where launchers are.
+  with eagerly():
+    return train_and_resume(*request.param, tmp_path_factory.mktemp(request.param[0]))
 
 
 def train_and_resume(name, variant, folder):
@@ -243,10 +250,13 @@ def test_all_that_is_random_is_in_the_state(trained):
 
 
 def test_the_evaluation_policy_acts_alike_after_a_resume(trained):
-  policy, other = trained.run.algorithm.evaluation_policy(), trained.resumed.algorithm.evaluation_policy()
+  policy = trained.run.algorithm.evaluation_policy()
+  other = trained.resumed.algorithm.evaluation_policy()
   assert isinstance(policy, tf_policy.TFPolicy)
   time_step = first_time_step(trained.run)
-  actions = [p.action(time_step, p.get_initial_state(time_step.reward.shape[0])).action.numpy() for p in (policy, policy, other)]
+  with eagerly():
+    actions = [p.action(time_step, p.get_initial_state(time_step.reward.shape[0])).action.numpy()
+               for p in (policy, policy, other)]
   np.testing.assert_array_equal(actions[0], actions[1])
   np.testing.assert_allclose(actions[0], actions[2], rtol=1e-5)
   spec = policy.action_spec
@@ -254,24 +264,32 @@ def test_the_evaluation_policy_acts_alike_after_a_resume(trained):
   assert (actions[0] >= spec.minimum).all() and (actions[0] <= spec.maximum).all()
 
 
-def test_policy_and_model_are_exported(trained, tmp_path):
+@pytest.fixture(scope='module')
+def exported(trained, tmp_path_factory):
+  """The folder of the run's export."""
   run = trained.run
-  path = export.export(run.algorithm, run.driver.spec, run.config, tmp_path / 'exported')
+  return export.export(run.algorithm, run.driver.spec, run.config,
+                       tmp_path_factory.mktemp('exports') / 'exported')
+
+
+def test_policy_and_model_are_exported(trained, exported):
+  run = trained.run
   assert isinstance(run.algorithm.model_module(), tf.Module)
   time_step = first_time_step(run)
   batch = time_step.reward.shape[0]
-  loaded = tf.saved_model.load(str(path / 'policy'))
+  loaded = tf.saved_model.load(str(exported / 'policy'))
   policy = run.algorithm.evaluation_policy()
-  np.testing.assert_allclose(loaded.action(time_step, loaded.get_initial_state(batch)).action,
-                             policy.action(time_step, policy.get_initial_state(batch)).action, atol=1e-5)
-  assert tf.saved_model.load(str(path / 'model')).signatures
+  with eagerly():
+    expected = policy.action(time_step, policy.get_initial_state(batch)).action
+  np.testing.assert_allclose(
+      loaded.action(time_step, loaded.get_initial_state(batch)).action, expected, atol=1e-5)
+  assert tf.saved_model.load(str(exported / 'model')).signatures
 
 
-def test_the_served_policy_takes_named_arrays_and_gives_the_simulators_actions(trained, tmp_path):
+def test_the_served_policy_takes_named_arrays_and_gives_the_simulators_actions(trained, exported):
   run = trained.run
-  path = export.export(run.algorithm, run.driver.spec, run.config, tmp_path / 'exported')
-  told = json.loads((path / 'export.json').read_text())['serving']
-  loaded = tf.saved_model.load(str(path / 'serving' / str(run.algorithm.env_steps)))
+  told = json.loads((exported / 'export.json').read_text())['serving']
+  loaded = tf.saved_model.load(str(exported / 'serving' / str(run.algorithm.env_steps)))
   served = loaded.signatures['serving_default']
   assert set(served.structured_input_signature[1]) == set(told['inputs'])
 
@@ -294,9 +312,10 @@ def test_the_served_policy_takes_named_arrays_and_gives_the_simulators_actions(t
     if states:
       given['is_first'] = tf.fill([rows], is_first)
     answer = served(**given)
+    with eagerly():
+      step = policy.action(time_step, state)
     assert {name: [value.shape[1:].as_list(), value.dtype.name] for name, value in answer.items()
             } == {name: [array['shape'], array['dtype']] for name, array in told['outputs'].items()}
-    step = policy.action(time_step, state)
     expected = serving.flat(run.driver.spec.simulator_action(step.action))
     assert len(answer) == len(expected) + len(states)
     for path, action in expected.items():

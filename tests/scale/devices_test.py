@@ -1,5 +1,6 @@
 """Several devices of one machine give the numbers of one, and refuse what they cannot share."""
 
+import functools
 import json
 import pathlib
 import subprocess
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from mbrl_tf import errors
 from mbrl_tf.ops import replicas
+from tests.scale import hosts
 
 _ROOT = pathlib.Path(__file__).parent.parent.parent
 
@@ -22,6 +24,7 @@ class Replicas:
     self.num_replicas_in_sync = count
 
 
+@functools.lru_cache
 def updates(algorithm):
   """What `agreement` printed, by number of devices."""
   result = subprocess.run([sys.executable, '-m', 'tests.scale.agreement', algorithm], cwd=_ROOT, capture_output=True, text=True)
@@ -50,6 +53,19 @@ def test_several_devices_give_the_updates_of_one(algorithm, rtol, atol):
   first, last = found[0]['told'][1], found[0]['told'][-1]
   loss = 'loss' if algorithm == 'mbmpo' else 'model/loss'
   assert first[loss] != last[loss]  # it has learned
+
+
+@pytest.mark.parametrize('algorithm', ['mbmpo', 'dreamer'])
+def test_two_hosts_give_the_updates_of_one(algorithm):
+  port, module = hosts.free_port(), ['tests.scale.agreement', algorithm]
+  processes = [hosts.start(index, 2, port, module) for index in range(2)]
+  printed = hosts.finished(processes)
+  assert all(process.returncode == 0 for process in processes), printed[0][1][-3000:]
+  first, second = (json.loads(output.splitlines()[0]) for output, _ in printed)
+  alone = updates(algorithm)[0]
+  assert first['count'] == second['count'] == 'hosts'
+  assert_close(first, alone, 1e-4, 2e-6)
+  assert_close(second, alone, 1e-4, 2e-6)
 
 
 @pytest.mark.parametrize('rows, count, told', [(5, 2, 'members=4 or 6 would do'), (2, 4, 'members=4 would do'), (6, 4, ': 1, 2, 3, 6')])

@@ -4,16 +4,13 @@ import json
 import os
 import pathlib
 import signal
-import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 
 from mbrl_tf.training import cluster
-from tests.scale.devices_test import assert_close
+from tests.scale.hosts import finished, free_port, start
 
 _ROOT = pathlib.Path(__file__).parent.parent.parent
 # Few and short programs: most of such a run compiles.
@@ -29,33 +26,6 @@ _DREAMER = [
     '--config.collect.overlap=true', '--config.run.evaluate_every_env_steps=0', '--config.run.checkpoint_every_env_steps=100000']
 
 
-def start(number, hosts, port, arguments):
-  """Starts one of several hosts, or the only one."""
-  environment = {**os.environ, 'PYTHONPATH': str(_ROOT)}
-  environment.pop('TF_CONFIG', None)
-  if hosts > 1:
-    workers = [f'127.0.0.1:{port + index}' for index in range(hosts)]
-    environment['TF_CONFIG'] = json.dumps({'cluster': {'worker': workers}, 'task': {'type': 'worker', 'index': number}})
-  return subprocess.Popen([sys.executable, '-m', *arguments], cwd=_ROOT, env=environment, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True)
-
-
-def free_port():
-  """A port that was free a moment ago, and most likely those after it too."""
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    return min(probe.getsockname()[1], 60_000)
-
-
-def finished(processes, seconds=400):
-  """Waits for processes; returns what they printed, and kills all where one does not end."""
-  try:
-    return [process.communicate(timeout=seconds) for process in processes]
-  finally:
-    for process in processes:
-      process.kill()
-
-
 def metrics(path):
   return [json.loads(line) for line in (path / 'metrics.jsonl').read_text().splitlines()]
 
@@ -66,20 +36,6 @@ def await_metrics(path, lines, processes):
   while not (path / 'metrics.jsonl').exists() or len(metrics(path)) < lines:
     assert time.monotonic() < end and processes[0].poll() is None, finished(processes, 1)
     time.sleep(0.5)
-
-
-@pytest.mark.parametrize('algorithm', ['mbmpo', 'dreamer'])
-def test_two_hosts_give_the_updates_of_one(algorithm):
-  port, found = free_port(), []
-  module = ['tests.scale.agreement', algorithm]
-  for processes in ([start(index, 2, port, module) for index in range(2)], [start(0, 1, port, [*module, '0'])]):
-    printed = finished(processes)
-    assert all(process.returncode == 0 for process in processes), printed[0][1][-3000:]
-    found += [json.loads(output.splitlines()[0]) for output, _ in printed]
-  first, second, alone = found
-  assert (first['count'], alone['count']) == ('hosts', 0)
-  assert_close(first, alone, 1e-4, 2e-6)
-  assert_close(second, alone, 1e-4, 2e-6)
 
 
 def test_a_run_survives_a_host_that_is_killed_and_goes_on_with_one(tmp_path):

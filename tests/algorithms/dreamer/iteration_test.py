@@ -30,8 +30,7 @@ def make(folder, num_envs, task='toy:point_mass', **changes):
   return build.build(config, environment.spec, driver, store, 1)
 
 
-@pytest.mark.parametrize('num_envs, collected', [(1, 50), (3, 150)])
-@pytest.mark.parametrize('first', [0, 3])
+@pytest.mark.parametrize('num_envs, collected, first', [(1, 50, 3), (3, 150, 0)])
 def test_the_ratio_of_training_to_acting_holds_however_much_is_collected(num_envs, collected, first, tmp_path):
   algorithm = make(tmp_path, num_envs, learner__first_gradient_steps=first, learner__env_steps_per_gradient_step=25.0)
   reports = list(itertools.islice(algorithm.iterations(), 4))
