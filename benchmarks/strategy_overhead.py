@@ -62,7 +62,7 @@ def _seconds(function):
 def main():
   """Measures and prints."""
   config = command.resolved_config(command.CONFIG.value, seed=command.SEED.value)
-  command.load_tensorflow(config.algorithm)
+  command.load_tensorflow(config.algorithm, None)
   own_process.tell(measure(config, _REPEATS.value))
 
 

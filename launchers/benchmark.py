@@ -39,7 +39,7 @@ def main():
   if what not in ('all', *_PARTS.get(algorithm, ())):
     raise errors.UserError(f'Of {algorithm} there are {", ".join(_PARTS.get(algorithm, ()))} to be timed. Received: what={what!r}')
   module = importlib.import_module
-  command.load_tensorflow(algorithm)
+  command.load_tensorflow(algorithm, None)  # compiles, and says how long
   parts = module(f'benchmarks.{algorithm}')
   config = command.resolved_config(module(parts.DEFAULT_CONFIG).get_config() if given is None else given, seed=command.SEED.value)
   from mbrl_tf import assembly

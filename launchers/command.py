@@ -3,6 +3,7 @@
 Imports no TensorFlow, and no launcher does before its `main` runs: a spawned simulator process imports the main module.
 """
 
+import atexit
 import difflib
 import faulthandler
 import json
@@ -20,7 +21,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from launchers import own_process
-from mbrl_tf import errors, shipped_configs
+from mbrl_tf import compiled, errors, shipped_configs
 from mbrl_tf.algorithms import catalog
 from mbrl_tf.training import run_directory
 
@@ -172,14 +173,23 @@ def stored_config(directory):
   return config
 
 
-def load_tensorflow(algorithm):
+def load_tensorflow(algorithm, devices='auto'):
   """Imports TensorFlow and what goes with it, without the notices of dependencies that nobody can act on.
 
   With the kernels that are faster for `algorithm` on a CPU, where the environment variable does not say otherwise. Some
   notices are written by C++ before any log level counts, so the file descriptor itself is turned away; if an import fails,
   everything that was said is shown.
+
+  Args:
+    algorithm: its name.
+    devices: of the config. What is compiled for one is kept for the next process; several would
+      write the same file at once. None keeps nothing.
   """
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  kept = compiled.keep() if devices in ('auto', 'cpu:1', 'gpu:1') else None
+  if kept:
+    atexit.register(kept.publish)
+  # TensorFlow tells of each program that it finds as of an error, in a format that it tries before.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3' if kept and kept.found else '2')
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1' if catalog.prefers_onednn(algorithm) else '0')
   # Old idioms in dependencies: nothing that a user of this package can change.
   warnings.filterwarnings('ignore', category=SyntaxWarning, module='.*__autograph_generated')

@@ -10,13 +10,14 @@ TENSORFLOW = {'tensorflow', 'tensorflow_probability', 'tf_keras', 'tf_agents'}
 
 # Room to what it may import besides itself; everyone may import errors. `algorithm` is each folder under algorithms/.
 ARROWS = {
-    'launchers': {'assembly', 'library', 'shipped_configs', 'algorithms/catalog', 'environments/catalog', 'environments/examination',
+    'launchers': {'assembly', 'compiled', 'library', 'shipped_configs', 'algorithms/catalog', 'environments/catalog', 'environments/examination',
                   'environments/minari_sets', 'environments/rendering', 'environments/report',
                   'environments/simulators', 'training', 'drivers', 'data', 'benchmarks'},
     'library': {'assembly', 'shipped_configs', 'training'},
     'assembly': {'algorithms/catalog', 'environments/catalog', 'environments/report', 'training',
                  'drivers', 'data'},
     'shipped_configs': set(),
+    'compiled': set(),
     'configs': {'algorithms/base', 'algorithm/config'},
     'training': {'algorithms/base', 'algorithms/clock', 'drivers', 'data', 'ops', 'types'},
     'algorithm': {'algorithms/base', 'algorithms/clock', 'models', 'data', 'ops', 'drivers/policies', 'types'},
@@ -46,7 +47,7 @@ OUTSIDE = {
 
 # What simulator processes and launchers read before they know whether they need TensorFlow.
 FREE_OF_TENSORFLOW = [
-    'mbrl_tf/__init__.py', 'mbrl_tf/environments/toy.py', 'mbrl_tf/environments/wrappers.py',
+    'mbrl_tf/__init__.py', 'mbrl_tf/compiled.py', 'mbrl_tf/environments/toy.py', 'mbrl_tf/environments/wrappers.py',
     'mbrl_tf/environments/actions.py',
     'mbrl_tf/environments/rendering.py', 'mbrl_tf/environments/simulators.py', 'mbrl_tf/environments/parallel.py',
     'mbrl_tf/environments/hosts.py', 'mbrl_tf/environments/guests.py',
