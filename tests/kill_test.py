@@ -6,7 +6,7 @@ import pytest
 
 from tests import kills
 
-_KILLS = {'mbmpo_mujoco_processes': 2, 'dreamer_toy': 1}
+_KILLS = {'mbmpo_mujoco_processes': 1, 'dreamer_toy': 1}
 
 
 @pytest.fixture(scope='module')

@@ -91,12 +91,13 @@ def test_whole_numbers_are_paid():
   assert first.reward.dtype == np.float32 and set(first.reward) <= {0.0, 1.0}
 
 
-@pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize('answer, part', [
+@pytest.mark.parametrize('kind, answer, part', [
+    # A worker is started anew five times: one form stands for all.
+    ('processes', 'two rewards', 'reward=float64[2]'), *(('in_process', *each) for each in [
     ('four', 'a tuple of 4'), ('none', 'NoneType None'), ('two rewards', 'reward=float64[2]'),
     ('no reward', 'reward=NoneType None'),
     ('a text', "reward=str '1.0'"), ('ragged', 'reward=list'), ('two flags', 'terminated=bool[2]'),
-    ('no flag', 'truncated=NoneType')])
+    ('no flag', 'truncated=NoneType')])])
 def test_an_answer_of_another_form_is_named(kind, answer, part):
   with pytest.warns(RuntimeWarning), pytest.raises(errors.SimulatorError) as raised:
     collected(kind, name='tests.environments.rude_guests:Answers', answer=answer)
