@@ -59,7 +59,7 @@ setuptools.setup(
     extras_require={
         # Data sets to import from and to export to.
         'minari': ['minari[hdf5]>=0.5'],
-        'test': ['hypothesis>=6', 'pytest>=8', 'pytest-xdist>=3'],
+        'test': ['hypothesis>=6', 'pytest>=8', 'pytest-xdist>=3', 'ruff'],
         # Not to be installed by: launchers/check_installation.py reads here what was tested.
         'tested': [line for line in _LINES if line and not line.startswith('#')],
     },

@@ -97,7 +97,6 @@ def synthetic_episode(decisions, size, seed) -> types.Episode:
 
 def _learned(view, config, steps):
   """Takes gradient steps as training does, and returns what is printed of them."""
-  import tensorflow as tf
   from mbrl_tf.algorithms.dreamer import build
   from mbrl_tf.ops import seeds
   size, replay = config.environment.image_size, config.replay

@@ -20,7 +20,7 @@ import tempfile
 _VARIABLE = 'MBRL_TF_CACHE'
 _FLAG = '--tf_xla_persistent_cache_directory'
 _MOST_BYTES = 256 * 2**20  # that are kept; the oldest go first
-_FREE_BYTES = 2**30  # a program fails where TensorFlow cannot write its file
+_ROOM_BYTES = 64 * 2**20  # must be there: a program fails where TensorFlow cannot write its file
 _OWN = 'process-'
 
 
@@ -73,10 +73,9 @@ def keep():
     # Code is loaded from there: nobody else may write it.
     if found.st_uid != os.getuid() or found.st_mode & 0o022:
       return None
-    if shutil.disk_usage(folder).free < _FREE_BYTES:
-      return None
     _remove_leftovers(folder)
     own = pathlib.Path(tempfile.mkdtemp(prefix=f'{_OWN}{os.getpid()}-', dir=folder))
+    _require_room(own)
     for kept in folder.glob('*.pb.*'):
       name, _, digest = kept.name.rpartition('.')
       if _digest(kept.read_bytes()) != digest:
@@ -108,6 +107,18 @@ def _folder():
 
 def _digest(content):
   return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _require_room(own):
+  """Raises an OSError where a disk is full, a quota used up, or files may not be so large."""
+  path = own / 'room'
+  try:
+    with open(path, 'wb') as file:
+      os.posix_fallocate(file.fileno(), 0, _ROOM_BYTES)
+  except OSError:
+    shutil.rmtree(own, ignore_errors=True)
+    raise
+  path.unlink()
 
 
 def _trim(folder):

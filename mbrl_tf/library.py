@@ -65,9 +65,8 @@ def open_run(config, path):
   """
   config.validate()
   host, _ = cluster.host_and_hosts()
-  with run_directory.RunDirectory(path, host) as directory:
-    with opened(config, directory) as run:
-      yield run
+  with run_directory.RunDirectory(path, host) as directory, opened(config, directory) as run:
+    yield run
 
 
 @contextlib.contextmanager

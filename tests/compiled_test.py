@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 
@@ -101,6 +102,14 @@ def test_nothing_is_kept_where_it_cannot_or_must_not_be(monkeypatch, variable, v
   monkeypatch.setenv(variable, value)
   before = os.environ['TF_XLA_FLAGS']
   assert compiled.keep() is None and os.environ['TF_XLA_FLAGS'] == before
+
+
+def test_nothing_is_kept_without_room(tmp_path):
+  limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
+  done = subprocess.run([sys.executable, '-c', _PROGRAM], cwd=_ROOT, capture_output=True, text=True,
+                        preexec_fn=limit)
+  assert done.returncode == 0, done.stderr
+  assert list(folder(tmp_path).iterdir()) == []
 
 
 def test_code_is_loaded_from_no_folder_that_others_may_write(tmp_path):

@@ -17,6 +17,7 @@ if 'TF_XLA_FLAGS' not in os.environ:  # in the first process: those that it star
   atexit.register(shutil.rmtree, _compiled, ignore_errors=True)
   os.environ['TF_XLA_FLAGS'] = f'--tf_xla_persistent_cache_directory={_compiled}'
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # each program found there is told as an error, of a format tried before
+os.environ['MBRL_TF_CACHE'] = 'off'  # nothing of the user's is touched
 os.environ.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')  # two processes test at once
 
 

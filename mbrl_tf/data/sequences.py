@@ -155,10 +155,10 @@ class _Ring:
     damaged: indices of episodes that could not be read.
   """
 
-  def __init__(self, reader, decisions, damaged, newest=Newest()):
+  def __init__(self, reader, decisions, damaged, newest=None):
     """Keeps the episodes: `decisions` is a mapping from index to number of decisions, in order."""
     self.reader = reader
-    self._newest = newest
+    self._newest = newest or Newest()
     self.damaged = damaged
     self._episodes = np.fromiter(decisions.keys(), np.int64, len(decisions))
     self._ends = np.cumsum(np.fromiter(decisions.values(), np.int64, len(decisions)) + 1)

@@ -5,12 +5,11 @@ Free of TensorFlow and of the user's code in this process.
 
 import dataclasses
 import functools
-import math
 
 from mbrl_tf.environments import bare_examination, comparison_row, parallel, probe
 from mbrl_tf.environments import report, simulators
 from mbrl_tf.environments.examiner import Task
-from mbrl_tf.environments.report import ERROR, OK
+from mbrl_tf.environments.report import ERROR
 
 _SECONDS_OF_PLAY = 5.0      # from which speeds are told, at most
 _SECONDS_OF_TENSORFLOW = 300.0   # that its import, and to build an algorithm, may take

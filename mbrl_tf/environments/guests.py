@@ -136,7 +136,7 @@ def _working_directory():
     return None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _watch_directory():
   """Has visits hear of changes of the directory: to ask the system at each step would cost as much
   as a cheap simulator.

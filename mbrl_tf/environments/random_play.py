@@ -5,7 +5,7 @@ import collections
 import numpy as np
 
 from mbrl_tf.environments import answers
-from mbrl_tf.environments.report import ERROR, OK, WARNING, Row
+from mbrl_tf.environments.report import OK, WARNING, Row
 
 _REMEMBERED = 20     # steps of the first episode
 _ALIKE = 3           # episodes of one length that are no chance

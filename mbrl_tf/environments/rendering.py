@@ -53,7 +53,7 @@ def use(name):
   os.environ.update(_variables(name))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _find(name, device):
   tried = (name,) if name else _BACK_ENDS
   for each in tried:

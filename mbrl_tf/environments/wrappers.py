@@ -7,12 +7,9 @@ Each `step` is on the path of every simulated step, so they hold plain numbers a
 """
 
 import math
-import re
-from typing import NamedTuple
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
 
 from mbrl_tf import errors
 from mbrl_tf.environments import guests, observing

@@ -142,13 +142,13 @@ def gumbel(shape, seed, axis=0):
   return rows(-tf.math.log(-tf.math.log(drawn)), axis)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _compiled_gather(strategy):
   """`gather` from outside of the replicas. Collectives are slow when they are not compiled."""
   return tf.function(lambda held: first(strategy, strategy.run(gather, (held,))), reduce_retracing=True)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _first_replica(strategy):
   """The number of this host's first replica."""
   number = lambda: tf.identity(tf.distribute.get_replica_context().replica_id_in_sync_group)

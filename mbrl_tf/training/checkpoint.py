@@ -227,7 +227,7 @@ def _without_pattern(path):
   return _link(path.parent) / path.name if re.search(r'[\[*?\\]', str(path)) else path
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _link(folder):
   """Makes a link to a folder that lasts as long as this process: what is built later may still be
   read from a checkpoint.

@@ -6,7 +6,6 @@ import importlib.metadata
 import json
 import math
 import os
-import pathlib
 import platform
 import re
 import typing

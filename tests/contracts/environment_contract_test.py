@@ -68,7 +68,7 @@ def actions_of(spec, generator, count, num_envs):
     yield action.astype(spec.action.dtype)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _played(name, kwargs, count=160, num_envs=5):
   environment = catalog.make(name, num_envs=num_envs, seed=1, kwargs=dict(kwargs))
   step = environment.reset()
@@ -156,7 +156,7 @@ def first_episodes(name, act, num_envs=5):
     return environment.spec, [np.concatenate(column) for column in zip(*rows)], returns
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def played_by_trained_policy(name):
   return first_episodes(name, trained_policy.load(name).action)
 

@@ -26,7 +26,7 @@ IMAGES = (kinds.FloatImage, kinds.ChannelsFirst, kinds.LargeBoard)
 KINDS = [kind for kind in kinds.ALL if kind not in (kinds.Base, kinds.Everything)]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def played(kind):
   """Returns the spec, and what two simulators show after one step."""
   name = f'{kinds.__name__}:{kind.__name__}'

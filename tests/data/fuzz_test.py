@@ -129,8 +129,9 @@ def header(shape, descr="'<f4'"):
 def parts(**changes):
   """The arrays of the first episode, with some replaced."""
   episode = EPISODES[0]
-  return {**dict(observation=episode.observation, action=episode.action, reward=episode.reward, terminated=episode.terminated,
-                 member=np.array(-1), index=np.array(0)), **changes}
+  return {'observation': episode.observation, 'action': episode.action,
+          'reward': episode.reward, 'terminated': episode.terminated,
+          'member': np.array(-1), 'index': np.array(0), **changes}
 
 
 def test_these_parts_are_an_episode(written):

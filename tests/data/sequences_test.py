@@ -329,7 +329,7 @@ def test_an_empty_store_says_so(tmp_path):
 def test_episodes_that_differ_are_named(tmp_path, other, wrong):
   store = filled_store(tmp_path, (5,))
   store.append(other)
-  with pytest.raises(errors.UserError, match=f'Episode [01] has .*Received: episode=[01] with .*') as caught:
+  with pytest.raises(errors.UserError, match='Episode [01] has .*Received: episode=[01] with .*') as caught:
     sequences.SequenceView(store).batch(20, 2, 0)
   assert wrong.replace('\\', '') in str(caught.value)
 

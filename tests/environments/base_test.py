@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from mbrl_tf import errors, types
-from mbrl_tf.environments import base, catalog, mujoco_tasks
+from mbrl_tf.environments import catalog, mujoco_tasks
 
 USER = 'tests.environments.user_environments:'
 

@@ -51,8 +51,8 @@ def test_what_does_not_render_runs_in_this_process():
 
 def test_an_id_is_found_where_its_module_registers_it_also_in_a_process_of_its_own():
   name = 'gym:tests.environments.observation_kinds:ObservationKinds/All-v0'
-  for parallel in ('in_process', 'processes'):
-    with catalog.make(name, parallel=parallel, kwargs={'images': False}) as environment:
+  for kind in ('in_process', 'processes'):
+    with catalog.make(name, parallel=kind, kwargs={'images': False}) as environment:
       assert 'deep/0/cell' in environment.reset().observation
       assert not any(part.is_image for part in environment.spec.observation.values())
       assert environment.spec.left_out == ('deep/0/mission',)

@@ -66,7 +66,7 @@ def own(recorder, episode, converts):
   """The `types.NativeEpisode` of what was recorded, by the keys that the spaces give."""
   keys = converts.write(episode)
   by_path = lambda rows, group: dict(zip(sorted(group), [
-      rows[path] for path in sorted(rows, key=lambda path: list(sorted(group)).index(
+      rows[path] for path in sorted(rows, key=lambda path: sorted(group).index(
           _key_of(path, rows, group)))], strict=True))
   return types.NativeEpisode(by_path(stacked(recorder.shown), keys.observation),
                              by_path(stacked(recorder.given), keys.action),

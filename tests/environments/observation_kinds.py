@@ -148,7 +148,7 @@ class CollidingKeys(Base):
 
   def observe(self):
     place = self.state[:1].astype(np.float32)
-    return {**{key: place for key in ('a.b', 'a_b', 'a/b', 'pos', 'Pos')}, 'a': {'b': 2 * place}}
+    return {**dict.fromkeys(('a.b', 'a_b', 'a/b', 'pos', 'Pos'), place), 'a': {'b': 2 * place}}
 
 
 class Everything(CollidingKeys):

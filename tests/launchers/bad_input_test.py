@@ -200,7 +200,7 @@ def test_a_mistake_is_one_error_and_costs_nothing(launcher, arguments, status, p
   assert said.out == ''
   after = contents(tmp_path)
   assert {path: after.get(path) for path in before} == before
-  assert not [path for path in tmp_path.rglob('*partial*')]
+  assert not list(tmp_path.rglob('*partial*'))
 
 
 def edit(path, **changes):

@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import shlex
+import sys
 import time
 
 import numpy as np
@@ -95,7 +97,7 @@ def test_tensorboard_reads_scalars_histograms_text_and_video(tmp_path):
   run = text('run').splitlines()
   assert run[:2] == ['|  | this run |', '|---|---|']
   told = dict(line.strip('| ').split(' | ') for line in run[2:])
-  assert 'pytest' in told['command'] and 'tensorflow 2.' in told['versions']
+  assert told['command'] == f'`{shlex.join(sys.orig_argv)}`' and 'tensorflow 2.' in told['versions']
   assert set(told) == {'command', 'folder', 'commit', 'versions', 'machine', 'cores', 'GPUs'}
   width, height, gif = tf.make_ndarray(read.Tensors('evaluate/episode')[0].tensor_proto)
   assert (width, height, gif[:6]) == (b'48', b'32', b'GIF89a')

@@ -89,7 +89,7 @@ def test_a_port_in_use_is_told(tmp_path):
   with socket.socket() as taken:
     taken.bind(('127.0.0.1', 0))
     taken.listen()
-    address = '127.0.0.1:%d' % taken.getsockname()[1]
+    address = f'127.0.0.1:{taken.getsockname()[1]}'
     config = {'cluster': {'worker': [address, '127.0.0.1:1']}, 'task': {'type': 'worker', 'index': 0}}
     done = subprocess.run(
         [sys.executable, '-m', 'launchers.train', '--config=configs/mbmpo/smoke.py', f'--run_dir={tmp_path / "run"}'],

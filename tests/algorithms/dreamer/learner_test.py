@@ -48,7 +48,7 @@ def test_all_gradients_are_taken_before_any_is_applied():
   spec, config = small.spec(), small.config()
   modules = small.models(spec, config)
   expected = learner.Learner(*modules, config)
-  frozen = small.config(**{rate: 0.0 for rate in RATES})
+  frozen = small.config(**dict.fromkeys(RATES, 0.0))
   unmoved = learner.Learner(*small.models(spec, frozen), frozen)
   batch, seed = small.batch(spec), tf.constant([1, 2])
   first, second = expected.step(batch, seed), unmoved.step(batch, seed)

@@ -51,15 +51,13 @@ def test_an_error_of_the_work_keeps_its_type():
   def work(check):
     raise errors.SimulatorError('fell over')
 
-  with pytest.raises(errors.SimulatorError, match='fell over'):
-    with overlap.beside(work) as result:
-      result()
+  with pytest.raises(errors.SimulatorError, match='fell over'), overlap.beside(work) as result:
+    result()
 
 
 def test_an_error_of_the_block_ends_the_work():
-  with pytest.raises(ZeroDivisionError):
-    with overlap.beside(endless):
-      raise ZeroDivisionError
+  with pytest.raises(ZeroDivisionError), overlap.beside(endless):
+    raise ZeroDivisionError
 
 
 def test_a_block_that_is_left_without_the_result_ends_the_work():

@@ -118,4 +118,4 @@ def test_exported_functions_are_those_of_the_model(observation, choices):
   decoded = exported.decode(state['deterministic'], state['stochastic'])
   keys = spec.observation if isinstance(spec.observation, dict) else ['observation']
   assert {f'observation/{key}' for key in keys} | {'reward', 'continuation'} == set(decoded)
-  assert decoded['reward'].shape == (N,) and (0 < decoded['continuation'].numpy()).all()
+  assert decoded['reward'].shape == (N,) and (decoded['continuation'].numpy() > 0).all()

@@ -164,7 +164,7 @@ def test_advantages_are_those_of_a_baseline_that_is_fitted_to_each_task(settings
 def test_advantages_are_zero_where_masked_and_standardised_in_each_task():
   rollouts, imagination, _, _ = imagine(far_out)
   advantages = imagination.advantages(tf.nest.map_structure(tf.constant, rollouts)).numpy()
-  assert 0 < (rollouts.mask == 0).sum()
+  assert (rollouts.mask == 0).sum() > 0
   assert (advantages[rollouts.mask == 0] == 0).all()
   for k in range(K):
     kept = advantages[k][rollouts.mask[k] > 0]
@@ -236,7 +236,7 @@ def test_learned_rewards_and_ends_are_those_of_each_member_s_heads():
 
 def test_rollouts_that_begin_again_are_the_plain_loop_and_their_advantages_those_of_the_parts():
   rollouts, imagination, ensemble, _ = imagine(far_out, restarts=True)
-  assert (rollouts.mask == 1).all() and 1 < rollouts.ended.sum() and (rollouts.ended[..., :-1] > 0).any()
+  assert (rollouts.mask == 1).all() and rollouts.ended.sum() > 1 and (rollouts.ended[..., :-1] > 0).any()
   for k, b in np.ndindex(K, B):
     observation = start = cases.starts(K, B).numpy()[k, b]
     for t in range(H):

@@ -267,10 +267,10 @@ def test_equal_rewards_are_told_once_where_they_are_all_there_is_to_learn(tmp_pa
   told = []
   monkeypatch.setattr(iteration.logging, 'warning', lambda message, *args: told.append(message % args))
   ones, never, ends = np.ones(4, np.float32), np.zeros(4, bool), np.arange(4) == 2
-  spec = dataclasses.replace(cases.make_spec(), reward=None)
+  unpaid = dataclasses.replace(cases.make_spec(), reward=None)
   for spec, calls, expected in (
       (cases.make_spec(), [(ones, never)], 0),  # the function of the task is used
-      (spec, [(ones, ends), (np.arange(4), never)], 0), (spec, [(ones, never), (ones, never)], 1)):
+      (unpaid, [(ones, ends), (np.arange(4), never)], 0), (unpaid, [(ones, never), (ones, never)], 1)):
     algorithm = build.build(make_config(), spec, Idle(spec), episodes.EpisodeStore(tmp_path), 0)
     for call in calls:
       algorithm._warn_of_equal_rewards(*call)

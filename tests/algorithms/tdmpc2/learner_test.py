@@ -59,7 +59,7 @@ class ByHand:
                                                             observation)
     self.actions = world.action_features(batch.action)
     self.rewards = batch.reward.numpy() / self.units
-    found = {name: 0.0 for name in ('consistency', 'reward', 'value', 'termination', 'policy')}
+    found = dict.fromkeys(('consistency', 'reward', 'value', 'termination', 'policy'), 0.0)
     self.values, self.entropies, self.targets = [], [], {}
     self.worth = self.rewards + curiosity * self.novelty(error_units)
     for row in range(B):
