@@ -98,7 +98,7 @@ def train(algorithm, config, directory, store, environment, evaluator, checkpoin
   with contextlib.ExitStack() as stack:
     outputs = None
     if is_chief:
-      outputs = _Outputs(directory, config, before, float(progress.seconds))
+      outputs = _Outputs(directory, config, before)
       stack.callback(outputs.close)
       stack.enter_context(phases.watched(outputs.terminal.begin))
     stopping = stack.enter_context(_stop_at_signal())
@@ -209,10 +209,10 @@ class _Hosts(NamedTuple):
 class _Outputs:
   """All places where metrics go."""
 
-  def __init__(self, directory, config, env_steps, seconds):
+  def __init__(self, directory, config, env_steps):
     self.file = run_metrics.MetricsFile(directory.metrics, env_steps)
     self.tensorboard = run_metrics.TensorBoard(directory.path, config, env_steps)
-    self.terminal = run_progress.Terminal(env_steps, config.run.env_steps, seconds)
+    self.terminal = run_progress.Terminal(env_steps, config.run.env_steps)
     # Of the exploring policies' returns only where there are no others.
     self._counted = EVALUATION if config.run.evaluate_every_env_steps else _COLLECTED
     before = run_metrics.recorded(directory.metrics, self._counted)

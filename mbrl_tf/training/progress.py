@@ -18,15 +18,14 @@ class Terminal:
   Where the output is no terminal, one plain line per iteration.
   """
 
-  def __init__(self, env_steps: int, end: int, seconds: float = 0.0):
+  def __init__(self, env_steps: int, end: int):
     """Shows the line.
 
     Args:
       env_steps: taken so far.
       end: of the run.
-      seconds: that they took.
     """
-    self._end, self._first, self._best = end, (env_steps, seconds), None
+    self._end, self._first, self._best = end, None, None
     self._told, self._doing, self._left = {}, ('', time.monotonic()), None
     colour = None if 'NO_COLOR' in os.environ else 'green'
     self._bar = tqdm.tqdm(
@@ -47,7 +46,8 @@ class Terminal:
     told = {name: float(metrics[key]) for name, key in _SHOWN.items() if key in metrics}
     self._best = next((float(metrics[key]) for key in _BEST if key in metrics), self._best)
     self._told.update(told)
-    first_env_steps, first_seconds = self._first
+    # What comes first compiles, or learns nothing yet: it tells nothing of what is left.
+    first_env_steps, first_seconds = self._first = self._first or (env_steps, seconds)
     taken = env_steps - first_env_steps
     self._left = ((seconds - first_seconds) / taken * max(self._end - env_steps, 0)
                   if taken > 0 else None)

@@ -21,18 +21,20 @@ def test_without_a_terminal_one_plain_line_per_iteration(capsys):
   terminal.write(100, 5, {'collect/return_mean': 11.0, 'other/metric': 1})
   terminal.close()
   assert capsys.readouterr().err == (
-      '50/100 env steps, 3 s, 3 s left, return 12.3, best 12.3\n'
+      '50/100 env steps, 3 s, return 12.3, best 12.3\n'
       '100/100 env steps, 5 s, return 11.0, best 12.3\n')
 
 
-def test_time_left_is_told_by_what_went_on_since_a_resume(capsys):
-  terminal = progress.Terminal(200, 1000, 100.0)
-  terminal.write(400, 150, {
+def test_time_left_is_told_by_what_went_on_after_the_first_iteration(capsys):
+  terminal = progress.Terminal(200, 1000)
+  terminal.write(300, 150, {})
+  terminal.write(400, 175, {
       'collect/return_mean': 50.0, 'evaluate/return_mean': 6.0, 'evaluate/return_best': 7.0})
   terminal.close()
-  # 200 env steps in the 50 s since it goes on, so 600 more take 150 s.
+  # 100 env steps in 25 s, so 600 more take 150 s.
   assert capsys.readouterr().err == (
-      '400/1000 env steps, 150 s, 2 min left, return 50.0, evaluation 6.0, best 7.0\n')
+      '300/1000 env steps, 150 s\n'
+      '400/1000 env steps, 175 s, 2 min left, return 50.0, evaluation 6.0, best 7.0\n')
 
 
 @contextlib.contextmanager
@@ -53,7 +55,8 @@ def test_a_terminal_shows_what_goes_on(monkeypatch, no_color):
   with screen(monkeypatch) as read:
     terminal, phases = progress.Terminal(0, 1000), clock.PhaseClock()
     with clock.watched(terminal.begin):
-      terminal.write(250, 10, {'collect/return_mean': 4.0, 'collect/return_best': 4.0})
+      terminal.write(150, 2, {})
+      terminal.write(250, 6, {'collect/return_mean': 4.0, 'collect/return_best': 4.0})
       with phases('learn'):
         time.sleep(2.5)  # a line that lives is renewed each second
     terminal.close()
