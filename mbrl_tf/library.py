@@ -124,7 +124,7 @@ def config(name, fields=None):
       owner = getattr(owner, part, None)
     if not hasattr(owner, last):
       known = run_directory.flatten(run_directory.config_to_dict(made))
-      raise errors.unknown_name('field of the config', given, sorted(known))
+      raise errors.unknown_name('config field', given, sorted(known))
     setattr(owner, last, value)
   made.validate()
   return made
