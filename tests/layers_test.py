@@ -20,7 +20,9 @@ ARROWS = {
     'compiled': set(),
     'configs': {'algorithms/base', 'algorithm/config'},
     'training': {'algorithms/base', 'algorithms/clock', 'drivers', 'data', 'ops', 'types'},
-    'algorithm': {'algorithms/base', 'algorithms/clock', 'models', 'data', 'ops', 'drivers/policies', 'types'},
+    'algorithm': {'algorithms/base', 'algorithms/clock', 'algorithms/ensembles', 'models', 'data', 'ops',
+                  'drivers/policies', 'types'},
+    'algorithms/ensembles': {'algorithms/base', 'algorithms/clock', 'models', 'data', 'ops', 'types'},
     'algorithms/base': {'types'},
     'algorithms/catalog': set(),
     'algorithms/clock': set(),
@@ -58,7 +60,7 @@ FREE_OF_TENSORFLOW = [
     'mbrl_tf/environments/mujoco_setup.py',
     'mbrl_tf/environments/answers.py', 'mbrl_tf/environments/report.py',
     'mbrl_tf/environments/random_play.py', 'mbrl_tf/data/agreement.py',
-    'mbrl_tf/algorithms/base.py', 'mbrl_tf/algorithms/catalog.py',
+    'mbrl_tf/algorithms/base.py', 'mbrl_tf/algorithms/catalog.py', 'mbrl_tf/algorithms/ensembles/config.py',
     'mbrl_tf/algorithms/mbmpo/config.py', 'mbrl_tf/algorithms/dreamer/config.py',
     'mbrl_tf/algorithms/tdmpc2/config.py']
 
@@ -96,7 +98,7 @@ def room(path):
   parts = pathlib.Path(path).with_suffix('').parts
   if parts[0] != 'mbrl_tf':
     return parts[0], None
-  if parts[1] == 'algorithms' and len(parts) > 3:
+  if parts[1] == 'algorithms' and len(parts) > 3 and parts[2] != 'ensembles':
     return 'algorithm', parts[2]
   return ('/'.join(parts[1:3]) if parts[1] == 'algorithms' else parts[1]), None
 

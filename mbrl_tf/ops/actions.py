@@ -22,6 +22,12 @@ def features(spec, actions):
   return join(numbers, one_hots(spec, tf.cast(actions[..., spec.numbers:], tf.int32)))
 
 
+def clipped(spec, actions):
+  """The actions that a simulator takes, of those that a policy samples, as `types.ActionSpec`
+  says."""
+  return tf.clip_by_value(actions, *spec.bounds) if spec.numbers else actions
+
+
 def one_hots(spec, indices):
   """Choices `[..., F - C]` of their indices, int `[..., D]`."""
   parts = _split(indices, [times for _, times in _runs(spec)])

@@ -2,13 +2,16 @@
 
 import tensorflow as tf
 
-from mbrl_tf import errors
-from mbrl_tf.algorithms.mbmpo import (
-    ensemble_fit, exported_model, imagination, iteration, meta_learner, open_loop, outcome_fit, outcomes, policy as policy_lib)
-from mbrl_tf.data import transitions as transitions_lib
+from mbrl_tf.algorithms.ensembles import ensemble_fit, exported_model, open_loop, outcome_fit
+from mbrl_tf.algorithms.ensembles import outcomes
+from mbrl_tf.algorithms.ensembles import parts as parts_lib
+from mbrl_tf.algorithms.mbmpo import imagination, iteration, meta_learner
+from mbrl_tf.algorithms.mbmpo import policy as policy_lib
 from mbrl_tf.drivers import policies as driver_policies
-from mbrl_tf.models import dynamics_ensemble, observations as observations_lib, outcome_heads, policies
+from mbrl_tf.models import observations as observations_lib
+from mbrl_tf.models import policies
 from mbrl_tf.ops import seeds
+
 
 class Parts(tf.Module):
   """Everything that a checkpoint holds: models, optimizers, random generators, counters."""
@@ -29,10 +32,11 @@ class Parts(tf.Module):
     self.generator = tf.random.Generator.from_seed(seed)
     first_seeds = [seeds.next_seed(self.generator) for _ in range(2)]
     with (strategy or tf.distribute.get_strategy()).scope():
-      self.ensemble = _make_ensemble(config, spec, observations, first_seeds[0])
+      self.ensemble = parts_lib.make_ensemble(config, spec, first_seeds[0])
       self.policy = _make_policy(
           config.policy, spec, first_seeds[1], self.ensemble.observation_normalizer)
-      self.reward_heads, self.termination_heads = _make_heads(config, spec, self.ensemble, self.generator)
+      self.reward_heads, self.termination_heads = parts_lib.make_heads(
+          config, spec, self.ensemble, self.generator)
       self.outcomes = outcomes.Outcomes(spec, self.ensemble, self.reward_heads, self.termination_heads)
       self.imagination = imagination.Imagination(self.ensemble, self.policy, spec, config.imagination, self.outcomes)
       self.fit = ensemble_fit.EnsembleFit(self.ensemble, config.ensemble, config.collect.capacity)
@@ -48,7 +52,7 @@ class Parts(tf.Module):
     self.open_loop = open_loop.OpenLoop(
         self.ensemble, observations.joined, self.imagination.clipped, self.outcomes, members,
         config.imagination.horizon)
-    self.exported_model = exported_model.ExportedModel(self.ensemble, self.imagination, self.outcomes, spec)
+    self.exported_model = exported_model.ExportedModel(self.ensemble, self.outcomes, spec)
 
 
 def build(config, spec, driver, store, seed, strategy=None):
@@ -68,77 +72,10 @@ def build(config, spec, driver, store, seed, strategy=None):
   Raises:
     UserError: where the task has a function that cannot be imagined with, or observes images.
   """
-  observations = observations_lib.Observations(spec.observation)
-  if observations.images:
-    shapes = {key: observations.specs[key].shape for key in observations.images}
-    raise errors.UserError(
-        'MB-MPO learns from vectors, which it makes of numbers and choices of any shape, but not '
-        'of images: take Dreamer or TD-MPC2 for these, leave them out by '
-        'gymnasium.wrappers.FilterObservation, or call small ones numbers by '
-        f"environment.images='{observations.images[0]}=numbers'. "
-        f'Received: {spec.name} with images={shapes!r}')
-  _require_batched(spec, observations)
-  view = transitions_lib.TransitionView(
-      store, config.collect.capacity, lambda observation: observations.joined(observation).numpy())
+  parts_lib.require_vectors(spec, 'MB-MPO')
+  parts_lib.require_batched(spec)
+  view = parts_lib.transition_view(spec, store, config.collect.capacity)
   return iteration.MBMPO(Parts(config, spec, seed, strategy), config, driver, store, view)
-
-
-def _require_batched(spec, observations):
-  """Raises `UserError` unless the task's functions compile on a batch `[2, 3, ...]`, and return a number or a truth for each row."""
-  observation = tf.nest.map_structure(
-      lambda part: tf.TensorSpec(part.shape, part.dtype),
-      observations.shown(tf.zeros([2, 3, observations.vector_size], observations.dtype)))
-  action = tf.TensorSpec(
-      [2, 3, *spec.action.shape], tf.float32 if spec.action.numbers else tf.int32)
-  for name, function, arguments, dtype in (
-      ('reward_function', spec.reward, (observation, action, observation), tf.float32),
-      ('terminated_function', spec.terminated, (observation,), tf.bool)):
-    if function is None:
-      continue
-    wanted = (f'The {name} of this task must take batches of TensorFlow tensors, here of shape '
-              f'{", ".join(map(_shape_of, arguments))}, '
-              f'and return {dtype.name} of shape (2, 3) or ().')
-    try:
-      result = tf.function(function, autograph=False).get_concrete_function(*arguments).structured_outputs
-    except Exception as error:  # whatever a user's function raises
-      reason = next(iter(str(error).strip().splitlines()), '')
-      raise errors.UserError(
-          f'{wanted} It raised {type(error).__name__}: {reason} Received: environment={spec.name!r}') from error
-    if not isinstance(result, tf.Tensor) or result.dtype != dtype or tuple(result.shape) not in ((2, 3), ()):
-      got = f'{result.dtype.name} of shape {tuple(result.shape)}' if isinstance(result, tf.Tensor) else repr(result)
-      raise errors.UserError(f'{wanted} It returned {got}. Received: environment={spec.name!r}')
-
-
-def _shape_of(argument):
-  """The shape of a tensor's spec, or of each in a dict, in words."""
-  if isinstance(argument, dict):
-    return str({key: tuple(part.shape) for key, part in argument.items()})
-  return str(tuple(argument.shape))
-
-
-def _make_ensemble(config, spec, observations, seed):
-  settings, size = config.ensemble, observations.vector_size
-  if any(angle >= size for angle in settings.angles):
-    raise errors.UserError(f'config.ensemble.angles must name entries of the observation, which has {size}. '
-                           f'Received: ensemble.angles={settings.angles!r}')
-  angles = sorted({*settings.angles, *(spec.angles if settings.find_angles else ())})
-  return dynamics_ensemble.DynamicsEnsemble(
-      size, spec.action.features_size, settings.members, settings.hidden_sizes, seed,
-      settings.activation, settings.probabilistic, settings.weight_normalization, settings.observation_margin,
-      angles, observations.rounding, observations.least_std)
-
-
-def _make_heads(config, spec, ensemble, generator):
-  """`RewardHeads` and `TerminationHeads`, None where the task's function is used; what is not made draws no seed."""
-  settings, activation, learned = config.outcomes, config.ensemble.activation, config.outcomes.learned
-  reward = termination = None
-  if learned or spec.reward is None:
-    reward = outcome_heads.RewardHeads(
-        ensemble, settings.hidden_sizes, seeds.next_seed(generator), activation, config.ensemble.observation_margin)
-  if learned or spec.terminated is None:
-    termination = outcome_heads.TerminationHeads(
-        ensemble, settings.hidden_sizes, seeds.next_seed(generator), activation)
-  return reward, termination
 
 
 def _make_policy(config, spec, seed, normalizer):

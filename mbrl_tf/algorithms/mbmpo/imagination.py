@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from mbrl_tf import types
+from mbrl_tf.ops import actions as actions_lib
 from mbrl_tf.ops import baselines, masks, replicas, returns
 
 
@@ -33,8 +34,7 @@ class Imagination:
 
   def clipped(self, actions):
     """The actions that the simulator takes, of those that the policy samples."""
-    spec = self._spec.action
-    return tf.clip_by_value(actions, *spec.bounds) if spec.numbers else actions
+    return actions_lib.clipped(self._spec.action, actions)
 
   def rollouts(self, parameters, starts, seed):
     """Imagines H steps from each start.

@@ -1,18 +1,14 @@
 """MB-MPO on one screen (Clavera et al. 2018, arXiv:1809.05214)."""
 
-import itertools
-
-from absl import logging
 import numpy as np
 import tensorflow as tf
 
 from mbrl_tf import types
 from mbrl_tf.algorithms import clock as clocks
+from mbrl_tf.algorithms.ensembles import collecting
+from mbrl_tf.algorithms.ensembles import summaries as ensemble_summaries
 from mbrl_tf.algorithms.mbmpo import summaries
-from mbrl_tf.data import agreement
 from mbrl_tf.ops import seeds
-
-_COMPARED_EPISODES = 10  # of those that were there before anything is collected
 
 
 class MBMPO:
@@ -22,16 +18,17 @@ class MBMPO:
     """Only keeps its arguments: `parts` is a `build.Parts`, driver, store and transitions are handed in from outside."""
     self.state = parts
     self._config = config
-    self._driver, self._store, self._transitions = driver, store, transitions
-    self._warned = set()  # of what; each is said once in a process
+    self._transitions = transitions
+    self._collector = collecting.Collector(
+        driver, store, parts.env_steps, parts.reward_heads is not None)
 
   def iterations(self):
     """Trains for ever; yields a `types.Report` after each iteration."""
     parts, clock = self.state, clocks.PhaseClock()
     if self.env_steps == 0:
-      self._compared([episode for _, episode in
-                      itertools.islice(self._store.episodes(), _COMPARED_EPISODES)])
-      collected = self._collect(parts.random_policy, self._config.collect.random_env_steps, clock)
+      self._collector.compare_stored()
+      collected = self._collector.collect(
+          parts.random_policy, self._config.collect.random_env_steps, clock)
       yield types.Report({**collected.metrics, **clock.read()})
     while True:
       with clock('fit'):
@@ -42,10 +39,10 @@ class MBMPO:
         learned = summaries.of_updates(updates)  # before the policy collects: raises where it is lost
       with clock('adapt'):
         learned['meta/adapt_skipped_share'] = self._adapt()
-      collected = self._collect(parts.adapted, self._wanted_env_steps(), clock)
+      collected = self._collector.collect(parts.adapted, self._wanted_env_steps(), clock)
       with clock('summaries'):
         # No member has seen the episodes just collected.
-        told = {**summaries.of_fits(fits), **learned, **parts.open_loop.errors(collected.episodes)}
+        told = {**ensemble_summaries.of_fits(fits), **learned, **parts.open_loop.errors(collected.episodes)}
       parts.iteration.assign_add(1)
       yield types.Report({**collected.metrics, **told, **clock.read()}, summaries.histograms(parts))
 
@@ -55,7 +52,7 @@ class MBMPO:
     before = normalizer and (tf.convert_to_tensor(normalizer.mean), normalizer.std)
     transitions, features, seed = (
         self._transitions.transitions(), self._action_features(), seeds.next_integer(parts.generator))
-    self._warn_of_equal_rewards(transitions.reward, transitions.terminated)
+    self._collector.warn_of_equal_rewards(transitions.reward, transitions.terminated)
     fits = {'': parts.fit.fit(transitions, features, seed), **parts.outcome_fit.fit(transitions, features, seed)}
     if before and parts.iteration > 0:  # before, it has learned nothing
       parts.policy.keep_function(*before)
@@ -79,45 +76,6 @@ class MBMPO:
     chosen = lambda own, shared: tf.where(tf.reshape(finite, [-1] + [1] * len(shared.shape)), own, shared)
     self.state.adapted.assign([chosen(own, shared) for own, shared in zip(adapted, self.state.policy.parameters)], finite.numpy())
     return 1 - float(tf.reduce_mean(tf.cast(finite, tf.float32)))
-
-  def _collect(self, policy, env_steps, clock):
-    """Collects real episodes, which the driver stores as they end."""
-    with clock('collect'):
-      collected = self._driver.together(self._driver.collect(policy, env_steps))
-    self.state.env_steps.assign_add(collected.env_steps)
-    return collected._replace(
-        metrics={**collected.metrics, **self._compared(collected.episodes)})
-
-  def _compared(self, episodes):
-    """Returns metrics of how the task's functions fit real episodes, and warns where they do not."""
-    if not episodes:  # nothing was collected
-      return {}
-    compared = agreement.compare(self._driver.spec, episodes)
-    self._warn_of_disagreement(compared)
-    return summaries.of_functions(compared)
-
-  def _warn_of_disagreement(self, compared):
-    """Says that a function with which is imagined is not what the simulator does."""
-    for each in compared:
-      if each.agrees or each.function in self._warned:
-        continue
-      logging.warning(
-          'The %s of this task is not what its simulator does, and imagination believes it: %s. '
-          '`python -m launchers.check` with the same config compares the two entry by entry. '
-          'Received: environment=%r, %s', each.function, each.totals(), self._driver.spec.name,
-          each.received())
-      self._warned.add(each.function)
-
-  def _warn_of_equal_rewards(self, rewards, terminated):
-    """Says once in a process that there is nothing to learn: each step pays the same, and no episode ends of itself."""
-    if (self.state.outcomes.reward_heads is None or 'equal rewards' in self._warned
-        or rewards.min() != rewards.max() or terminated.any()):
-      return
-    logging.warning(
-        'All steps so far paid the same reward, and none ended an episode, so that no policy can be told from another. Longer '
-        'episodes (environment.time_limit) or more random data (collect.random_env_steps) may find what pays. '
-        'Received: environment=%r, reward=%r in %d steps', self._driver.spec.name, float(rewards[0]), len(rewards))
-    self._warned.add('equal rewards')
 
   def _wanted_env_steps(self):
     """How many env steps the next iteration collects, before they are rounded up to whole episodes."""

@@ -9,9 +9,9 @@ from tf_agents.trajectories import time_step as ts
 
 from mbrl_tf import errors
 from mbrl_tf import types
+from mbrl_tf.algorithms.ensembles import parts as parts_lib
 from mbrl_tf.algorithms.mbmpo import build
 from mbrl_tf.algorithms.mbmpo import config
-from mbrl_tf.models import observations
 from mbrl_tf.training import checkpoint
 
 VECTOR = types.EnvironmentSpec(
@@ -75,7 +75,7 @@ def test_functions_that_cannot_be_imagined_with_are_told_before_anything_is_coll
 def test_a_function_may_return_one_value_for_all_rows():
   spec = dataclasses.replace(
       VECTOR, reward=lambda o, a, n: 1.0, terminated=lambda n: tf.constant(False))
-  build._require_batched(spec, observations.Observations(spec.observation))
+  parts_lib.require_batched(spec)
 
 
 def test_the_config_reaches_the_parts():

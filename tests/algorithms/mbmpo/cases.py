@@ -6,7 +6,7 @@ import tensorflow as tf
 from mbrl_tf import types
 from mbrl_tf.algorithms.mbmpo import config as config_lib
 from mbrl_tf.algorithms.mbmpo import imagination
-from mbrl_tf.algorithms.mbmpo import outcomes
+from mbrl_tf.algorithms.ensembles import outcomes
 from mbrl_tf.models import dynamics_ensemble
 from mbrl_tf.models import policies
 

@@ -12,9 +12,9 @@ import tensorflow as tf
 from mbrl_tf import types
 from mbrl_tf.algorithms import base
 from mbrl_tf.algorithms import clock as clocks
+from mbrl_tf.algorithms.ensembles import collecting
 from mbrl_tf.algorithms.mbmpo import build
 from mbrl_tf.algorithms.mbmpo import config as config_lib
-from mbrl_tf.algorithms.mbmpo import iteration
 from mbrl_tf.data import episodes
 from mbrl_tf.drivers import driver as episode_driver
 from mbrl_tf.environments import catalog as environments
@@ -265,7 +265,7 @@ def test_a_member_whose_adaptation_is_not_finite_collects_with_the_meta_policy(t
 
 def test_equal_rewards_are_told_once_where_they_are_all_there_is_to_learn(tmp_path, monkeypatch):
   told = []
-  monkeypatch.setattr(iteration.logging, 'warning', lambda message, *args: told.append(message % args))
+  monkeypatch.setattr(collecting.logging, 'warning', lambda message, *args: told.append(message % args))
   ones, never, ends = np.ones(4, np.float32), np.zeros(4, bool), np.arange(4) == 2
   unpaid = dataclasses.replace(cases.make_spec(), reward=None)
   for spec, calls, expected in (
@@ -273,7 +273,7 @@ def test_equal_rewards_are_told_once_where_they_are_all_there_is_to_learn(tmp_pa
       (unpaid, [(ones, ends), (np.arange(4), never)], 0), (unpaid, [(ones, never), (ones, never)], 1)):
     algorithm = build.build(make_config(), spec, Idle(spec), episodes.EpisodeStore(tmp_path), 0)
     for call in calls:
-      algorithm._warn_of_equal_rewards(*call)
+      algorithm._collector.warn_of_equal_rewards(*call)
     assert len(told) == expected
   assert told[0].endswith("Received: environment='toy:case', reward=1.0 in 4 steps")
 
@@ -336,13 +336,13 @@ def test_functions_are_held_against_real_episodes_and_told_of_once(tmp_path, cap
   """Of a wrong sign nothing else would tell: it is learned from as willingly as the right one."""
   caplog.set_level('WARNING')
   run = make_run(tmp_path)
-  iterations, driver = run.algorithm.iterations(), run.algorithm._driver
+  iterations, driver = run.algorithm.iterations(), run.algorithm._collector._driver
   # A function of one env step stands for two here: near, not equal.
   assert next(iterations).metrics['collect/reward_function_error'] < 0.2 and not caplog.text
   right = driver.spec.reward
   driver.spec = dataclasses.replace(driver.spec, reward=lambda *given: -right(*given))
   for _ in range(2):
-    collected = run.algorithm._collect(run.algorithm.state.random_policy, 18, clocks.PhaseClock())
+    collected = run.algorithm._collector.collect(run.algorithm.state.random_policy, 18, clocks.PhaseClock())
     assert collected.metrics['collect/reward_function_error'] > 0.5
   said, = caplog.messages
   foreseen, real = re.search(r'returns (\S+) on average, really (\S+)\.', said).groups()

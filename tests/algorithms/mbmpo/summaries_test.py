@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 from mbrl_tf.algorithms import clock as clock_lib
-from mbrl_tf.algorithms.mbmpo import members_fit
 from mbrl_tf.algorithms.mbmpo import summaries
 
 REST = {'length': tf.constant([[5., 7.], [6., 6.]]), 'loss': tf.constant(1.),
@@ -65,17 +64,6 @@ def test_imagined_returns_are_told_by_member_for_the_last_update():
   assert metrics['meta/surrogate'] == 2 and metrics['meta/inner_kl'] == pytest.approx(0.2)
   assert metrics['meta/policy_std'] == pytest.approx(0.6)
   assert all(isinstance(value, float) for value in metrics.values())
-
-
-def test_a_fit_is_told_for_each_member():
-  metrics = summaries.of_fits({
-      '': members_fit.FitResult(np.array([3, 5]), np.array([0.1, 0.3]), np.array([0.2, 0.2]), np.array([0., 0.5])),
-      'reward_': members_fit.FitResult(np.array([7, 7]), np.array([2.0, 4.0]), np.zeros(2), np.zeros(2))})
-  assert metrics['fit/reward_validation_loss_mean'] == 3 and metrics['fit/reward_epochs_member_0'] == 7
-  assert metrics['fit/skipped_share'] == 0.25
-  assert metrics['fit/epochs_mean'] == 4 and metrics['fit/epochs_member_1'] == 5
-  assert metrics['fit/validation_loss_mean'] == pytest.approx(0.2) and metrics['fit/validation_loss_member_0'] == 0.1
-  assert metrics['fit/train_loss_member_1'] == 0.2
 
 
 def test_the_clock_sums_each_phase_and_starts_anew():

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from mbrl_tf import errors, types
-from mbrl_tf.algorithms.mbmpo import config as config_lib
-from mbrl_tf.algorithms.mbmpo import outcome_fit, outcomes
+from mbrl_tf.algorithms.ensembles import config as config_lib
+from mbrl_tf.algorithms.ensembles import outcome_fit, outcomes
 from mbrl_tf.models import dynamics_ensemble, outcome_heads
 
 K, O, A = 2, 2, 1

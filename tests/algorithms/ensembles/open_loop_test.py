@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mbrl_tf import types
-from mbrl_tf.algorithms.mbmpo import open_loop
+from mbrl_tf.algorithms.ensembles import open_loop
 from tests.algorithms.mbmpo import cases
 from tests.algorithms.mbmpo.imagination_test import member_in_numpy
 

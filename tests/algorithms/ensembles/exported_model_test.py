@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mbrl_tf.algorithms.mbmpo import exported_model
+from mbrl_tf.algorithms.ensembles import exported_model
 from mbrl_tf.models import outcome_heads
 from tests.algorithms.mbmpo import cases
 
@@ -22,7 +22,7 @@ def test_predictions_are_those_of_imagination(num_values, probabilistic):
   rng = np.random.default_rng(1)
   action = rng.uniform(-2, 2, [B, cases.A]).astype(np.float32) if num_values is None else rng.integers(3, size=B)
   seen = np.clip(action, -1, 1) if num_values is None else action
-  result = exported_model.ExportedModel(ensemble, imagination, imagination._outcomes, spec).predict(OBSERVATIONS, action)
+  result = exported_model.ExportedModel(ensemble, imagination._outcomes, spec).predict(OBSERVATIONS, action)
   features = seen if num_values is None else np.eye(3, dtype=np.float32)[action]
   tiled = lambda x: tf.tile(tf.constant(x)[None], [K, 1, 1])
   expected = cases.next_observation(ensemble, tiled(OBSERVATIONS), tiled(features)).numpy()
@@ -42,7 +42,7 @@ def test_what_is_learned_is_the_mean_over_members_each_of_its_own_next_observati
   termination.log_odds.assign([0.5, -0.5])
   imagination = cases.make_imagination(ensemble, cases.make_policy(), spec, (None if given else reward, termination))
   action = np.random.default_rng(1).uniform(-2, 2, [B, cases.A]).astype(np.float32)
-  result = exported_model.ExportedModel(ensemble, imagination, imagination._outcomes, spec).predict(OBSERVATIONS, action)
+  result = exported_model.ExportedModel(ensemble, imagination._outcomes, spec).predict(OBSERVATIONS, action)
   assert set(result) == {'mean', 'std', 'next_observation', 'reward', 'terminated', 'termination_probability'}
   tiled = lambda x: tf.tile(tf.cast(x, tf.float32)[None], [K, 1, 1])
   normalize = ensemble.observation_normalizer.normalize

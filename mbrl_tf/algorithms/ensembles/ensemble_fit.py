@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from mbrl_tf.algorithms.mbmpo import members_fit
+from mbrl_tf.algorithms.ensembles import members_fit
 
 
 class EnsembleFit(members_fit.MembersFit):

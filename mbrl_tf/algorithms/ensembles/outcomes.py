@@ -132,7 +132,7 @@ class Outcomes:
     Args:
       unpacked: what `unpack` returned.
       states: `[K, M, O]`.
-      actions: `[K, M, ...]`, as the simulator takes them: see `Imagination.clipped`.
+      actions: `[K, M, ...]`, as the simulator takes them: see `actions.clipped`.
       following: `[K, M, O]`, the states that follow under each member.
       seed: int32 `[2]`.
 

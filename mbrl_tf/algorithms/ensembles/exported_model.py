@@ -5,6 +5,7 @@ termination.
 import tensorflow as tf
 
 from mbrl_tf.models import observations as observations_lib
+from mbrl_tf.ops import actions as actions_lib
 
 
 class ExportedModel(tf.Module):
@@ -12,17 +13,16 @@ class ExportedModel(tf.Module):
   observation.
   """
 
-  def __init__(self, ensemble, imagination, outcomes, spec):
+  def __init__(self, ensemble, outcomes, spec):
     """Makes the function that a SavedModel keeps.
 
     Args:
       ensemble: `DynamicsEnsemble`.
-      imagination: `Imagination`, for what the model is given of an action.
       outcomes: `Outcomes`.
       spec: `types.EnvironmentSpec`.
     """
     super().__init__(name='dynamics_model')
-    self.ensemble, self._imagination, self._outcomes = ensemble, imagination, outcomes
+    self.ensemble, self._outcomes = ensemble, outcomes
     self.heads = [heads for heads in (outcomes.reward_heads, outcomes.termination_heads) if heads]
     self._spec, self._observations = spec, observations_lib.Observations(spec.observation)
     self.predict = tf.function(self._predict, input_signature=[
@@ -45,12 +45,13 @@ class ExportedModel(tf.Module):
       mean, each of its own next observation; `terminated` is then whether `termination_probability`
       `[B]`, which is there as well, is above a half.
     """
-    features = self._imagination.action_features(action)
+    seen = actions_lib.clipped(self._spec.action, action)
+    features = self._outcomes.features(seen)
     vector = self._observations.joined(observation)
     distribution = self.ensemble((vector, features))
     mean = distribution.mean()
     following = tf.reduce_mean(mean, 0)
-    seen, shown = self._imagination.clipped(action), self._observations.shown(following)
+    shown = self._observations.shown(following)
     result = {'mean': mean, 'std': distribution.stddev(), 'next_observation': following}
     result.update(self._learned(vector, seen, mean))
     if 'reward' not in result:

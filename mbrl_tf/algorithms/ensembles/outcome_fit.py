@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from mbrl_tf import errors
-from mbrl_tf.algorithms.mbmpo import members_fit
+from mbrl_tf.algorithms.ensembles import members_fit
 
 
 class OutcomeFit(tf.Module):

@@ -10,9 +10,9 @@ import tensorflow as tf
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
 from mbrl_tf import types
-from mbrl_tf.algorithms.mbmpo import config as config_lib
-from mbrl_tf.algorithms.mbmpo import ensemble_fit
-from mbrl_tf.algorithms.mbmpo import members_fit
+from mbrl_tf.algorithms.ensembles import config as config_lib
+from mbrl_tf.algorithms.ensembles import ensemble_fit
+from mbrl_tf.algorithms.ensembles import members_fit
 from mbrl_tf.models import dynamics_ensemble
 
 O, A, K = 2, 1, 2
