@@ -15,6 +15,7 @@ class _Entry(NamedTuple):
 _ALGORITHMS = {
     'dreamer': _Entry('mbrl_tf.algorithms.dreamer', 'DreamerConfig', onednn=True),
     'mbmpo': _Entry('mbrl_tf.algorithms.mbmpo', 'MBMPOConfig', onednn=False),
+    'pets': _Entry('mbrl_tf.algorithms.pets', 'PETSConfig', onednn=False),
     'tdmpc2': _Entry('mbrl_tf.algorithms.tdmpc2', 'TDMPC2Config', onednn=False),
 }
 

@@ -15,3 +15,9 @@ def of_fits(fits):
 def of_functions(compared):
   """How far the task's own functions are from what its simulator did, in `agreement.Comparison`s."""
   return {f'collect/{each.function}_error': each.error for each in compared}
+
+
+def histograms(ensemble):
+  """The parameters of a `DynamicsEnsemble`, by name."""
+  return {f'ensemble/{variable.name.split(":")[0]}': variable.numpy()
+          for variable in ensemble.parameters}

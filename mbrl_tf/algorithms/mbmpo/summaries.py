@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mbrl_tf.algorithms.ensembles import summaries as ensemble_summaries
 from mbrl_tf.ops import finite
 
 
@@ -42,5 +43,5 @@ def of_updates(updates):
 def histograms(parts):
   """The meta-policy's parameters and the ensemble's, by name."""
   named = {f'policy/{variable.name.split(":")[0]}': variable for variable in parts.policy.parameters}
-  named.update({f'ensemble/{variable.name.split(":")[0]}': variable for variable in parts.ensemble.parameters})
-  return {name: variable.numpy() for name, variable in named.items()}
+  return {**{name: variable.numpy() for name, variable in named.items()},
+          **ensemble_summaries.histograms(parts.ensemble)}

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from mbrl_tf.algorithms.tdmpc2 import compilation
+from mbrl_tf.ops import action_search, distributions, replicas
 from mbrl_tf.ops import actions as actions_lib
-from mbrl_tf.ops import distributions, replicas
 
 
 class PlanNoise(NamedTuple):
@@ -53,7 +53,7 @@ class Planner(tf.Module):
 
   def initial_mean(self):
     """Shape and value of what a plan begins with, for one environment, `[H, A]`."""
-    return tf.tile(tf.constant(actions_lib.uniform_choices(self._action))[None], [self._horizon, 1])
+    return tf.constant(action_search.initial_mean(self._action, self._horizon))
 
   def __call__(self, latent, mean, terminates, explores, seed, action_noise=None):
     """Draws the noise and plans.
@@ -147,23 +147,13 @@ class Planner(tf.Module):
   def _drawn(self, mean, std, noise):
     """Actions `[H, N, S, A]` of the distribution so far, with mean (or probabilities) and deviation
     `[H, N, A]`."""
-    return actions_lib.by_kind(
-        self._action,
-        lambda mean, std, noise: tf.clip_by_value(mean + std * noise, -1.0, 1.0),
-        lambda shares, _, noise: distributions.likeliest(tf.math.log(shares) + noise),
-        mean[:, :, None], std[:, :, None], noise)
+    return action_search.drawn(self._action, mean[:, :, None], std[:, :, None], noise)
 
   def _refined(self, elites, weights):
     """Mean and deviation `[H, N, A]` of elites `[N, E, H, A]` with weights `[N, E]`."""
-    weights = weights[:, :, None, None]
-    mean = tf.reduce_sum(weights * elites, 1)
-    variance = tf.reduce_sum(weights * tf.square(elites - mean[:, None]), 1)
-    least = self._settings.min_std
-    std = tf.clip_by_value(tf.sqrt(variance), least, self._settings.max_std)
-    # No value of a choice is given up before the last round.
-    mean = actions_lib.by_kind(
-        self._action, tf.identity,
-        lambda shares: (shares + least / shares.shape[-1]) / (1 + least), mean)
+    least, most = self._settings.min_std, self._settings.max_std
+    mean, variance = action_search.refitted(self._action, elites, weights, least)
+    std = tf.clip_by_value(tf.sqrt(variance), least, most)
     return tf.transpose(mean, [1, 0, 2]), tf.transpose(std, [1, 0, 2])
 
   def _chosen(self, firsts, weights, mean, std, explores, noise):
