@@ -10,6 +10,7 @@ from typing import Tuple
 from mbrl_tf.algorithms import base
 from mbrl_tf.algorithms.ensembles import config as ensembles
 
+OutcomesConfig = ensembles.OutcomesConfig
 PROPAGATIONS = ('tsinf', 'ts1')
 
 
@@ -87,7 +88,7 @@ class PETSConfig:
   run: base.RunConfig = dataclasses.field(default_factory=base.RunConfig)
   collect: CollectConfig = dataclasses.field(default_factory=CollectConfig)
   ensemble: EnsembleConfig = dataclasses.field(default_factory=EnsembleConfig)
-  outcomes: ensembles.OutcomesConfig = dataclasses.field(default_factory=ensembles.OutcomesConfig)
+  outcomes: OutcomesConfig = dataclasses.field(default_factory=OutcomesConfig)
   planner: PlannerConfig = dataclasses.field(default_factory=PlannerConfig)
 
   @property
