@@ -57,6 +57,7 @@ setuptools.setup(
         'typing-extensions', 'wrapt',
     ],
     extras_require={
+        'docs': ['pdoc>=16'],  # docs/make_api.py
         # Data sets to import from and to export to.
         'minari': ['minari[hdf5]>=0.5'],
         'test': ['hypothesis>=6', 'pytest>=8', 'pytest-xdist>=3', 'ruff'],
