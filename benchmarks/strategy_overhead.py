@@ -18,7 +18,8 @@ from absl import flags
 from launchers import command, own_process
 
 _REPEATS = flags.DEFINE_integer('repeats', 30, 'turns', lower_bound=1)
-_PARTS = {'mbmpo': ('fit', 'meta_update'), 'dreamer': ('gradient_step',), 'tdmpc2': ('update',)}
+_PARTS = {'mbmpo': ('fit', 'meta_update'), 'dreamer': ('gradient_step',), 'tdmpc2': ('update',),
+          'pets': ('fit',)}
 
 
 def measure(config, repeats):

@@ -3,11 +3,12 @@
   python -m launchers.benchmark                         all parts of MB-MPO, at the published sizes of HalfCheetah
   python -m launchers.benchmark --what=gradient_step    Dreamer's, at the published sizes of walker-walk from pixels
   python -m launchers.benchmark --what=update           TD-MPC2's, at the sizes of vectors.py
+  python -m launchers.benchmark --what=plan --config=configs/pets/vectors.py
   python -m launchers.benchmark --what=rollout --config=configs/mbmpo/hopper_published.py
 
 Where a part consists of matrix products, `share_of_peak` compares it with the fastest large matrix product in the same
 process. Times are medians over repeats, after one call that compiles. What is counted:
-benchmarks/mbmpo.py, benchmarks/dreamer.py, benchmarks/tdmpc2.py.
+the file of the algorithm in benchmarks/.
 """
 
 import importlib
@@ -24,7 +25,8 @@ _PARTS = {
     'mbmpo': ('rollout', 'fit', 'fit_outcomes', 'meta_update', 'collect'),
     'dreamer': ('gradient_step', 'encoder', 'decoder', 'observe', 'imagination', 'sequences',
                 'collect'),
-    'tdmpc2': ('update', 'plan', 'sequences', 'collect')}
+    'tdmpc2': ('update', 'plan', 'sequences', 'collect'),
+    'pets': ('plan', 'fit', 'fit_outcomes', 'collect')}
 _NAMES = sorted({name for names in _PARTS.values() for name in names})
 _WHAT = flags.DEFINE_enum('what', 'all', ('all', *_NAMES), f'which part: all, or one of {", ".join(_NAMES)}')
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'timed calls, of which the median is taken', lower_bound=1)

@@ -27,6 +27,10 @@ _LITTLE = {
         '--config.replay.batch_size=2', '--config.replay.batch_length=3',
         '--config.behavior.horizon=2', '--config.learner.first_gradient_steps=2',
         '--config.learner.env_steps_per_gradient_step=50'],
+    'pets': [
+        '--config.run.env_steps=300', '--config.collect.random_env_steps=200',
+        '--config.ensemble.max_epochs=3', '--config.ensemble.min_epochs=3',
+        '--config.planner.horizon=3', '--config.planner.samples=8', '--config.planner.rounds=1'],
     'tdmpc2': [
         '--config.run.env_steps=300', '--config.collect.random_env_steps=100',
         '--config.replay.batch_size=4', '--config.model.units=8', '--config.model.latent=8',

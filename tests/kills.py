@@ -43,11 +43,16 @@ _TDMPC2 = (
     '--config.run.evaluate_episodes=1', '--config.run.evaluate_videos=false', '--config.collect.random_env_steps=100',
     '--config.collect.env_steps_per_iteration=100', '--config.replay.batch_size=4', '--config.learner.updates_per_decision=0.05',
     '--config.planner.samples=8', '--config.planner.elites=4', '--config.planner.policy_samples=2')
+_PETS = (
+    f'--config={_ROOT / "configs" / "pets" / "smoke.py"}', '--config.run.evaluate_every_env_steps=400',
+    '--config.run.evaluate_episodes=1', '--config.collect.random_env_steps=100',
+    '--config.planner.samples=8', '--config.planner.rounds=1', '--config.planner.horizon=3')
 CASES = {
     'mbmpo_mujoco_processes': (*_MBMPO, '--config.environment.name=gym:InvertedPendulum-v5', '--config.environment.time_limit=50',
                                '--config.environment.parallel=processes'),
     'dreamer_toy': (*_DREAMER, '--config.run.checkpoint_every_env_steps=200'),
     'tdmpc2_toy': (*_TDMPC2, '--config.run.checkpoint_every_env_steps=200'),
+    'pets_toy': (*_PETS, '--config.run.checkpoint_every_env_steps=200'),
     'mbmpo_toy': (*_MBMPO, '--config.run.checkpoint_every_env_steps=300'),
     'dreamer_mujoco_processes': (
         *_DREAMER, '--config.environment.name=gym:HalfCheetah-v5', '--config.environment.time_limit=50',

@@ -5,6 +5,8 @@ import pathlib
 
 import pytest
 
+from mbrl_tf.algorithms import catalog
+
 ROOT = pathlib.Path(__file__).parent.parent
 TENSORFLOW = {'tensorflow', 'tensorflow_probability', 'tf_keras', 'tf_agents'}
 
@@ -43,8 +45,8 @@ OUTSIDE = {
     'dm_control': ('mbrl_tf/environments/',),
     # The launchers' command imports it only to keep quiet what it prints when it is first imported.
     'tf_agents': ('mbrl_tf/environments/', 'mbrl_tf/drivers/', 'mbrl_tf/training/export.py',
-                  'mbrl_tf/training/serving.py', 'mbrl_tf/algorithms/mbmpo/policy.py',
-                  'mbrl_tf/algorithms/dreamer/policy.py', 'mbrl_tf/algorithms/tdmpc2/policy.py', 'launchers/command.py'),
+                  'mbrl_tf/training/serving.py', 'launchers/command.py',
+                  *(f'mbrl_tf/algorithms/{name}/policy.py' for name in catalog.names())),
 }
 
 # What simulator processes and launchers read before they know whether they need TensorFlow.
@@ -61,8 +63,7 @@ FREE_OF_TENSORFLOW = [
     'mbrl_tf/environments/answers.py', 'mbrl_tf/environments/report.py',
     'mbrl_tf/environments/random_play.py', 'mbrl_tf/data/agreement.py',
     'mbrl_tf/algorithms/base.py', 'mbrl_tf/algorithms/catalog.py', 'mbrl_tf/algorithms/ensembles/config.py',
-    'mbrl_tf/algorithms/mbmpo/config.py', 'mbrl_tf/algorithms/dreamer/config.py',
-    'mbrl_tf/algorithms/tdmpc2/config.py']
+    *(f'mbrl_tf/algorithms/{name}/config.py' for name in catalog.names())]
 
 
 def python_files(*folders):

@@ -32,6 +32,8 @@ _SETTINGS = {
     'dreamer': {'environment.observation': 'vectors', 'replay.cache_mib': 4, 'replay.batch_size': 4, 'replay.batch_length': 8,
                 'model.deterministic': 8, 'model.hidden': 8, 'model.units': 8, 'behavior.units': 8, 'behavior.horizon': 3,
                 'learner.first_gradient_steps': 1, 'learner.env_steps_per_gradient_step': 500.0},
+    'pets': {'collect.capacity': 2000, 'ensemble.hidden_sizes': (8,), 'ensemble.max_epochs': 1, 'ensemble.min_epochs': 1,
+             'planner.horizon': 2, 'planner.samples': 4, 'planner.elites': 2, 'planner.rounds': 1},
     'tdmpc2': {'replay.cache_mib': 4, 'replay.batch_size': 4, 'model.latent': 8, 'model.units': 8, 'planner.samples': 4,
                'planner.rounds': 1, 'planner.elites': 2, 'planner.policy_samples': 2, 'learner.updates_per_decision': 0.002}}
 _SHARED = {'environment.time_limit': 100, 'environment.num_envs': 4, 'run.evaluate_videos': False, 'run.evaluate_episodes': 2,

@@ -29,6 +29,11 @@ SMALLER = {'mbmpo': {'ensemble.max_epochs': 3, 'ensemble.persistence': 1., 'imag
                      'meta.updates_per_iteration': 2},
            'dreamer': {'learner.env_steps_per_gradient_step': 100.0, 'learner.first_gradient_steps': 2, 'replay.batch_size': 2,
                        'behavior.horizon': 3},
+           # All are elites, for the reason told below.
+           'pets': {'environment.time_limit': 8, 'collect.random_env_steps': 32,
+                    'collect.env_steps_per_iteration': 16, 'ensemble.max_epochs': 2,
+                    'ensemble.min_epochs': 2, 'planner.horizon': 3, 'planner.rounds': 2,
+                    'planner.samples': 6, 'planner.elites': 6},
            'tdmpc2': {'environment.time_limit': 8, 'collect.random_env_steps': 32,
                       'collect.env_steps_per_iteration': 16, 'learner.updates_per_decision': 0.05,
                       'replay.batch_size': 4, 'planner.samples': 12,
@@ -95,6 +100,11 @@ VARIANTS = {
         **TINY_DREAMER, **RECIPE, 'environment.name': 'toy:corridor',
         'learner.env_steps_per_gradient_step': 5.0,
         'environment.observation': 'both', 'model.image_depth': 2},
+    ('pets', 'another member at each decision, numbers and choices in a nest'): {
+        **NESTED_ACTIONS, 'planner.propagation': 'ts1', 'planner.particles': 4},
+    ('pets', 'everything learned by deterministic members, from all but images'): {
+        **EVERYTHING, 'environment.kwargs': {'images': False}, 'outcomes.learned': True,
+        'outcomes.hidden_sizes': (4,), 'ensemble.probabilistic': False},
     ('tdmpc2', 'numbers and choices in a nest'): {**TINY_TDMPC2, **NESTED_ACTIONS},
     ('tdmpc2', 'several choices'): {
         **TINY_TDMPC2, **SEVERAL_CHOICES, 'planner.samples': 0},
@@ -368,7 +378,8 @@ def test_the_policy_for_litert_gives_what_the_served_one_gives(name, variant, tm
 
 
 @pytest.fixture(scope='module', params=[
-    ('mbmpo', 'discrete actions'), ('dreamer', 'several choices'), ('tdmpc2', 'several choices')],
+    ('mbmpo', 'discrete actions'), ('dreamer', 'several choices'), ('tdmpc2', 'several choices'),
+    ('pets', 'as it is')],
                 ids=': '.join)
 def offline(request, tmp_path_factory):
   """An algorithm that learned from episodes that were there, one that goes on from its checkpoint,
@@ -423,5 +434,5 @@ def test_what_was_imported_counts_in_what_is_known_of_rewards(offline):
   rewards = np.concatenate([episode.reward for episode in imported.episodes])
   known = {'dreamer': lambda: algorithm.state.learner.reward_range.numpy(),
            'tdmpc2': lambda: algorithm.state.survey.reward_range.numpy(),
-           'mbmpo': lambda: [rewards.min(), rewards.max()]}[config.algorithm]()
+           **dict.fromkeys(('mbmpo', 'pets'), lambda: [rewards.min(), rewards.max()])}[config.algorithm]()
   assert known[0] <= rewards.min() and known[1] >= rewards.max()

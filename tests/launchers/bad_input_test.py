@@ -15,7 +15,7 @@ from launchers import benchmark, command, evaluate, export, plot, train
 from mbrl_tf.training import run_directory
 
 _HERE = pathlib.Path(__file__).parent
-CONFIGS = {'mbmpo': _HERE / 'point_mass_config.py', **{name: _HERE.parent.parent / 'configs' / name / 'smoke.py' for name in ('dreamer', 'tdmpc2')}}
+CONFIGS = {'mbmpo': _HERE / 'point_mass_config.py', **{name: _HERE.parent.parent / 'configs' / name / 'smoke.py' for name in ('dreamer', 'pets', 'tdmpc2')}}
 _CSV = _HERE.parent.parent / 'results' / 'published.csv'
 _LAUNCHERS = {
     'train': (train, ('config', 'run_dir', 'seed')), 'evaluate': (evaluate, ('run_dir', 'best', 'episodes', 'seed', 'video')),
@@ -111,6 +111,9 @@ FIELDS = [
         ('policy.log_std_max=-20', 'above policy.log_std_min'), ('policy.target_entropy=nan', 'must be finite'), ('policy.sequence_stride=3', 'must divide the 64'),
         ('planner.elites=65', 'planner.samples at most'), ('planner.max_std=0.01', 'not be below planner.min_std'),
         ('collect.random_holds=(0,)', 'each 1 or more'), ('learner.updates_per_decision=0', 'above 0'))),
+    *(field(assignment, *parts, assignment.split('=')[0] + '=', config='pets') for assignment, *parts in (
+        ('planner.particles=3', 'a multiple of ensemble.members=2'), ('planner.propagation=ts2', "'tsinf' or 'ts1'"),
+        ('planner.elites=65', 'planner.samples=64 at most'), ('planner.momentum=1', 'below 1'))),
     pytest.param('train', ['--config={tdmpc2}', '--config.environment.observation=pixels', '--config.environment.image_size=7',
                            '--run_dir={tmp}/new'], 2, ['8 pixels high and wide', 'shape=(7, 7, 3)'], id='images too small')]
 ENVIRONMENTS = [

@@ -8,10 +8,11 @@ from absl.testing import flagsaver
 import pytest
 import tensorflow as tf
 
-from benchmarks import dreamer, mbmpo, tdmpc2
+from benchmarks import dreamer, mbmpo, pets, tdmpc2
 from launchers import dry_run, train
 from mbrl_tf.algorithms.dreamer import config as dreamer_config
 from mbrl_tf.algorithms.mbmpo import config as mbmpo_config
+from mbrl_tf.algorithms.pets import config as pets_config
 from mbrl_tf.algorithms.tdmpc2 import config as tdmpc2_config
 
 _CONFIG = str(pathlib.Path(__file__).parent / 'point_mass_config.py')
@@ -49,6 +50,12 @@ def test_epochs_count_by_how_much_of_the_capacity_they_go_through():
   assert mbmpo.work(config) == {
       'fit': pytest.approx(40 * 300 / 400), 'fit_outcomes': pytest.approx(40 * 300 / 400),
       'meta_update': 14, 'collect': 320}
+  config = pets_config.PETSConfig()
+  config.run.env_steps, config.environment.action_repeat = 300, 1
+  config.collect.random_env_steps, config.collect.env_steps_per_iteration = 100, 100
+  config.collect.capacity = 400
+  epochs = pytest.approx(5 * (100 + 200) / 400)
+  assert pets.work(config) == {'fit': epochs, 'fit_outcomes': epochs, 'collect': 300}
 
 
 def test_a_dry_run_tells_sizes_and_time_and_writes_nothing(tmp_path, monkeypatch, capfd):

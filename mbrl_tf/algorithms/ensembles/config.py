@@ -33,6 +33,10 @@ class EnsembleConfig:
     annealed_updates: gradient steps in a fit, rounded up to whole epochs, over which the learning rate falls to 0 along a half
       cosine. All of them are taken: early stopping would cut off the end, and `max_epochs`, `min_epochs` and `persistence`
       are not looked at. 0 for a constant rate and early stopping, as published.
+    fresh_moments: forget Adam's moments before each fit, so that what the last one met does not
+      shorten the steps of this one: where members predict variances, the first steps on new
+      episodes have gradients a thousand times as large as the others. They go on as published
+      without.
     batch_size: transitions in a gradient step of one member.
     max_epochs: at most so many passes over the data in a fit that stops early.
     min_epochs: early stopping is not asked before.
@@ -51,6 +55,7 @@ class EnsembleConfig:
   learning_rate: float = 1e-3
   weight_decay: float = 0.0
   annealed_updates: int = 0
+  fresh_moments: bool = False
   batch_size: int = 500
   max_epochs: int = 500
   min_epochs: int = 1

@@ -106,6 +106,9 @@ class MembersFit(tf.Module):
     Returns:
       `FitResult`.
     """
+    if self._config.fresh_moments:
+      for variable in (*self.first_moments, *self.second_moments, self.updates):
+        variable.assign(tf.zeros_like(variable))
     shares = replicas.on_devices(
         self._strategy, self._networks.members, lambda members: self._fit_share(members, data, train, validation, generators))
     kept, result = replicas.joined(self._strategy, shares)

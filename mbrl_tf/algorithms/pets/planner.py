@@ -45,6 +45,8 @@ class Planner(tf.Module):
     """
     super().__init__(name='planner')
     self._ensemble, self._outcomes, self._settings = ensemble, outcomes, config
+    # Here for an export, which keeps the variables that it finds in modules.
+    self.heads = [heads for heads in (outcomes.reward_heads, outcomes.termination_heads) if heads]
     self._action = spec.action
     self._compiled = tf.function(self.plan, jit_compile=True, autograph=False)
 

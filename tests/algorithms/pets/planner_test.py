@@ -31,6 +31,7 @@ class World:
   """Members that move as a function says, and pay and end as others do; states are observations."""
 
   probabilistic, parameters, observation_normalizer = False, (), _RAW
+  reward_heads = termination_heads = None
 
   def __init__(self, size, members, move, reward, ends=lambda following: tf.zeros_like(following[..., 0])):
     self.observation_size, self.members = size, members

@@ -10,6 +10,7 @@ from mbrl_tf.algorithms.pets import planner as planner_lib
 from mbrl_tf.algorithms.pets import policy
 
 H, N = 3, 2
+_PUSHES = types.ActionSpec(2)
 
 
 class Recorded:
@@ -27,7 +28,7 @@ class Recorded:
     return planner_lib.Plan(acts, mean + 1, tf.zeros([N]))
 
 
-def make(action=types.ActionSpec(2), generator=None):
+def make(action=_PUSHES, generator=None):
   spec = types.EnvironmentSpec('x', types.ArraySpec((2,), 'float32'), action, 5)
   recorded = Recorded(action)
   return policy.PETSPolicy(recorded, spec, generator), recorded
