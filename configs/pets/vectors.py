@@ -8,8 +8,9 @@ What differs from the published numbers, which are the defaults, and why:
   one core: 128 sequences of 25 decisions in 4 rounds, and one particle for each member.
   Members have three layers of 128 units instead of four of 200. They take 500 gradient steps in
   each fit, of batches of 250, with a rate that falls to 0: on few data, the published fits take few
-  steps, and on many ever more. Adam's moments begin anew in each: on the first seven episodes of
-  pendulum that made the error of 20 decisions ahead a seventh of what it was.
+  steps, and on many ever more. Adam's moments begin anew in each: fitted to six episodes of
+  pendulum, one after the other, members were 0.006 instead of 0.045 deviations off after 20
+  decisions of the seventh.
   Members see sines and cosines of angles, which are found in the simulator's model. Published are
   functions that are written for each task.
   Predictions stay near the range of the data, so that no trajectory runs away.

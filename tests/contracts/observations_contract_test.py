@@ -20,7 +20,7 @@ from tests.contracts import algorithm_contract_test as contract
 from tests.environments import observation_kinds as kinds
 
 SMALL = {'mbmpo': contract.TINY_MBMPO,
-         'dreamer': {'model.image_depth': 2}, 'pets': {'outcomes.hidden_sizes': (4,)},
+         'dreamer': {'model.image_depth': 2}, 'pets': {},
          'tdmpc2': {'model.image_channels': 2, 'planner.samples': 0}}
 IMAGES = (kinds.FloatImage, kinds.ChannelsFirst, kinds.LargeBoard)
 KINDS = [kind for kind in kinds.ALL if kind not in (kinds.Base, kinds.Everything)]

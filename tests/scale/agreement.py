@@ -18,6 +18,8 @@ from mbrl_tf import types
 from mbrl_tf.algorithms.dreamer import build as dreamer
 from mbrl_tf.algorithms.mbmpo import build as mbmpo
 from mbrl_tf.algorithms.mbmpo import config as mbmpo_config
+from mbrl_tf.algorithms.pets import build as pets
+from mbrl_tf.algorithms.pets import config as pets_config
 from mbrl_tf.algorithms.tdmpc2 import build as tdmpc2
 from mbrl_tf.ops import replicas
 from mbrl_tf.training import cluster, placement
@@ -27,7 +29,7 @@ from tests.algorithms.tdmpc2 import small as small_tdmpc2
 
 UPDATES, ROWS = 10, 4
 # Of the test. Each replica is traced and compiled anew, so that four are tried where they are cheapest.
-COUNTS = {'mbmpo': (0, 4), 'dreamer': (0, 2), 'dreamer_float16': (0, 2), 'tdmpc2': (0, 2)}
+COUNTS = {'mbmpo': (0, 4), 'dreamer': (0, 2), 'dreamer_float16': (0, 2), 'tdmpc2': (0, 2), 'pets': (0, 2)}
 
 
 def dreamer_updates(strategy, **changes):
@@ -71,21 +73,44 @@ def mbmpo_updates(strategy):
   config.outcomes.learned, config.outcomes.hidden_sizes = True, (5,)
   config.policy.hidden_sizes, config.meta.outer_epochs = (4,), 3
   parts = mbmpo.Parts(config, spec, 3, strategy)
-  rng = np.random.default_rng(0)
-  observation, noise = rng.normal(size=(2, 100, cases.O)).astype('f')
-  action = rng.uniform(-1, 1, (100, cases.A)).astype('f')
-  following = observation + 0.3 * np.roll(observation, 1, 1) + 0.05 * noise
-  transitions = types.Transitions(observation, action, observation[:, 0], following, following[:, 1] > 1)
-  fits = {'': parts.fit.fit(transitions, action, 5), **parts.outcome_fit.fit(transitions, action, 5)}
-  yield {f'{told}{name}': value for told, fit in fits.items() for name, value in fit._asdict().items()
-         if name != 'skipped_share'}
+  yield fitted(parts)
   for index in range(UPDATES):
     yield parts.meta_learner.compiled_meta_update(cases.starts(ROWS, 3, lead=(2,)), tf.constant([index, 7]))
   parts.adapted.assign(parts.meta_learner.compiled_adapt(cases.starts(ROWS, 3), tf.constant([9, 9])))
   return parts
 
 
+def pets_updates(strategy):
+  """A fit of probabilistic members, and plans with them; heads are fitted as MB-MPO's are."""
+  spec, config = cases.make_spec(), pets_config.PETSConfig()
+  config.ensemble = pets_config.EnsembleConfig(
+      members=ROWS, hidden_sizes=(5,), max_epochs=3, min_epochs=3, batch_size=16, fresh_moments=True)
+  config.collect.capacity = 120
+  config.planner = pets_config.PlannerConfig(horizon=3, samples=4, rounds=2, elites=4, particles=ROWS)
+  parts = pets.Parts(config, spec, 3, strategy)
+  yield fitted(parts)
+  mean = tf.repeat(parts.planner.initial_mean()[None], 3, 0)
+  for index in range(UPDATES):
+    plan = parts.planner(cases.starts(1, 3)[0], mean, tf.constant([index, 7]))
+    mean = plan.mean
+    yield plan._asdict()
+  return parts
+
+
+def fitted(parts):
+  """What fits of all that `parts` learn tell, to transitions some of which end an episode."""
+  rng = np.random.default_rng(0)
+  observation, noise = rng.normal(size=(2, 100, cases.O)).astype('f')
+  action = rng.uniform(-1, 1, (100, cases.A)).astype('f')
+  following = observation + 0.3 * np.roll(observation, 1, 1) + 0.05 * noise
+  transitions = types.Transitions(observation, action, observation[:, 0], following, following[:, 1] > 1)
+  fits = {'': parts.fit.fit(transitions, action, 5), **parts.outcome_fit.fit(transitions, action, 5)}
+  return {f'{told}{name}': value for told, fit in fits.items() for name, value in fit._asdict().items()
+          if name != 'skipped_share'}
+
+
 UPDATERS = {
+    'pets': pets_updates,
     'mbmpo': mbmpo_updates,
     'tdmpc2': lambda strategy: tdmpc2_updates(strategy, value__members=5, value__steps=2, value__policy_steps=2, value__returns=2,
                                              policy__imagined_steps=1, learner__learning_rate=1e-3),

@@ -44,14 +44,14 @@ def assert_close(found, expected, rtol, atol):
     np.testing.assert_allclose(variable, reference, rtol, atol)
 
 
-@pytest.mark.parametrize('algorithm, rtol, atol', [('mbmpo', 1e-4, 2e-6), ('dreamer', 1e-4, 2e-6), ('dreamer_float16', 2e-2, 1e-3), ('tdmpc2', 1e-4, 2e-6)])
+@pytest.mark.parametrize('algorithm, rtol, atol', [('mbmpo', 1e-4, 2e-6), ('dreamer', 1e-4, 2e-6), ('dreamer_float16', 2e-2, 1e-3), ('tdmpc2', 1e-4, 2e-6), ('pets', 1e-4, 2e-6)])
 def test_several_devices_give_the_updates_of_one(algorithm, rtol, atol):
   found = updates(algorithm)
   assert len(found) > 1
   for count in found:
     assert_close(found[count], found[0], rtol, atol)
   first, last = found[0]['told'][1], found[0]['told'][-1]
-  loss = 'loss' if algorithm == 'mbmpo' else 'model/loss'
+  loss = {'mbmpo': 'loss', 'pets': 'value'}.get(algorithm, 'model/loss')
   assert first[loss] != last[loss]  # it has learned
 
 
