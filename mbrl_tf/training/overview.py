@@ -44,16 +44,18 @@ FIRST = (
           'does not evaluate. Its checkpoint is kept; `evaluate --best` takes it.'),
     First(f'{_ROOM}/4_return_imagined', ('imagine/return_after_mean', 'imagine/return_mean',
                                          'value/mean'),
-          '**What the model promises**, in the unit of the task; Dreamer and TD-MPC2 discount it. '
+          '**What the model promises**, in the unit of the task; Dreamer and TD-MPC2 discount it, '
+          'PETS tells it for the horizon of a plan. '
           '*Healthy*: rises with the real return. Where it rises alone, the policy exploits errors '
           'of the model.'),
     First(f'{_ROOM}/5_error_of_model', ('model/error_horizon_1', 'model/reward_error_horizon_1'),
           '**Error of the model on real episodes that it has not seen**, one decision ahead: of '
-          'observations in their deviations for MB-MPO, of rewards for Dreamer and TD-MPC2. '
+          'observations in their deviations for MB-MPO and PETS, of rewards for Dreamer and '
+          'TD-MPC2. '
           '*Healthy*: falls, and may rise for a while when the policy comes to new places.'),
     First(f'{_ROOM}/6_loss_of_model', ('model/loss', 'fit/validation_loss_mean'),
           '**Loss of the model**: what it learns from for Dreamer and TD-MPC2, held-out data for '
-          'MB-MPO. *Healthy*: falls fast, then slowly. A jump that stays is a breakdown.'),
+          'MB-MPO and PETS, whose loss may be below 0. *Healthy*: falls fast, then slowly. A jump that stays is a breakdown.'),
 )
 
 # Several in one chart of the tab Custom Scalars, as regular expressions of the metrics' names.
