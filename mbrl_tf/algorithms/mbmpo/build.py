@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from mbrl_tf import errors
 from mbrl_tf.algorithms.mbmpo import (
-    ensemble_fit, exported_model, imagination, iteration, meta_learner, open_loop, outcome_fit, outcomes, policy as policy_lib)
+    ensemble_fit, exported_model, imagination, iteration, meta_learner, open_loop, outcome_fit,
+    outcomes, policy as policy_lib, predictor)
 from mbrl_tf.data import transitions as transitions_lib
 from mbrl_tf.drivers import policies as driver_policies
 from mbrl_tf.models import dynamics_ensemble, observations as observations_lib, outcome_heads, policies
@@ -48,6 +49,9 @@ class Parts(tf.Module):
     self.open_loop = open_loop.OpenLoop(
         self.ensemble, observations.joined, self.imagination.clipped, self.outcomes, members,
         config.imagination.horizon)
+    self.predictor = predictor.Predictor(
+        self.ensemble, observations, self.imagination.clipped, self.outcomes,
+        config.imagination.horizon, config.imagination.member_noise)
     self.exported_model = exported_model.ExportedModel(self.ensemble, self.imagination, self.outcomes, spec)
 
 
