@@ -192,6 +192,19 @@ class Predictor(Protocol):
       seed: int32 `[2]`; the same one gives the same predictions.
     """
 
+  def act(self, windows: types.Windows, decisions: int, seed) -> Tuple[Any, Any]:
+    """Lets the policy that collects act in the model, after what it was shown of real episodes.
+
+    Args:
+      windows: as for `predict`; only what is shown is read.
+      decisions: H at most.
+      seed: int32 `[2]`.
+
+    Returns:
+      Numpy arrays `[K, B, H]`: rewards in the task's unit, and the probability that the episode
+      has not terminated before each. H is smaller where no more decisions can be imagined.
+    """
+
   def videos(self, episodes) -> Dict[str, types.Video]:
     """Returns real beside predicted images by name; nothing where none is predicted."""
 

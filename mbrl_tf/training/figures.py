@@ -8,9 +8,11 @@ import numpy as np
 
 from mbrl_tf.training import inspection
 
-_REAL, _MODEL, _OTHER, _BASE = 'black', 'tab:blue', 'tab:orange', 'tab:gray'
+_REAL, _MODEL, _OTHER, _ACTING, _BASE = (
+    'black', 'tab:blue', 'tab:orange', 'tab:purple', 'tab:gray')
 _GROUPS = {'newest': 'tab:red', 'older': 'tab:blue', 'first': 'tab:green'}
 _MOST_SCORE = 5.0
+_LETTERS = 12.5   # of a caption, per inch
 
 
 class Curve(NamedTuple):
@@ -31,9 +33,9 @@ def errors(by_way: Mapping[str, inspection.ByHorizon], horizon: int):
   """
   figure, (left, right) = _figure(
       'How far off is the model when it predicts several decisions ahead?',
-      'The model sees the beginning of real episodes that are named in inspection.json, then only '
-      'the actions that were taken, and predicts the rest. Low is good; a line that reaches 1 '
-      'knows no more than the mean of all states.', 2)
+      'The model sees the beginning of parts of the newest episodes, then only the actions that were '
+      'taken, and predicts the rest. Low is good; a line that reaches 1 knows no more than the mean '
+      'of all states.', 2)
   for index, (way, found) in enumerate(by_way.items()):
     color, ahead = (_MODEL, _OTHER)[index % 2], 1 + np.arange(found.error.shape[1])
     for panel, each, mean in ((left, found.error, found.error_of_mean),
@@ -61,23 +63,32 @@ def errors(by_way: Mapping[str, inspection.ByHorizon], horizon: int):
   return figure
 
 
-def outcomes(by_way: Mapping[str, inspection.Outcomes], horizon: int):
-  """Return and survival until each decision, real and predicted."""
+def outcomes(by_way: Mapping[str, inspection.Outcomes], return_acted, horizon: int):
+  """Return and survival until each decision, real and predicted.
+
+  Args:
+    by_way: by how predictions were made.
+    return_acted: of the policy that acts in the model, of each member `[K, H]`.
+    horizon: how far the algorithm imagines while it learns.
+  """
   first = next(iter(by_way.values()))
   ends = bool((first.survival_real < 1).any() or (first.survival_predicted < 0.99).any())
   figure, panels = _figure(
-      'What do real episodes pay, and what does the model expect for the same actions?',
-      'Black is what happened, colours what the model predicted without seeing it, a band from the '
-      'lowest to the highest of its predictions. Where colours leave the black line, returns that '
-      'the model promises are wrong for these actions.', 1 + ends)
+      'What do real episodes pay, and what does the model expect?',
+      'Black is what happened. Blue (and orange): the model follows the real actions, and sees '
+      'nothing of what they did. Purple: the policy acts in the model and reacts to what it '
+      'imagines, which is what it learns from. Bands go from the lowest to the highest prediction. '
+      'Purple near black and blue far from it: the model is good enough to learn in, but errors '
+      'add up where nobody reacts to them. Purple far above black: the policy exploits errors.',
+      1 + ends)
   kinds = [('return', 'return until then'), ('survival', 'share of episodes that go on')]
   for panel, (kind, label) in zip(panels, kinds):
     ahead = 1 + np.arange(len(first.return_real))
     for index, (way, found) in enumerate(by_way.items()):
-      predicted = getattr(found, f'{kind}_predicted')
-      color = (_MODEL, _OTHER)[index % 2]
-      panel.plot(ahead, predicted.mean(0), color=color, linewidth=2, label=f'model: {way}')
-      panel.fill_between(ahead, predicted.min(0), predicted.max(0), color=color, alpha=0.2)
+      _band(panel, getattr(found, f'{kind}_predicted'), (_MODEL, _OTHER)[index % 2],
+            f'same actions: {way}')
+    if kind == 'return':
+      _band(panel, return_acted, _ACTING, 'the policy acts in the model')
     panel.plot(ahead, getattr(first, f'{kind}_real'), color=_REAL, linewidth=2, label='real')
     _mark_horizon(panel, horizon, ahead[-1])
     panel.set(xlabel='decisions ahead', ylabel=label)
@@ -97,12 +108,16 @@ def returns_of_training(real: Mapping[str, Curve], imagined: Mapping[str, Curve]
       'errors of the model. Dreamer and TD-MPC2 discount what they imagine, so only shapes compare '
       'there. Where the third differs by much, the model cannot be followed that far.',
       len(rows), vertical=True, row_height=2.4)
+  last = max(curve.env_steps[-1] for _, curves in rows for curve in curves.values())
   for panel, (title, curves) in zip(panels, rows):
     for name, curve in curves.items():
       panel.plot(curve.env_steps, curve.values, linewidth=2, marker='.',
                  label=f'{name} (last: {curve.values[-1]:,.4g})')
     panel.set_title(title, fontsize=10)
-    panel.set(ylabel='return', ylim=(min(0, *(c.values.min() for c in curves.values())), None))
+    panel.set_ylabel('return')
+    if min(curve.values.min() for curve in curves.values()) >= 0:
+      panel.set_ylim(0, None)
+    panel.set_xlim(0, 1.03 * last)
     panel.xaxis.set_major_formatter('{x:,.0f}')
     _legend(panel)
   panels[-1].set_xlabel('env steps')
@@ -185,7 +200,8 @@ def episodes(windows, by_way, chosen: Mapping[str, int], entries):
   figure, grid = _figure(
       'Real parts of episodes, and what the model predicted of them',
       'Black is what happened. The model saw what was before 0, and all actions; thin lines are '
-      'its single predictions, the thick one their mean.', rows, vertical=True,
+      'its single predictions, the thick one their mean. States are in the units in which the model '
+      'reads them.', rows, vertical=True,
       columns=len(chosen), row_height=1.7)
   for column, (told, row) in enumerate(chosen.items()):
     steps = int(windows.mask[row].sum())
@@ -232,19 +248,22 @@ def _figure(question, caption, count, vertical=False, columns=1, row_height=3.2)
   """
   from matplotlib import figure as figures  # without pyplot, which keeps figures and asks for a screen
 
-  size = (4.2 * columns + 2.2, row_height * count + 1.3) if vertical else (4.6 * count + 1, 5)
+  size = (4.2 * columns + 2.2, row_height * count + 1.3) if vertical else (max(4.6 * count + 1, 7.5), 5.2)
   figure = figures.Figure(figsize=size, dpi=110, layout='constrained')
   grid = figure.subplots(count if vertical else 1, columns if vertical else count, squeeze=False)
   figure.suptitle(question, fontsize=13, fontweight='bold', wrap=True)
-  width = int(size[0] * 15)
-  figure.supxlabel(_wrapped(caption, width), fontsize=9, color='dimgray')
+  lines = textwrap.wrap(caption, int(size[0] * _LETTERS))
+  figure.supxlabel('\n'.join(lines), fontsize=9, color='dimgray')
   if vertical and columns == 1:
     return figure, [row[0] for row in grid]
   return figure, (list(grid) if vertical else list(grid[0]))
 
 
-def _wrapped(text, width):
-  return '\n'.join(textwrap.wrap(text, width))
+def _band(panel, each, color, label):
+  """Draws the mean of `[K, H]`, and a band from the lowest to the highest."""
+  ahead = 1 + np.arange(each.shape[1])
+  panel.plot(ahead, each.mean(0), color=color, linewidth=2, label=label)
+  panel.fill_between(ahead, each.min(0), each.max(0), color=color, alpha=0.2, linewidth=0)
 
 
 def _mark_horizon(panel, horizon, last):
@@ -263,5 +282,5 @@ def _diagonal(panel, *values):
 def _legend(panel):
   panel.grid(alpha=0.3)
   if panel.get_legend_handles_labels()[0]:
-    for text in panel.legend(fontsize=8, frameon=False).get_texts():
+    for text in panel.legend(fontsize=8, framealpha=0.7, edgecolor='none').get_texts():
       text.set_parse_math(False)

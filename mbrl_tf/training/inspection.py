@@ -104,6 +104,13 @@ def outcomes(windows, predictions) -> Outcomes:
                   mean(1.0 - ended), mean(survival))
 
 
+def acted(reward, survival):
+  """Returns what a policy that acts in the model was paid until each decision, of each member `[K,
+  H]`; rewards and survival `[K, B, H]` as `algorithms.base.Predictor.act` gives them.
+  """
+  return np.cumsum(reward * survival, -1).mean(1)
+
+
 def calibration(predictions, unit) -> Calibration:
   """Returns how the deviations of a first decision fit its errors; entries for which none is
   predicted are left out. There must be some.
@@ -143,7 +150,7 @@ def rank_correlation(one, other):
   one, other = _ranks(one), _ranks(other)
   if not (one.std() and other.std()):
     return None
-  return float(np.corrcoef(one, other)[0, 1])
+  return plain(np.corrcoef(one, other)[0, 1])
 
 
 def entries_by_error(windows, predictions):

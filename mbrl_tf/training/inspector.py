@@ -39,6 +39,7 @@ class Findings(NamedTuple):
     unit: by which errors are divided.
     horizon: how far the algorithm imagines while it learns.
     by_horizon, outcomes: of `inspection`, by how predictions are made.
+    return_acted: of the policy that acts in the model, of each member `[K, H]`.
     calibration: of `inspection`; None where no deviation is predicted.
     first_steps: of each group disagreement and error one decision ahead.
   """
@@ -49,6 +50,7 @@ class Findings(NamedTuple):
   horizon: int
   by_horizon: Dict[str, inspection.ByHorizon]
   outcomes: Dict[str, inspection.Outcomes]
+  return_acted: Any
   calibration: Optional[inspection.Calibration]
   first_steps: Dict[str, Tuple[Any, Any]]
 
@@ -161,6 +163,7 @@ def inspect(predictor, groups, horizon=None, seed=0) -> Findings:
       groups, windows, predictions, unit, predictor.horizon,
       {way: inspection.by_horizon(windows, found, unit) for way, found in predictions.items()},
       {way: inspection.outcomes(windows, found) for way, found in predictions.items()},
+      inspection.acted(*predictor.act(windows, length, (seed, 0))),
       inspection.calibration(steps['newest'], unit) if has_std else None,
       {name: inspection.first_steps(found, unit) for name, found in steps.items()})
 
@@ -173,6 +176,7 @@ def told(findings: Findings) -> dict:
       'parts': len(findings.windows.reward), 'horizon': findings.windows.reward.shape[1],
       'imagined_horizon': findings.horizon, 'state_variation': inspection.plain(findings.unit),
       'predictions': {way: _told_of_way(findings, way) for way in findings.predictions}}
+  content['return_of_policy_in_model'] = inspection.at_horizons(findings.return_acted.mean(0))
   if findings.calibration:
     found = findings.calibration
     content['calibration'] = {
@@ -216,7 +220,8 @@ def pictures(findings: Findings, path) -> dict:
     path: of the run's `metrics.jsonl`, which may be absent.
   """
   drawn = {'error': figures.errors(findings.by_horizon, findings.horizon),
-           'return': figures.outcomes(findings.outcomes, findings.horizon),
+           'return': figures.outcomes(
+              findings.outcomes, findings.return_acted, findings.horizon),
            'episodes': _draw_episodes(findings)}
   if findings.calibration:
     drawn['calibration'] = figures.calibration(findings.calibration)

@@ -67,7 +67,7 @@ class Parts(tf.Module):
         for noise in (config.collect.exploration_noise, None))
     self.open_loop = open_loop.OpenLoop(self.world_model)
     self.predictor = predictor.Predictor(
-        self.world_model, self.open_loop, config.behavior.horizon)
+        self.world_model, self.actor, self.open_loop, config.behavior.horizon)
     self.exported_model = exported_model.ExportedModel(self.world_model, spec)
 
 

@@ -50,8 +50,8 @@ class Parts(tf.Module):
         self.ensemble, observations.joined, self.imagination.clipped, self.outcomes, members,
         config.imagination.horizon)
     self.predictor = predictor.Predictor(
-        self.ensemble, observations, self.imagination.clipped, self.outcomes,
-        config.imagination.horizon, config.imagination.member_noise)
+        self.ensemble, observations, self.imagination, self.outcomes, self.adapted,
+        config.imagination)
     self.exported_model = exported_model.ExportedModel(self.ensemble, self.imagination, self.outcomes, spec)
 
 

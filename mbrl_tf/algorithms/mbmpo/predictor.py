@@ -16,22 +16,23 @@ class Predictor:
 
   shown = 1
 
-  def __init__(self, ensemble, observations, clipped, outcomes, horizon, member_noise):
+  def __init__(self, ensemble, observations, imagination, outcomes, adapted, config):
     """Only keeps its arguments.
 
     Args:
       ensemble: `DynamicsEnsemble`.
       observations: `Observations`.
-      clipped: function from actions to those that the simulator takes.
+      imagination: `Imagination`.
       outcomes: `Outcomes`.
-      horizon: decisions in an imagined rollout.
-      member_noise: whether rollouts sample the members' noise.
+      adapted: `AdaptedPolicies`, which collect.
+      config: `ImaginationConfig`.
     """
-    self._ensemble, self._observations, self._clipped = ensemble, observations, clipped
-    self._outcomes, self._member_noise = outcomes, member_noise
-    self.horizon = horizon
-    # Not by XLA: it runs a few times, and most shapes are new.
+    self._ensemble, self._observations, self._imagination = ensemble, observations, imagination
+    self._outcomes, self._adapted, self._member_noise = outcomes, adapted, config.member_noise
+    self.horizon = config.horizon
+    # Not by XLA: they run a few times, and most shapes are new.
     self._compiled = tf.function(self._predict, autograph=False, reduce_retracing=True)
+    self._compiled_rollouts = tf.function(imagination.rollouts, autograph=False)
 
   def predict(self, windows, seed):
     """See `algorithms.base.Predictor`."""
@@ -46,6 +47,16 @@ class Predictor:
                     states[:, 0], actions, tf.constant(seed), is_drawn).items()})
             for way, is_drawn in ways.items()}
 
+  def act(self, windows, decisions, seed):
+    """See `algorithms.base.Predictor`: policy k in member k, as when it learns."""
+    vectors = self._observations.joined(windows.observation)[:, 0]
+    starts = tf.repeat(vectors[None], self._ensemble.members, 0)
+    parameters = [tf.convert_to_tensor(p) for p in self._adapted.parameters]
+    found = self._compiled_rollouts(parameters, starts, tf.constant(seed))
+    # Where rollouts begin again after an end, that is another episode.
+    before = tf.math.cumprod(1 - found.ended, -1, exclusive=True) * found.mask
+    return found.reward.numpy()[..., :decisions], before.numpy()[..., :decisions]
+
   def videos(self, episodes):
     """No images are predicted."""
     del episodes
@@ -56,7 +67,7 @@ class Predictor:
     ensemble = self._ensemble
     unpacked = ensemble.unpack([replicas.rows(p) for p in ensemble.parameters])
     alike = lambda value: tf.repeat(value[None], ensemble.members, 0)  # for all members
-    taken = self._clipped(actions)
+    taken = self._imagination.clipped(actions)
     features = tf.transpose(self._outcomes.features(taken), [1, 0, 2])
     first = alike(start)
     noise = lambda step: tf.random.stateless_normal(

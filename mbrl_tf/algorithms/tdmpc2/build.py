@@ -71,7 +71,7 @@ class Parts(tf.Module):
     self.policy = make(self.planner)
     self.open_loop = open_loop.OpenLoop(self.world_model)
     self.predictor = predictor.Predictor(
-        self.world_model, self.survey.terminates, config.replay.horizon)
+        self.world_model, self.prior, self.survey.terminates, config.replay.horizon)
     self.exported_model = exported_model.ExportedModel(self.world_model, self.prior, spec)
 
 
