@@ -101,12 +101,12 @@ def returns_of_training(real: Mapping[str, Curve], imagined: Mapping[str, Curve]
   """Returns that training wrote down, by name; a panel for each mapping that is not empty."""
   rows = [(title, curves) for title, curves in (
       ('what the task paid', real), ('what the algorithm imagined while it learned', imagined),
-      ('for the same real actions, without seeing what they did', same_actions)) if curves]
+      ('paid, and predicted for the same actions without seeing what they did', same_actions)) if curves]
   figure, panels = _figure(
       'Did what the model promised grow with what the task paid?',
-      'The first two should rise together. Where the second rises alone, the policy has found '
-      'errors of the model. Dreamer and TD-MPC2 discount what they imagine, so only shapes compare '
-      'there. Where the third differs by much, the model cannot be followed that far.',
+      'What was paid and what was imagined should rise together. Where imagination rises alone, the '
+      'policy has found errors of the model. Dreamer and TD-MPC2 discount what they imagine, so '
+      'only shapes compare there.',
       len(rows), vertical=True, row_height=2.4)
   last = max(curve.env_steps[-1] for _, curves in rows for curve in curves.values())
   for panel, (title, curves) in zip(panels, rows):

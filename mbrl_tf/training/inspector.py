@@ -234,17 +234,19 @@ def pictures(findings: Findings, path) -> dict:
 
 
 def _draw_episodes(findings):
-  """Draws a typical part and the worst one; of entries the best predicted, a middling one and the
+  """Draws a typical part and the worst one; of entries, where they have names, the best predicted, a middling one and the
   two worst.
   """
   windows, predictions = findings.windows, findings.predictions
   plain = next(iter(predictions.values()))
   off = np.square(plain.state.mean(0) - plain.real_state[:, 1:]).mean(-1) * windows.mask
   order = np.argsort(off.sum(-1) / windows.mask.sum(-1))
+  ranked = inspection.entries_by_error(windows, plain)
   chosen = {'a typical part': int(order[len(order) // 2])}
   if len(order) > 1:
     chosen['the worst predicted part'] = int(order[-1])
-  ranked = inspection.entries_by_error(windows, plain)
+  if len(order) > 2 and not ranked:
+    chosen = {'the best predicted part': int(order[0]), **chosen}
   names = {0: 'predicted best', len(ranked) // 2: 'in the middle',
            len(ranked) - 2: 'second worst', len(ranked) - 1: 'predicted worst'}
   entries = [(ranked[place][0], said) for place, said in sorted(

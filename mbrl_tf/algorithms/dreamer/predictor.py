@@ -40,7 +40,7 @@ class Predictor:
     drawn = [tf.nest.map_structure(
         lambda value: value.numpy(), self._compiled(*shown, actions, seed)) for seed in seeds]
     real = _joined(*self._world_model.prepared(observation)).numpy()
-    return {'draws': types.Predictions(
+    return {'draws of the model': types.Predictions(
         real_state=real[:, _SHOWN - 1:], entries=self._world_model.entries,
         **{name: np.stack([each[name] for each in drawn]) for name in drawn[0]})}
 

@@ -33,7 +33,7 @@ class Predictor:
     observation = tf.nest.map_structure(tf.constant, windows.observation)
     found = self._compiled(
         open_loop.stacked(self._world_model, observation), tf.constant(windows.action))
-    return {'latent states': types.Predictions(
+    return {'its prediction': types.Predictions(
         **{name: value.numpy() for name, value in found.items()})}
 
   def act(self, windows, decisions, seed):
