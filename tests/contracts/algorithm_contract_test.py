@@ -18,10 +18,11 @@ from tf_agents.trajectories import time_step as ts
 from mbrl_tf import types
 from mbrl_tf.algorithms import catalog
 from mbrl_tf.data import episodes
+from mbrl_tf.data import windows as windows_lib
 from mbrl_tf.drivers import driver as episode_driver
 from mbrl_tf.drivers import offline_driver
 from mbrl_tf.environments import catalog as environments
-from mbrl_tf.training import export, lite, overview, serving
+from mbrl_tf.training import export, inspector, lite, overview, serving
 
 
 # Changes to the smoke configurations that save time here: each number of members still learning is compiled anew.
@@ -262,6 +263,38 @@ def test_the_evaluation_policy_acts_alike_after_a_resume(trained):
   spec = policy.action_spec
   assert all(spec.is_compatible_with(tf.constant(action)) for action in actions[0])
   assert (actions[0] >= spec.minimum).all() and (actions[0] <= spec.maximum).all()
+
+
+def test_the_model_predicts_real_episodes(trained):
+  run, length = trained.run, 3
+  predictor = run.algorithm.predictor()
+  held = trained.evaluated.episodes
+  places = windows_lib.known(held, 3, predictor.shown, length)
+  windows = windows_lib.cut(places, predictor.shown, length)
+  with eagerly():
+    first, again = (predictor.predict(windows, (4, 2)) for _ in range(2))
+    shorter = predictor.predict(windows_lib.cut(places, predictor.shown, 1), (4, 2))
+    rewards, survival = predictor.act(windows, length, (4, 2))
+  for way, found in first.items():
+    members, parts, _, size = found.state.shape
+    assert parts == len(places) and found.real_state.shape == (parts, 1 + length, size)
+    assert found.reward.shape == found.going.shape == (members, parts, length)
+    assert found.std is None or found.std.shape == (members, parts, size)
+    assert len(found.entries) <= size and ((0 <= found.going) & (found.going <= 1)).all()
+    for name in ('state', 'real_state', 'reward', 'going'):
+      np.testing.assert_array_equal(getattr(found, name), getattr(again[way], name))
+    assert all(np.isfinite(value).all() for value in (found.state, found.real_state, found.reward))
+    # What comes later is not looked at.
+    np.testing.assert_allclose(found.real_state[:, :2], shorter[way].real_state, atol=1e-5)
+  plain = next(iter(first))
+  if first[plain].std is not None:  # nothing is drawn
+    np.testing.assert_allclose(first[plain].state[:, :, :1], shorter[plain].state, atol=1e-4)
+  assert rewards.shape == survival.shape == (*first[plain].reward.shape[:2], length)
+  assert np.isfinite(rewards).all() and (survival[..., 0] == 1).all()
+  assert ((0 <= survival) & (np.diff(survival, axis=-1, prepend=1) <= 1e-6)).all()
+  with eagerly():
+    json.dumps(inspector.told(inspector.inspect(
+        predictor, {'newest': inspector.Group(held, False)}, horizon=2)), allow_nan=False)
 
 
 @pytest.fixture(scope='module')
