@@ -27,6 +27,8 @@ def main():
   if not command.RUN_DIR.value:
     raise errors.UserError(
         f'Which run? Give --run_dir=DIR. Received: run_dir={command.RUN_DIR.value!r}')
+  if command.OUT.value == '':
+    raise errors.UserError("--out is the folder that is written. Received: out=''")
   directory = run_directory.RunDirectory(command.RUN_DIR.value)
   config = command.stored_config(directory)
   out = (directory.path / 'inspect' if command.OUT.value is None

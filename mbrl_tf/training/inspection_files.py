@@ -10,23 +10,27 @@ from mbrl_tf.data import files
 from mbrl_tf.training import figures, metrics, run_directory
 
 _NUMBERS = 'inspection.json'
-_OWN = re.compile(r'[a-z_0-9/-]*\.(png|gif)(\.partial)?|inspection\.json(\.partial)?|'
+_OWN = re.compile(r'((error|return|episodes|calibration|disagreement|training)\.png|'
+                  r'model_open_loop_.*\.gif|inspection\.json)(\.partial)?|'
                   r'events\.out\.tfevents\..*')
 _FRAMES_PER_SECOND = 10
 
 
 def require_replaceable(out):
-  """Raises a `UserError` unless a folder is absent, empty, or an earlier inspection's."""
+  """Raises a `UserError` unless a folder can be made there, is empty, or an earlier inspection's."""
   with files.writing(out):
     found = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
     is_own = _NUMBERS in found and all(map(_OWN.fullmatch, found))
     if out.is_symlink() or (out.exists() and not out.is_dir()) or (found and not is_own):
       raise errors.UserError(
-          'What is there is no earlier inspection, so it is not replaced: choose another --out. '
+          'What is there is no earlier inspection, or more, so it is not replaced: choose another '
+          f'--out. Received: out={str(out)!r}')
+    # Now, and not after minutes.
+    nearest = next(path for path in (out, *out.parents) if path.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+      raise errors.UserError(
+          f'No folder can be made or written here: {nearest} is none, or is not yours to write. '
           f'Received: out={str(out)!r}')
-    out.mkdir(parents=True, exist_ok=True)
-    if not os.access(out, os.W_OK):
-      raise errors.UserError(f'This folder cannot be written. Received: out={str(out)!r}')
 
 
 def write(out, env_steps, pictures, videos, content):
@@ -43,16 +47,21 @@ def write(out, env_steps, pictures, videos, content):
     The names of the files.
 
   Raises:
-    StorageError: where one cannot be written.
+    UserError: where the folder cannot be made.
+    StorageError: where a file cannot be written.
   """
   images = {f'{name}.png': figures.png(figure) for name, figure in pictures.items()}
   for name, video in videos.items():
     images[f'{name.replace("/", "_")}.gif'] = metrics.encode_gif(
         video.draw(), _FRAMES_PER_SECOND, video.rows)
   with files.writing(out):
-    for path in out.iterdir():
-      path.unlink()
+    out.mkdir(parents=True, exist_ok=True)
+  # First, because it tells that the folder is an inspection's, also if this is stopped half way.
   files.write_atomically(out / _NUMBERS, run_directory.to_json(content).encode())
+  with files.writing(out):
+    for path in out.iterdir():
+      if path.name != _NUMBERS:
+        path.unlink()
   for name, image in images.items():
     files.write_atomically(out / name, image)
   _write_events(out, env_steps, images)

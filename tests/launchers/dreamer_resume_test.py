@@ -8,7 +8,7 @@ from absl.testing import flagsaver
 import numpy as np
 import tensorflow as tf
 
-from launchers import evaluate, train
+from launchers import evaluate, inspect_model, train
 
 _SMOKE = pathlib.Path(__file__).parent.parent.parent / 'configs' / 'dreamer' / 'smoke.py'
 # In little: most of such a run compiles.
@@ -68,3 +68,18 @@ def test_resumed_equals_never_stopped(tmp_path, monkeypatch, capsys):
   assert [line['env_steps'] for line in lines] == [100, 200, 300, 400] and lines[-1]['learn/gradient_steps'] == 6
   assert lines == record(tmp_path / 'stopped')
   assert evaluated(tmp_path / 'whole', capsys) == evaluated(tmp_path / 'stopped', capsys)
+  inspect_images(tmp_path / 'whole', tmp_path / 'inspected', capsys)
+
+
+def inspect_images(path, out, capsys):
+  """Of a run whose observations are images."""
+  with flagsaver.flagsaver():
+    flags.FLAGS.unparse_flags()
+    flags.FLAGS(['launcher', f'--run_dir={path}', f'--out={out}', '--horizon=2'])
+    inspect_model.main()
+  told = json.loads(capsys.readouterr().out)
+  assert told['algorithm'] == 'dreamer' and told['env_steps'] == 400 and told['horizon'] == 2
+  assert told['episodes']['newest']['learned_from'] is False
+  gif, = out.glob('*.gif')
+  assert gif.read_bytes().startswith(b'GIF') and not (out / 'calibration.png').exists()
+  assert not (path / 'inspect').exists()

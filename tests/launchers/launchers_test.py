@@ -12,10 +12,12 @@ import time
 from absl import flags
 from absl.testing import flagsaver
 import pytest
+from tensorboard.backend.event_processing import event_accumulator
 
 from launchers import command
 from launchers import evaluate
 from launchers import export
+from launchers import inspect_model
 from launchers import train
 from mbrl_tf import errors
 from mbrl_tf.environments import simulators
@@ -78,6 +80,39 @@ def evaluated(path, capsys):
     parse(f'--run_dir={path}', '--episodes=3', '--best')
     evaluate.main()
   return {name: value for name, value in json.loads(capsys.readouterr().out).items() if name != 'run_dir'}
+
+
+def inspected(capsys, *arguments):
+  with flagsaver.flagsaver():
+    parse(*arguments)
+    inspect_model.main()
+  return json.loads(capsys.readouterr().out)
+
+
+def test_an_inspection_is_drawn_told_and_repeated_and_leaves_the_run_as_it_was(run_dir, capsys):
+  others = lambda: {path: path.read_bytes() for path in run_dir.rglob('*')
+                    if path.is_file() and run_dir / 'inspect' not in path.parents}
+  before = others()
+  told = inspected(capsys, f'--run_dir={run_dir}', '--episodes=3', '--horizon=4')
+  folder = run_dir / 'inspect'
+  assert told['algorithm'] == 'mbmpo' and told['env_steps'] == 900 and told['out'] == str(folder)
+  assert told['horizon'] == 4 and told['imagined_horizon'] == 3
+  assert told['episodes']['newest'] == {'episodes': 3, 'learned_from': False}
+  assert told['episodes']['older'] == {'episodes': 3, 'learned_from': True}
+  names = {'error', 'return', 'episodes', 'calibration', 'disagreement', 'training'}
+  assert {path.stem for path in folder.glob('*.png')} == names
+  assert all(path.read_bytes().startswith(b'\x89PNG') for path in folder.glob('*.png'))
+  assert sorted(told['files']) == sorted(path.name for path in folder.iterdir())
+  assert json.loads((folder / 'inspection.json').read_text()) == {
+      name: value for name, value in told.items() if name != 'files'}
+  shown, = folder.glob('events.out.tfevents.*')
+  accumulator = event_accumulator.EventAccumulator(str(shown), {'tensors': 0}).Reload()
+  assert set(accumulator.Tags()['tensors']) == {f'inspect/{name}' for name in names}
+  assert accumulator.Tensors('inspect/error')[0].step == 900
+  # The same numbers again, in place of the first; an older checkpoint has none of its own episodes.
+  again = inspected(capsys, f'--run_dir={run_dir}', '--episodes=3', '--horizon=4')
+  assert {**again, 'files': None} == {**told, 'files': None} and len(again['files']) == 8
+  assert others() == before
 
 
 def test_the_best_checkpoint_is_evaluated_in_other_episodes_than_those_that_chose_it(run_dir, capsys):

@@ -12,6 +12,14 @@ from tests.algorithms.dreamer.open_loop_test import by_hand, episode
 H = 3
 
 
+@pytest.fixture(autouse=True)
+def eagerly():
+  """Without compiling, which takes longer than all that is computed here."""
+  tf.config.run_functions_eagerly(True)
+  yield
+  tf.config.run_functions_eagerly(False)
+
+
 def make(observation):
   spec = small.spec(observation)
   world, actor, _ = small.models(spec, small.config())

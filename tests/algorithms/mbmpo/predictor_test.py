@@ -16,6 +16,14 @@ from tests.algorithms.mbmpo.imagination_test import far_out, member_in_numpy
 K, H = 2, 4
 
 
+@pytest.fixture(autouse=True)
+def eagerly():
+  """Without compiling, which takes longer than all that is computed here."""
+  tf.config.run_functions_eagerly(True)
+  yield
+  tf.config.run_functions_eagerly(False)
+
+
 def make(terminated=None, num_values=None, **settings):
   """A predictor, its ensemble, and windows of real parts."""
   spec, policy = cases.make_spec(terminated, num_values), cases.make_policy(num_values)

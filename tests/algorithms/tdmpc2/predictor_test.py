@@ -12,6 +12,14 @@ from tests.algorithms.tdmpc2.open_loop_test import row
 H = 3
 
 
+@pytest.fixture(autouse=True)
+def eagerly():
+  """Without compiling, which takes longer than all that is computed here."""
+  tf.config.run_functions_eagerly(True)
+  yield
+  tf.config.run_functions_eagerly(False)
+
+
 def make(observation='vector', terminates=True):
   spec = small.spec(observation)
   world, prior = small.models(spec, small.config())
