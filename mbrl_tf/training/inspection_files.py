@@ -20,7 +20,7 @@ def require_replaceable(out):
   """Raises a `UserError` unless a folder can be made there, is empty, or an earlier inspection's."""
   with files.writing(out):
     found = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
-    is_own = _NUMBERS in found and all(map(_OWN.fullmatch, found))
+    is_own = (out / _NUMBERS).is_file() and all(map(_OWN.fullmatch, found))
     if out.is_symlink() or (out.exists() and not out.is_dir()) or (found and not is_own):
       raise errors.UserError(
           'What is there is no earlier inspection, or more, so it is not replaced: choose another '

@@ -280,7 +280,7 @@ def test_the_model_predicts_real_episodes(trained):
     assert parts == len(places) and found.real_state.shape == (parts, 1 + length, size)
     assert found.reward.shape == found.going.shape == (members, parts, length)
     assert found.std is None or found.std.shape == (members, parts, size)
-    assert len(found.entries) <= size and ((0 <= found.going) & (found.going <= 1)).all()
+    assert len(found.entries) <= size and ((found.going >= 0) & (found.going <= 1)).all()
     for name in ('state', 'real_state', 'reward', 'going'):
       np.testing.assert_array_equal(getattr(found, name), getattr(again[way], name))
     assert all(np.isfinite(value).all() for value in (found.state, found.real_state, found.reward))
@@ -291,7 +291,7 @@ def test_the_model_predicts_real_episodes(trained):
     np.testing.assert_allclose(first[plain].state[:, :, :1], shorter[plain].state, atol=1e-4)
   assert rewards.shape == survival.shape == (*first[plain].reward.shape[:2], length)
   assert np.isfinite(rewards).all() and (survival[..., 0] == 1).all()
-  assert ((0 <= survival) & (np.diff(survival, axis=-1, prepend=1) <= 1e-6)).all()
+  assert ((survival >= 0) & (np.diff(survival, axis=-1, prepend=1) <= 1e-6)).all()
   with eagerly():
     json.dumps(inspector.told(inspector.inspect(
         predictor, {'newest': inspector.Group(held, False)}, horizon=2)), allow_nan=False)

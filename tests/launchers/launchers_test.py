@@ -82,18 +82,14 @@ def evaluated(path, capsys):
   return {name: value for name, value in json.loads(capsys.readouterr().out).items() if name != 'run_dir'}
 
 
-def inspected(capsys, *arguments):
-  with flagsaver.flagsaver():
-    parse(*arguments)
-    inspect_model.main()
-  return json.loads(capsys.readouterr().out)
-
-
-def test_an_inspection_is_drawn_told_and_repeated_and_leaves_the_run_as_it_was(run_dir, capsys):
+def test_an_inspection_is_drawn_and_told_and_leaves_the_run_as_it_was(run_dir, capsys):
   others = lambda: {path: path.read_bytes() for path in run_dir.rglob('*')
                     if path.is_file() and run_dir / 'inspect' not in path.parents}
   before = others()
-  told = inspected(capsys, f'--run_dir={run_dir}', '--episodes=3', '--horizon=4')
+  with flagsaver.flagsaver():
+    parse(f'--run_dir={run_dir}', '--episodes=3', '--horizon=4')
+    inspect_model.main()
+  told = json.loads(capsys.readouterr().out)
   folder = run_dir / 'inspect'
   assert told['algorithm'] == 'mbmpo' and told['env_steps'] == 900 and told['out'] == str(folder)
   assert told['horizon'] == 4 and told['imagined_horizon'] == 3
@@ -109,9 +105,6 @@ def test_an_inspection_is_drawn_told_and_repeated_and_leaves_the_run_as_it_was(r
   accumulator = event_accumulator.EventAccumulator(str(shown), {'tensors': 0}).Reload()
   assert set(accumulator.Tags()['tensors']) == {f'inspect/{name}' for name in names}
   assert accumulator.Tensors('inspect/error')[0].step == 900
-  # The same numbers again, in place of the first; an older checkpoint has none of its own episodes.
-  again = inspected(capsys, f'--run_dir={run_dir}', '--episodes=3', '--horizon=4')
-  assert {**again, 'files': None} == {**told, 'files': None} and len(again['files']) == 8
   assert others() == before
 
 
