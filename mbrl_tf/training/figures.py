@@ -59,7 +59,7 @@ def errors(by_way: Mapping[str, inspection.ByHorizon], horizon: int):
     _mark_horizon(panel, horizon, ahead[-1])
     panel.set_xlabel('decisions ahead')
     panel.set_xlim(1 if ahead[-1] > 1 else 0, max(ahead[-1], 2))
-    _legend(panel)
+    _legend(panel, below=True)
   return figure
 
 
@@ -228,10 +228,12 @@ def episodes(windows, by_way, chosen: Mapping[str, int], entries):
         panel.set_ylabel(label, fontsize=8)
       if index == 0:
         panel.set_title(told, fontsize=10)
-        if column == 0:
-          _legend(panel)
       panel.grid(alpha=0.3)
     grid[-1][column].set_xlabel('decisions ahead')
+  lines, names = grid[0][0].get_legend_handles_labels()
+  # Above the title of the first column, where no line is.
+  _plainly(grid[0][0].legend(lines, names, loc='lower left', bbox_to_anchor=(0, 1.12),
+                             ncols=len(names), fontsize=8, frameon=False))
   return figure
 
 
@@ -248,7 +250,7 @@ def _figure(question, caption, count, vertical=False, columns=1, row_height=3.2)
   """
   from matplotlib import figure as figures  # without pyplot, which keeps figures and asks for a screen
 
-  size = (4.2 * columns + 2.2, row_height * count + 1.3) if vertical else (max(4.6 * count + 1, 7.5), 5.2)
+  size = (4.2 * columns + 2.2, row_height * count + 1.3) if vertical else (max(4.6 * count + 1, 7.5), 5.4)
   figure = figures.Figure(figsize=size, dpi=110, layout='constrained')
   grid = figure.subplots(count if vertical else 1, columns if vertical else count, squeeze=False)
   figure.suptitle(question, fontsize=13, fontweight='bold', wrap=True)
@@ -279,8 +281,15 @@ def _diagonal(panel, *values):
   panel.plot(ends, ends, color=_REAL, linestyle='--', linewidth=1, label='equal')
 
 
-def _legend(panel):
+def _legend(panel, below=False):
+  """Names what is drawn in a panel, or below it where lines would run into the names."""
   panel.grid(alpha=0.3)
   if panel.get_legend_handles_labels()[0]:
-    for text in panel.legend(fontsize=8, framealpha=0.7, edgecolor='none').get_texts():
-      text.set_parse_math(False)
+    place = {'loc': 'upper center', 'bbox_to_anchor': (0.5, -0.13), 'ncols': 2} if below else {}
+    _plainly(panel.legend(fontsize=8, framealpha=0.7, edgecolor='none', **place))
+
+
+def _plainly(legend):
+  """A name may hold a $."""
+  for text in legend.get_texts():
+    text.set_parse_math(False)

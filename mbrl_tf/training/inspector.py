@@ -11,7 +11,7 @@ from mbrl_tf.data import windows as windows_lib
 from mbrl_tf.training import figures, inspection, metrics, overview
 
 _HORIZON = 50        # decisions at least, where nothing is asked for and episodes are as long
-_PARTS = 24          # parts of the newest episodes that are predicted at length
+_PARTS = 24          # parts of the newest episodes that are predicted at length, where these are fewer
 _FIRST_STEPS = 300   # states of each group that are predicted one decision ahead
 _REAL = ('collect/return_mean', 'evaluate/return_mean')
 _IMAGINED = next(first.metrics for first in overview.FIRST if first.tag.endswith('imagined'))
@@ -148,7 +148,8 @@ def inspect(predictor, groups, horizon=None, seed=0) -> Findings:
         f'The model is shown {seen} observations before it predicts, and no episode has more than '
         f'as many decisions. Received: episodes of {longest} decisions at most')
   length = min(horizon or max(_HORIZON, predictor.horizon), reach)
-  windows = windows_lib.cut(windows_lib.known(newest, _PARTS, seen, length), seen, length)
+  parts = max(_PARTS, len(newest))
+  windows = windows_lib.cut(windows_lib.known(newest, parts, seen, length), seen, length)
   predictions = predictor.predict(windows, (seed, 0))
   plain = next(iter(predictions.values()))
   unit = inspection.variation(windows, plain.real_state)
