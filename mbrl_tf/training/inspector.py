@@ -117,9 +117,9 @@ def _episodes_before(directory, env_steps):
   """Returns how many episodes there were before the iteration that ended with a checkpoint; None
   where training did not write that down.
   """
-  collected = metrics.recorded(directory.metrics, 'collect/episodes')
-  if env_steps not in collected:
+  if env_steps not in metrics.recorded_env_steps(directory.metrics):
     return None
+  collected = metrics.recorded(directory.metrics, 'collect/episodes')  # offline there are none
   before = sum(count for steps, count in collected.items() if steps < env_steps)
   return directory.imported().episodes + round(before)
 

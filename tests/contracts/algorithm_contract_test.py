@@ -272,8 +272,9 @@ def test_the_model_predicts_real_episodes(trained):
   places = windows_lib.known(held, 3, predictor.shown, length)
   windows = windows_lib.cut(places, predictor.shown, length)
   with eagerly():
-    first, again = (predictor.predict(windows, (4, 2)) for _ in range(2))
-    shorter = predictor.predict(windows_lib.cut(places, predictor.shown, 1), (4, 2))
+    first = predictor.predict(windows, (4, 2))
+    shorter, again = (
+        predictor.predict(windows_lib.cut(places, predictor.shown, 1), (4, 2)) for _ in range(2))
     rewards, survival = predictor.act(windows, length, (4, 2))
   for way, found in first.items():
     members, parts, _, size = found.state.shape
@@ -282,7 +283,7 @@ def test_the_model_predicts_real_episodes(trained):
     assert found.std is None or found.std.shape == (members, parts, size)
     assert len(found.entries) <= size and ((found.going >= 0) & (found.going <= 1)).all()
     for name in ('state', 'real_state', 'reward', 'going'):
-      np.testing.assert_array_equal(getattr(found, name), getattr(again[way], name))
+      np.testing.assert_array_equal(getattr(shorter[way], name), getattr(again[way], name))
     assert all(np.isfinite(value).all() for value in (found.state, found.real_state, found.reward))
     # What comes later is not looked at.
     np.testing.assert_allclose(found.real_state[:, :2], shorter[way].real_state, atol=1e-5)

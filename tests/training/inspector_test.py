@@ -54,8 +54,7 @@ def test_what_nobody_wrote_down_is_said_to_be_unknown(directory):
 
 
 def test_offline_all_was_learned_from(directory):
-  directory.metrics.write_text('')
-  directory.metrics.write_text(json.dumps({'env_steps': 120, 'collect/episodes': 0}) + '\n')
+  directory.metrics.write_text(json.dumps({'env_steps': 120, 'model/loss': 1.0}) + '\n')
   directory.write_imported(run_directory.Imported(12, ({'sha256': ['x'] * 12},)))
   groups = inspector.groups_of(directory, 120, 3)
   assert numbers(groups)['newest'] == [9, 10, 11]
