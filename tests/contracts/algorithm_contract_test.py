@@ -265,39 +265,6 @@ def test_the_evaluation_policy_acts_alike_after_a_resume(trained):
   assert (actions[0] >= spec.minimum).all() and (actions[0] <= spec.maximum).all()
 
 
-def test_the_model_predicts_real_episodes(trained):
-  run, length = trained.run, 3
-  predictor = run.algorithm.predictor()
-  held = trained.evaluated.episodes
-  places = windows_lib.known(held, 3, predictor.shown, length)
-  windows = windows_lib.cut(places, predictor.shown, length)
-  with eagerly():
-    first = predictor.predict(windows, (4, 2))
-    shorter, again = (
-        predictor.predict(windows_lib.cut(places, predictor.shown, 1), (4, 2)) for _ in range(2))
-    rewards, survival = predictor.act(windows, length, (4, 2))
-  for way, found in first.items():
-    members, parts, _, size = found.state.shape
-    assert parts == len(places) and found.real_state.shape == (parts, 1 + length, size)
-    assert found.reward.shape == found.going.shape == (members, parts, length)
-    assert found.std is None or found.std.shape == (members, parts, size)
-    assert len(found.entries) <= size and ((found.going >= 0) & (found.going <= 1)).all()
-    for name in ('state', 'real_state', 'reward', 'going'):
-      np.testing.assert_array_equal(getattr(shorter[way], name), getattr(again[way], name))
-    assert all(np.isfinite(value).all() for value in (found.state, found.real_state, found.reward))
-    # What comes later is not looked at.
-    np.testing.assert_allclose(found.real_state[:, :2], shorter[way].real_state, atol=1e-5)
-  plain = next(iter(first))
-  if first[plain].std is not None:  # nothing is drawn
-    np.testing.assert_allclose(first[plain].state[:, :, :1], shorter[plain].state, atol=1e-4)
-  assert rewards.shape == survival.shape == (*first[plain].reward.shape[:2], length)
-  assert np.isfinite(rewards).all() and (survival[..., 0] == 1).all()
-  assert ((survival >= 0) & (np.diff(survival, axis=-1, prepend=1) <= 1e-6)).all()
-  with eagerly():
-    json.dumps(inspector.told(inspector.inspect(
-        predictor, {'newest': inspector.Group(held, False)}, horizon=2)), allow_nan=False)
-
-
 @pytest.fixture(scope='module')
 def exported(trained, tmp_path_factory):
   """The folder of the run's export."""
@@ -399,6 +366,45 @@ def test_the_policy_for_litert_gives_what_the_served_one_gives(name, variant, tm
       np.testing.assert_allclose(found[name], value, atol=1e-5, rtol=1e-5)
       assert found[name].dtype in (value.dtype.as_numpy_dtype, np.float32)
     given.update({name: value.numpy() for name, value in expected.items() if name in given})
+
+
+# What is there once of algorithms, and of kinds of observations and actions.
+PREDICTED = [*((name, 'as it is') for name in catalog.names()),
+             ('mbmpo', 'numbers and choices in a nest'),
+             ('mbmpo', 'probabilistic members, collects with the meta-policy, all but images'),
+             ('dreamer', 'discrete actions, dicts of vectors and images'),
+             ('tdmpc2', 'discrete actions, dicts of vectors and images')]
+
+
+@pytest.mark.parametrize('name, variant', PREDICTED, ids=lambda value: value)
+def test_the_model_predicts_real_episodes(name, variant, tmp_path):
+  run = build(name, variant, tmp_path / 'episodes', seed=1)
+  held = run.driver.collect_episodes(run.algorithm.state.random_policy, 2).episodes
+  predictor = run.algorithm.predictor()
+  with eagerly():
+    findings = inspector.inspect(predictor, {'newest': inspector.Group(held, False)}, horizon=3)
+    length = findings.windows.reward.shape[1]  # less where episodes are shorter
+    windows = tf.nest.map_structure(lambda value: value[:2], findings.windows)
+    places = windows_lib.known(held, len(findings.windows.reward), predictor.shown, length)[:2]
+    shorter = predictor.predict(windows_lib.cut(places, predictor.shown, 1), (4, 2))
+    rewards, survival = predictor.act(windows, length, (4, 2))
+  for way, found in findings.predictions.items():
+    members, parts, _, size = found.state.shape
+    assert found.real_state.shape == (parts, 1 + length, size)
+    assert found.reward.shape == found.going.shape == (members, parts, length)
+    assert found.std is None or found.std.shape == (members, parts, size)
+    assert len(found.entries) <= size and ((found.going >= 0) & (found.going <= 1)).all()
+    assert all(np.isfinite(value).all() for value in (found.state, found.real_state, found.reward))
+    # What comes later is not looked at.
+    np.testing.assert_allclose(found.real_state[:2, :2], shorter[way].real_state, atol=1e-5)
+  plain = next(iter(findings.predictions))
+  if findings.predictions[plain].std is not None:  # nothing is drawn
+    np.testing.assert_allclose(
+        findings.predictions[plain].state[:, :2, :1], shorter[plain].state, atol=1e-4)
+  assert rewards.shape == survival.shape == (len(shorter[plain].state), 2, length)
+  assert np.isfinite(rewards).all() and (survival[..., 0] == 1).all()
+  assert ((survival >= 0) & (np.diff(survival, axis=-1, prepend=1) <= 1e-6)).all()
+  json.dumps(inspector.told(findings), allow_nan=False)
 
 
 @pytest.fixture(scope='module', params=[
