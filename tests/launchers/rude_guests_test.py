@@ -37,8 +37,7 @@ def launch(*command_line, cwd=_ROOT, **variables):
       env={**os.environ, 'PYTHONPATH': str(_ROOT), **variables})
 
 
-def test_whatever_a_guest_does_training_ends_and_evaluation_prints_one_object(
-    tmp_path, monkeypatch, capfd):
+def test_whatever_a_guest_does_training_ends_and_evaluation_prints_one_object(tmp_path):
   """In one process with the trainer, under a name that is relative and odd, and with warnings that
   are to be errors.
   """
@@ -58,9 +57,8 @@ def test_whatever_a_guest_does_training_ends_and_evaluation_prints_one_object(
   assert done.returncode == 0, done.stderr
   told = json.loads(done.stdout)
   assert told['episodes'] == 2 and pathlib.Path(told['video']).read_bytes()[:6] == b'GIF89a'
-  monkeypatch.chdir(tmp_path)
-  assert bad_input_test.launch('train', f'--run_dir={run}') == 0
-  assert 'Finished. env_steps=120' in capfd.readouterr().err
+  done = launch(*command('train', '--run_dir=' + run), cwd=tmp_path)
+  assert done.returncode == 0 and 'Finished. env_steps=120' in done.stderr
 
 
 @pytest.mark.parametrize('kwargs, part', [
