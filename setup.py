@@ -22,7 +22,7 @@ _LINES = (pathlib.Path(__file__).parent / 'requirements.txt').read_text().splitl
 
 setuptools.setup(
     name='mbrl_tf',
-    version='0.1.0',
+    version='0.2.0',
     description='Model-based reinforcement learning with TensorFlow 2 and Keras',
     license='Apache-2.0',
     python_requires='>=3.10,<3.14',
@@ -57,6 +57,7 @@ setuptools.setup(
         'typing-extensions', 'wrapt',
     ],
     extras_require={
+        'docs': ['pdoc>=16'],  # docs/make_api.py
         # Data sets to import from and to export to.
         'minari': ['minari[hdf5]>=0.5'],
         'test': ['hypothesis>=6', 'pytest>=8', 'pytest-xdist>=3', 'ruff'],

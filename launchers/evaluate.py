@@ -11,6 +11,8 @@
 
 import contextlib
 import copy
+import hashlib
+import json
 
 from absl import flags
 
@@ -59,7 +61,7 @@ def main():
     try:
       if _VIDEO.value:
         told['video'] = None  # what was evaluated is told also where no video can be made
-        path = directory.path / f'evaluate-{env_steps}.gif'
+        path = directory.path / f'evaluate-{env_steps}{_mark(told)}.gif'
         files.write_atomically(path, metrics.encode_gif(*evaluator.film(policy, env_steps)))
         told['video'] = str(path)
     finally:
@@ -75,6 +77,15 @@ def _other_config(config):
   other.environment.time_limit = _TIME_LIMIT.value or config.environment.time_limit
   other.validate()
   return other
+
+
+def _mark(told):
+  """What parts a video of another environment from that of training and from any other: '' there,
+  eight digits of what it is played in elsewhere."""
+  if 'evaluated_in' not in told:
+    return ''
+  described = json.dumps(told['evaluated_in'], sort_keys=True).encode()
+  return f'-{hashlib.sha256(described).hexdigest()[:8]}'
 
 
 def _described(config, facts):

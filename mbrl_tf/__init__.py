@@ -9,7 +9,7 @@ import importlib.util
 import os
 import sys
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
 
 if 'tensorflow' in sys.modules and os.environ.get('TF_USE_LEGACY_KERAS') not in ('1', 'true', 'True'):
   raise ImportError(

@@ -1,4 +1,4 @@
-"""What a wheel holds, and that its one command works from any folder."""
+"""What archive and wheel hold, and that its one command works from any folder."""
 
 import os
 import pathlib
@@ -9,21 +9,34 @@ import zipfile
 
 import pytest
 
+import mbrl_tf
+
 _ROOT = pathlib.Path(__file__).parent.parent
 _DELIVERED = ('mbrl_tf', 'launchers', 'configs', 'benchmarks', 'setup.py', 'pyproject.toml',
               'requirements.txt', 'MANIFEST.in', 'README.md', 'LICENSE')
 
 
 @pytest.fixture(scope='module')
-def wheel(tmp_path_factory):
-  """A wheel of a copy of the sources, because a build leaves files beside these."""
-  folder = tmp_path_factory.mktemp('wheel')
+def source(tmp_path_factory):
+  """An archive of a copy of the sources, because a build leaves files beside these."""
+  folder = tmp_path_factory.mktemp('source')
   for name in _DELIVERED:
     copy = shutil.copytree if (_ROOT / name).is_dir() else shutil.copy
     copy(_ROOT / name, folder / name)
   done = subprocess.run(
+      [sys.executable, '-c', "from setuptools import build_meta; build_meta.build_sdist('dist')"],
+      capture_output=True, text=True, cwd=folder)
+  assert done.returncode == 0, done.stderr
+  return next((folder / 'dist').glob('*.tar.gz'))
+
+
+@pytest.fixture(scope='module')
+def wheel(source, tmp_path_factory):
+  """A wheel that is made of that archive alone."""
+  folder = tmp_path_factory.mktemp('wheel')
+  done = subprocess.run(
       [sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--no-build-isolation',
-       f'--wheel-dir={folder}', str(folder)], capture_output=True, text=True)
+       f'--wheel-dir={folder}', str(source)], capture_output=True, text=True)
   assert done.returncode == 0, done.stderr
   return next(folder.glob('*.whl'))
 
@@ -51,6 +64,11 @@ def test_a_wheel_takes_no_name_but_its_own(wheel):
       'launchers/train.py', 'configs/tdmpc2/vectors.py', 'benchmarks/timing.py')} <= set(names)
   assert not any('test' in name.split('/')[1] for name in names)
   assert 'mbrl-tf = mbrl_tf.__main__:main' in said
+
+
+def test_archive_and_wheel_have_the_version_that_the_package_tells(source, wheel):
+  assert source.name == f'mbrl_tf-{mbrl_tf.__version__}.tar.gz'
+  assert wheel.name == f'mbrl_tf-{mbrl_tf.__version__}-py3-none-any.whl'
 
 
 def test_the_command_lists_what_it_does(call):

@@ -24,7 +24,7 @@ _LOCK_NAME = re.compile(r'lock(-\d+)?')
 _OWNER = re.compile(r'(process \d+ on .*)?')  # what a lock says
 _CONFIG_BEGINS = '{\n  "algorithm": '  # as `write_config` writes it
 # what a killed writer may have left half
-_PARTIAL_NAMES = r'config\.json|imported\.json|metrics\.jsonl|evaluate-\d+\.gif'
+_PARTIAL_NAMES = r'config\.json|imported\.json|metrics\.jsonl|evaluate-\d+(-[0-9a-f]{8})?\.gif'
 _NOT_FINITE = '$float'  # see `to_json`
 
 

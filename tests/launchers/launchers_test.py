@@ -158,6 +158,8 @@ def test_another_environment_is_evaluated_in_and_told(run_dir, capsys, monkeypat
   same = told()
   assert 'evaluated_in' not in same and same['evaluate/episode_length_mean'] == 50
   assert len(built) == 1 + 3  # one to know the task
+  films = [told('--time_limit=20', '--video')['video'], told('--time_limit=21', '--video')['video']]
+  assert len({*films, str(run_dir / 'evaluate-900.gif')}) == 3  # none takes another's place
   other = told('--time_limit=20', '--kwargs={"start_radius": 0.0}')
   assert other['evaluated_in'] == {'kwargs': {'start_radius': 0.0}, 'time_limit': 20}
   assert other['trained_in'] == {'kwargs': {}, 'time_limit': 50}

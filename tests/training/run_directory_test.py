@@ -223,10 +223,11 @@ def test_a_run_stays_where_it_is_when_the_working_directory_changes(tmp_path, mo
 def test_only_what_a_run_writes_is_a_leftover(tmp_path):
   directory = run_directory.RunDirectory(tmp_path)
   names = ['config.json.partial', 'metrics.jsonl.partial', 'evaluate-30.gif.partial',
+           'evaluate-30-0a1b2c3d.gif.partial',
            'film.mp4.partial', 'evaluate-mine.gif.partial']
   fill(tmp_path, dict.fromkeys(names, ''))
   directory.remove_partial()
-  assert {path.name for path in tmp_path.iterdir()} == set(names[3:])
+  assert {path.name for path in tmp_path.iterdir()} == set(names[4:])
 
 
 def test_flatten():
