@@ -46,7 +46,8 @@ _SLOW = (
     'launchers/own_data_test.py', 'launchers/replay_memory_test.py',
     'launchers/rude_guests_test.py', 'learning', 'models/dynamics_ensemble_test.py',
     'readme_test.py', 'scale', 'soak_test.py', 'training/disk_full_test.py',
-    'training/export_test.py', 'training/loop_test.py', 'training/placement_test.py')
+    'training/export_test.py', 'training/loop_test.py', 'training/placement_test.py',
+    'wheel_test.py')
 
 
 def pytest_collection_modifyitems(items):
