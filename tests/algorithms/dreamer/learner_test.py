@@ -245,7 +245,7 @@ def test_xla_compiles_the_step_as_a_whole(observation, choices, precision):
   modules = small.models(spec, config)
   tested, before = learner.Learner(*modules, config), snapshot(modules)
   # Few rows: each of them makes the program longer, and its compilation.
-  batch = tf.nest.map_structure(lambda value: value[:, 1:3], small.batch(spec))
+  batch = tf.nest.map_structure(lambda value: value[:, 1:4], small.batch(spec))
   told = tf.function(tested.step, jit_compile=True, autograph=False)(batch, tf.constant([1, 2]))
   assert all(np.isfinite(value) for value in told.values()), told
   assert all(moved(before, snapshot(modules)))
@@ -306,10 +306,9 @@ def test_a_gradient_or_loss_that_is_not_finite_leaves_the_step_out_and_tells(pre
 @pytest.mark.parametrize('precision', ['bfloat16', 'float16'])
 def test_lower_precision_has_about_the_same_losses_and_learns(precision):
   spec = small.spec('both')
-  config = small.config(learner__precision=precision, behavior__horizon=2)
+  config = small.config(learner__precision=precision)
   modules = small.models(spec, config)
-  lower = learner.Learner(*modules, config)
-  full = small.make_learner(spec, small.config(behavior__horizon=2))
+  lower, full = learner.Learner(*modules, config), small.make_learner(spec, small.config())
   batch, before = small.batch(spec), snapshot(modules)
   expected = full.step(batch, tf.constant([1, 2]))
   # The first steps of float16 are left out until its loss scale has come down.
