@@ -82,16 +82,16 @@ def test_work_that_does_not_check_is_waited_for():
 
 
 class Made:
-  """A small Dreamer on a toy: 40 random env steps, then 20 an iteration and 2 gradient steps, at first 3."""
+  """A small Dreamer on a toy: 100 random env steps, then 50 an iteration and 2 gradient steps, at first 3."""
 
   def __init__(self, folder, overlap=True, seed=1, **changes):
     config = small.config(**{
         'replay__batch_size': 2, 'replay__batch_length': 4, 'behavior__horizon': 2, 'model__continuation': False,
-        'collect__random_env_steps': 40, 'collect__env_steps_per_iteration': 20, 'collect__overlap': overlap,
-        'learner__first_gradient_steps': 3, 'learner__env_steps_per_gradient_step': 10.0,
+        'collect__random_env_steps': 100, 'collect__env_steps_per_iteration': 50, 'collect__overlap': overlap,
+        'learner__first_gradient_steps': 3, 'learner__env_steps_per_gradient_step': 25.0,
         'behavior__actor_learning_rate': 0.01, **changes})  # a rate at which each gradient step shows in the actions
     self.folder = folder
-    self.environment = environments.make('toy:point_mass', 1, seed=1, time_limit=20)
+    self.environment = environments.make('toy:point_mass', 1, seed=1)
     self.store = episodes.EpisodeStore(folder)
     self.driver = episode_driver.EpisodeDriver(self.environment, observers=(self.store.append,))
     self.algorithm = build.build(config, self.environment.spec, self.driver, self.store, seed)
@@ -178,12 +178,12 @@ def test_the_policy_of_one_iteration_before_collects_and_the_same_data_is_learne
   policy_before = made.copy(tmp_path / 'before', overlap=False)
   learning_first = made.copy(tmp_path / 'learning_first', overlap=False)
   next(made.reports)
-  policy_before.driver.collect(policy_before.parts.exploring_policy, 20)
+  policy_before.driver.collect(policy_before.parts.exploring_policy, 50)
   np.testing.assert_array_equal(last_actions(made), last_actions(policy_before))
   next(learning_first.reports)
   assert (last_actions(made) != last_actions(learning_first)).any()
   assert_same_variables(made.parts, learning_first.parts)
-  assert made.algorithm.env_steps == 80 and int(made.parts.gradient_steps) == 5
+  assert made.algorithm.env_steps == 200 and int(made.parts.gradient_steps) == 5
 
 
 def test_the_snapshot_is_not_in_the_checkpoint(tmp_path):
@@ -216,7 +216,7 @@ def test_a_loss_that_is_not_finite_ends_the_collection(tmp_path):
   bias.assign(tf.fill(bias.shape, np.nan))
   with pytest.raises(FloatingPointError, match='(actor|value)/loss or its gradient is not finite'):
     next(made.reports)
-  assert made.algorithm.env_steps == 40
+  assert made.algorithm.env_steps == 100
   made.environment.close()
 
 
