@@ -11,7 +11,8 @@ from absl.testing import flagsaver
 import numpy as np
 import pytest
 
-from launchers import benchmark, command, evaluate, export, inspect_model, plot, train
+from launchers import (benchmark, command, evaluate, export, export_episodes, import_episodes,
+                       inspect_model, plot, train)
 from mbrl_tf.training import run_directory
 
 _HERE = pathlib.Path(__file__).parent
@@ -21,7 +22,9 @@ _LAUNCHERS = {
     'train': (train, ('config', 'run_dir', 'seed')), 'evaluate': (evaluate, ('run_dir', 'best', 'episodes', 'seed', 'video')),
     'export': (export, ('run_dir', 'export_dir', 'best')), 'plot': (plot, ('run_dirs', 'out', 'metric', 'published', 'published_env', 'beside')),
     'inspect': (inspect_model, ('run_dir', 'best', 'out', 'episodes', 'horizon', 'seed')),
-    'benchmark': (benchmark, ('what', 'config', 'repeats', 'seed'))}
+    'benchmark': (benchmark, ('what', 'config', 'repeats', 'seed')),
+    'export_episodes': (export_episodes, ('run_dir', 'to')),
+    'import_episodes': (import_episodes, ('config', 'run_dir', 'from', 'seed'))}
 _USER = 'tests.environments.user_environments:'
 
 
