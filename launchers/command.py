@@ -55,7 +55,9 @@ CONFIG = config_flags.DEFINE_config_file(
 RUN_DIR = flags.DEFINE_string('run_dir', None, 'folder of the run')
 SEED = flags.DEFINE_integer('seed', None, "of everything random; the config's own where none is given", 0, 2**32 - 1)
 BEST = flags.DEFINE_bool('best', False, 'take the checkpoint with the highest evaluate/return_mean instead of the newest')
-_SHARED = ('config', 'run_dir', 'seed', 'best')
+EPISODES = flags.DEFINE_integer('episodes', 10, 'how many', lower_bound=1)
+OUT = flags.DEFINE_string('out', None, 'where to write; the text above tells what is written')
+_SHARED = ('config', 'run_dir', 'seed', 'best', 'episodes', 'out')
 
 
 def run(main, documentation, names):

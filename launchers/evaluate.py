@@ -21,7 +21,6 @@ from mbrl_tf import errors
 from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
-_EPISODES = flags.DEFINE_integer('episodes', 10, 'how many', lower_bound=1)
 _TIME_LIMIT = flags.DEFINE_integer(
     'time_limit', None, "env steps of an episode, instead of training's", lower_bound=1)
 _KWARGS = flags.DEFINE(
@@ -49,7 +48,7 @@ def main():
     trained = assembly.assemble_trained(config, directory, command.BEST.value, place)
     other = _other_config(config)
     known = trained.facts if other is None else assembly.learn_alike(other, trained.facts, place)
-    evaluator = assembly.make_evaluator(other or config, _EPISODES.value, seed, known=known)
+    evaluator = assembly.make_evaluator(other or config, command.EPISODES.value, seed, known=known)
     stack.callback(evaluator.close)
     policy, env_steps = trained.algorithm.evaluation_policy(), trained.algorithm.env_steps
     result = evaluator.evaluate(policy, env_steps)

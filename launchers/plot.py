@@ -3,7 +3,8 @@
   python -m launchers.plot --run_dirs='runs/halfcheetah-*' --out=results/halfcheetah
   python -m launchers.plot --run_dirs=runs/hc-0,runs/hc-1 --out=results/hc --published=results/published.csv --published_env=HalfCheetah
 
-writes results/halfcheetah.csv (env_steps, a column for each seed, their mean) and results/halfcheetah.png. Of other settings:
+writes results/halfcheetah.csv (env_steps, a column for each seed, their mean) and results/halfcheetah.png: --out is the
+path of both, without .csv and .png. Of other settings:
 
   python -m launchers.plot --run_dirs='runs/wide-*' --out=results/wide --beside=results/halfcheetah.csv
 
@@ -28,7 +29,6 @@ from mbrl_tf.training import run_directory
 
 _RUN_DIRS = flags.DEFINE_string('run_dirs', None, 'folders of runs, with commas between them; * '
                                                   'and ? stand for any characters')
-_OUT = flags.DEFINE_string('out', None, 'path of what is written, without .csv or .png')
 _METRIC = flags.DEFINE_string('metric', 'collect/return_mean', 'a name in metrics.jsonl')
 _PUBLISHED = flags.DEFINE_string('published', None, 'CSV file of a published curve to draw beside')
 _PUBLISHED_ENV = flags.DEFINE_string('published_env', None, 'which rows of that file: the value in its column env')
@@ -45,11 +45,11 @@ class Curves(NamedTuple):
 
 def main():
   """Reads, writes and prints what was written."""
-  for flag in (_RUN_DIRS, _OUT):
+  for flag in (_RUN_DIRS, command.OUT):
     if not flag.value:
       raise errors.UserError(f'--{flag.name} is needed (--help shows examples). Received: {flag.name}={flag.value!r}')
-  if os.path.basename(_OUT.value) in ('', '.', '..'):
-    raise errors.UserError(f'--out is the path of the files that are written, without .csv or .png. Received: out={_OUT.value!r}')
+  if os.path.basename(command.OUT.value) in ('', '.', '..'):
+    raise errors.UserError(f'--out is the path of the files that are written, without .csv or .png. Received: out={command.OUT.value!r}')
   runs = {}
   directories = [run_directory.RunDirectory(path) for path in _expanded(_RUN_DIRS.value)]
   _require_seeds_only(directories)
@@ -58,7 +58,7 @@ def main():
   published = read_published(_PUBLISHED.value, _PUBLISHED_ENV.value) if _PUBLISHED.value else None
   others = {pathlib.Path(path).stem: read_mean(path) for path in _listed(_BESIDE.value, _existing)}
   curves = aligned(runs)
-  out = files.local_path(_OUT.value, 'out')
+  out = files.local_path(command.OUT.value, 'out')
   # Not `with_suffix`, which would cut a name such as `pendulum-0.5`.
   table, picture = (out.with_name(f'{out.name}.{ending}') for ending in ('csv', 'png'))
   _require_replaceable(table, picture)

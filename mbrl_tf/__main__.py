@@ -15,6 +15,7 @@ from mbrl_tf import errors
 
 _HERE = pathlib.Path(__file__).parent
 _SHIPPED = _HERE / 'shipped'
+_LAUNCHERS = {'inspect': 'inspect_model'}  # those that are called otherwise; Python has an `inspect`
 
 
 def main():
@@ -29,22 +30,25 @@ def main():
     print(mbrl_tf.__version__)
     sys.exit(0)
   name = name.replace('-', '_')
+  name = next((called for called, launcher in _LAUNCHERS.items() if launcher == name), name)
   if name not in known:
     print(f'error: {errors.unknown_name("command", name, known)}', file=sys.stderr)
     sys.exit(2)
   # As with `python -m`, modules in the current folder are found: environments of one's own are.
   sys.path[:1] = [str(root), '']
   sys.argv[1:] = arguments
-  runpy.run_module(f'launchers.{name}', run_name='__main__', alter_sys=True)
+  runpy.run_module(f'launchers.{_LAUNCHERS.get(name, name)}', run_name='__main__', alter_sys=True)
 
 
 def commands(folder):
-  """Returns the name of each launcher in a folder, and what it does in one line."""
-  found = {}
+  """Returns the name of each launcher in a folder as it is called here, and what it does in one
+  line.
+  """
+  found, called = {}, {launcher: name for name, launcher in _LAUNCHERS.items()}
   for path in sorted(folder.glob('*.py')):
     tree = ast.parse(path.read_text(encoding='utf-8'))
     if any(isinstance(node, ast.If) and '__main__' in ast.unparse(node.test) for node in tree.body):
-      found[path.stem] = ast.get_docstring(tree).split('\n')[0]
+      found[called.get(path.stem, path.stem)] = ast.get_docstring(tree).split('\n')[0]
   return found
 
 

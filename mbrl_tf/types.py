@@ -220,6 +220,35 @@ class Rollouts(NamedTuple):
   ended: Any               # [K, B, H], 1 where the step terminated and the next one begins again, 0 elsewhere
 
 
+class Windows(NamedTuple):
+  """Parts of real episodes: S observations that a model is shown, and H decisions to be predicted.
+
+  The first of these is taken at the last observation shown. Where an episode ends before H of them,
+  its last observation and a decision are repeated, and the mask is 0.
+  """
+  observation: Any         # [B, S + H, ...], or a mapping from key to it; typed as the spec
+  led: Any                 # [B, S, ...], the actions that led there; at an episode's first unread
+  is_first: Any            # bool [B, S], where an episode begins
+  action: Any              # [B, H, ...]
+  reward: Any              # [B, H], 0 where masked
+  mask: Any                # float32 [B, H], 1 for decisions that were taken
+  terminated: Any          # bool [B], whether the episode terminated within these decisions
+
+
+class Predictions(NamedTuple):
+  """What a model predicts of `Windows`, of which it is shown S observations and all actions.
+
+  A *state* is what a model predicts: an observation, or a latent state; `X` entries, in units in
+  which their errors can be compared.
+  """
+  state: Any               # [K, B, H, X], after each decision; K members, or draws of one model
+  real_state: Any          # [B, 1 + H, X], the last one shown, and those after each decision
+  reward: Any              # [K, B, H], in the task's unit
+  going: Any               # [K, B, H], probability that a decision does not terminate the episode
+  std: Any = None          # [K, B, X], predicted deviation of the first state; None: none predicted
+  entries: Tuple[str, ...] = ()   # what the entries are called; those without a name come last
+
+
 class LatentState(NamedTuple):
   """A state of the RSSM, with the Gaussian that its stochastic part was drawn from."""
   deterministic: Any       # [..., D]

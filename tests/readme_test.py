@@ -1,13 +1,14 @@
 """The programs in README.md and docs/ do what these say, as a reader would run them."""
 
 import json
-import os
 import pathlib
 import re
 import subprocess
 import sys
 
 import pytest
+
+from tests.launchers import bad_input_test
 
 _ROOT = pathlib.Path(__file__).parent.parent
 _DOCUMENTS = [_ROOT / 'README.md', *sorted((_ROOT / 'docs').glob('*.md'))]
@@ -17,7 +18,8 @@ _TINY = ['--config.run.env_steps=200', '--config.collect.random_env_steps=100', 
 _TINY_TDMPC2 = ['--config.run.env_steps=200', '--config.collect.random_env_steps=100',
                 '--config.collect.env_steps_per_iteration=100', '--config.replay.batch_size=4',
                 '--config.replay.horizon=1', '--config.value.returns=1',
-                '--config.policy.imagined_steps=0', '--config.model.latent=8',
+                '--config.policy.imagined_steps=0', '--config.planner.rounds=1',
+                '--config.run.evaluate_every_env_steps=0', '--config.model.latent=8',
                 '--config.model.units=8', '--config.model.bins=5']
 # As on a machine that has only TensorFlow: whatever else is imported fails.
 _BLOCK = 'import sys\nfor name in ("mbrl_tf", "tf_agents", "tensorflow_probability", "tf_keras"): sys.modules[name] = None\n'
@@ -41,12 +43,13 @@ def folder(tmp_path_factory):
 
 
 def launch(folder, launcher, *arguments):
-  """Runs a launcher in the reader's folder; returns its standard output."""
-  environment = {**os.environ, 'PYTHONPATH': str(_ROOT)}
-  done = subprocess.run([sys.executable, '-m', f'launchers.{launcher}', *arguments], cwd=folder, env=environment,
-                        capture_output=True, text=True)
-  assert done.returncode == 0, done.stderr
-  return done.stdout
+  """Runs a launcher in the reader's folder, in this process, which has loaded TensorFlow already."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.chdir(folder)
+    patch.syspath_prepend(folder)
+    for name in ('cart', 'cart_with_reward'):
+      patch.delitem(sys.modules, name, raising=False)  # another folder's
+    assert bad_input_test.launch(launcher, *arguments) == 0
 
 
 def test_an_environment_needs_nothing_but_itself(tmp_path):
@@ -72,12 +75,13 @@ def test_the_exported_policy_and_model_are_used_as_shown(folder):
   assert done.stdout.splitlines()[:2] == ['(4, 1)', '(2, 4, 2)']
 
 
-def test_own_data_is_imported_and_exported_as_shown(folder):
+def test_own_data_is_imported_and_exported_as_shown(folder, capfd):
   launch(folder, 'export_episodes', '--run_dir=runs/cart', '--to=recorded')
   (folder / 'cart.py').write_text(program('cart.py'))
-  told = json.loads(launch(
-      folder, 'import_episodes', f'--config={_ROOT}/configs/tdmpc2/vectors.py',
-      '--config.environment.name=cart:Cart', '--run_dir=runs/mine', '--from=recorded'))
+  capfd.readouterr()
+  launch(folder, 'import_episodes', f'--config={_ROOT}/configs/tdmpc2/vectors.py',
+         '--config.environment.name=cart:Cart', '--run_dir=runs/mine', '--from=recorded')
+  told = json.loads(capfd.readouterr().out)
   assert told['episodes'] == len(list((folder / 'recorded').iterdir())) > 2
 
 

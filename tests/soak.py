@@ -34,11 +34,13 @@ _SETTINGS = {
                 'learner.first_gradient_steps': 1, 'learner.env_steps_per_gradient_step': 500.0},
     'pets': {'collect.capacity': 2000, 'ensemble.hidden_sizes': (8,), 'ensemble.max_epochs': 1, 'ensemble.min_epochs': 1,
              'planner.horizon': 2, 'planner.samples': 4, 'planner.elites': 2, 'planner.rounds': 1},
-    'tdmpc2': {'replay.cache_mib': 4, 'replay.batch_size': 4, 'model.latent': 8, 'model.units': 8, 'planner.samples': 4,
+    'tdmpc2': {'replay.cache_mib': 4, 'replay.batch_size': 4, 'replay.horizon': 1, 'value.returns': 1,
+               'policy.imagined_steps': 1, 'model.latent': 8, 'model.units': 8, 'planner.samples': 4,
                'planner.rounds': 1, 'planner.elites': 2, 'planner.policy_samples': 2, 'learner.updates_per_decision': 0.002}}
-_SHARED = {'environment.time_limit': 100, 'environment.num_envs': 4, 'run.evaluate_videos': False, 'run.evaluate_episodes': 2,
-           'collect.random_env_steps': 500}
+_SHARED = {'environment.num_envs': 4, 'run.evaluate_videos': False, 'run.evaluate_episodes': 2}
 _ITERATIONS = 100  # of a run, or fewer where it is so short that each takes but one episode of each environment
+_EPISODE, _SHORTEST_EPISODE = 100, 10  # env steps; short runs have shorter ones, for they need iterations too
+_RANDOM = 500  # env steps at the beginning, or a fifth of a short run
 
 
 class Sample(NamedTuple):
@@ -106,6 +108,8 @@ def _config(algorithm, parallel, env_steps):
   """Returns a smoke config with tiny nets."""
   config = importlib.import_module(f'configs.{algorithm}.smoke').get_config()
   changes = {**_SHARED, **_SETTINGS[algorithm], 'environment.parallel': parallel, 'run.env_steps': env_steps,
+             'environment.time_limit': min(_EPISODE, max(_SHORTEST_EPISODE, env_steps // _ITERATIONS)),
+             'collect.random_env_steps': min(_RANDOM, env_steps // 5),
              'collect.env_steps_per_iteration': env_steps // _ITERATIONS, 'run.evaluate_every_env_steps': env_steps // 10,
              'run.checkpoint_every_env_steps': env_steps // 20}
   for path, value in changes.items():

@@ -174,6 +174,41 @@ def _can_be_stored(value):
   return value is None or type(value) in (bool, int, float, str)
 
 
+class Predictor(Protocol):
+  """An algorithm's model against reality: what it predicts of real episodes without seeing them.
+
+  Attributes:
+    shown: S, observations that it is shown first.
+    horizon: decisions that are predicted in a row where the algorithm learns.
+  """
+  shown: int
+  horizon: int
+
+  def predict(self, windows: types.Windows, seed) -> Dict[str, types.Predictions]:
+    """Returns predictions by how they are made, in words; the algorithm's plainest way comes first.
+
+    Args:
+      windows: of numpy arrays, with S observations shown.
+      seed: int32 `[2]`; the same one gives the same predictions.
+    """
+
+  def act(self, windows: types.Windows, decisions: int, seed) -> Tuple[Any, Any]:
+    """Lets the policy that collects act in the model, after what it was shown of real episodes.
+
+    Args:
+      windows: as for `predict`; only what is shown is read.
+      decisions: H at most.
+      seed: int32 `[2]`.
+
+    Returns:
+      Numpy arrays `[K, B, H]`: rewards in the task's unit, and the probability that the episode
+      has not terminated before each. H is smaller where no more decisions can be imagined.
+    """
+
+  def videos(self, episodes) -> Dict[str, types.Video]:
+    """Returns real beside predicted images by name; nothing where none is predicted."""
+
+
 class Algorithm(Protocol):
   """A learner with everything it owns.
 
@@ -193,3 +228,6 @@ class Algorithm(Protocol):
 
   def model_module(self) -> Any:
     """A `tf.Module` whose `tf.function`s, with input signatures, are the exported model."""
+
+  def predictor(self) -> Predictor:
+    """The learned model against real episodes, for those who want to understand it."""

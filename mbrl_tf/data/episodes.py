@@ -210,7 +210,12 @@ def readable(store, first: int, images: bool = True) -> Iterator[Tuple[int, type
   """Yields what a store can read from an index on; see `EpisodeStore.episodes`, and without images
   `EpisodeStore.load_vectors`.
   """
-  for index in range(first, len(store)):
+  yield from readable_at(store, range(first, len(store)), images)
+
+
+def readable_at(store, indices, images: bool = True) -> Iterator[Tuple[int, types.Episode]]:
+  """As `readable`, of some indices."""
+  for index in indices:
     try:
       episode = (store.load if images else store.load_vectors)(index)
     except errors.UserError as error:

@@ -194,6 +194,17 @@ class DynamicsEnsemble(tf.keras.Model):
       mean += noise * (replicas.rows(self.error_std)[:, None, :] if log_variance is None else tf.exp(0.5 * log_variance))
     return self._moved(states, mean)
 
+  def next_std(self, unpacked, states, actions):
+    """The deviation with which `next_state` samples, before it clips; arguments as there.
+
+    Returns:
+      `[K, M, O]`, in states.
+    """
+    mean, log_variance = self.change_moments(unpacked, self.network_inputs(states, actions))
+    std = (replicas.rows(self.error_std)[:, None, :] * tf.ones_like(mean) if log_variance is None
+           else tf.exp(0.5 * log_variance))
+    return tf.cast(self.change_normalizer.scale(std), tf.float32)
+
   def call(self, inputs):
     """The distribution of the next observation under each member.
 

@@ -46,6 +46,12 @@ class Observations:
     self.least_std = np.repeat(
         [_CHOICE_STD if array.choices else 0.0 for array in read.values()], self._sizes)
 
+  @property
+  def entries(self):
+    """What the entries of the joined vector are called, a tuple: `observation[3]`."""
+    return tuple(f'{key}[{index}]' for key, size in zip(self._shapes, self._sizes)
+                 for index in range(size))
+
   def joined(self, observation):
     """All that is no image, of an observation or of a dict by key, as `[..., vector_size]`."""
     observation, flat = by_key(observation), []

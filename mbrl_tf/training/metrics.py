@@ -114,11 +114,8 @@ class TensorBoard:
     image; beside it what its rows of equal height show.
     """
     gif = encode_gif(frames, frames_per_second, rows)
-    width, height = Image.open(io.BytesIO(gif)).size
     with self._writing(), self._writer.as_default(step=env_steps):
-      tf.summary.write(
-          name, tf.constant([str(width).encode(), str(height).encode(), gif]),
-          metadata=image_metadata.create_summary_metadata(display_name=None, description=None))
+      write_encoded(name, gif)
       self._flush()
 
   def _flush(self):
@@ -135,6 +132,14 @@ class TensorBoard:
 
   def _writing(self):
     return files.writing(self._folder / _EVENT_FILES, tf.errors.OpError)
+
+
+def write_encoded(name: str, image: bytes):
+  """Writes an image that is encoded already, as the content of its file, to the default writer."""
+  width, height = Image.open(io.BytesIO(image)).size
+  tf.summary.write(
+      name, tf.constant([str(width).encode(), str(height).encode(), image]),
+      metadata=image_metadata.create_summary_metadata(display_name=None, description=None))
 
 
 def encode_gif(frames, frames_per_second: float, rows=()) -> bytes:

@@ -18,42 +18,47 @@ from tf_agents.trajectories import time_step as ts
 from mbrl_tf import types
 from mbrl_tf.algorithms import catalog
 from mbrl_tf.data import episodes
+from mbrl_tf.data import windows as windows_lib
 from mbrl_tf.drivers import driver as episode_driver
 from mbrl_tf.drivers import offline_driver
 from mbrl_tf.environments import catalog as environments
-from mbrl_tf.training import export, lite, overview, serving
+from mbrl_tf.training import export, inspector, lite, overview, serving
 
 
-# Changes to the smoke configurations that save time here: each number of members still learning is compiled anew.
-SMALLER = {'mbmpo': {'ensemble.max_epochs': 3, 'ensemble.persistence': 1., 'imagination.horizon': 10,
-                     'meta.updates_per_iteration': 2},
-           'dreamer': {'learner.env_steps_per_gradient_step': 100.0, 'learner.first_gradient_steps': 2, 'replay.batch_size': 2,
-                       'behavior.horizon': 3},
-           # All are elites, for the reason told below.
-           'pets': {'environment.time_limit': 5, 'collect.random_env_steps': 20,
-                    'collect.env_steps_per_iteration': 10, 'ensemble.max_epochs': 2,
-                    'ensemble.min_epochs': 2, 'outcomes.hidden_sizes': (4,), 'planner.horizon': 2,
-                    'planner.rounds': 1, 'planner.samples': 4, 'planner.elites': 4},
-           'tdmpc2': {'environment.time_limit': 8, 'collect.random_env_steps': 32,
-                      'collect.env_steps_per_iteration': 16, 'learner.updates_per_decision': 0.05,
-                      'replay.batch_size': 4, 'planner.samples': 12,
-                      # All are elites: of a model that has learned next to nothing, values differ by
-                      # rounding alone, which would decide who is one.
-                      'planner.elites': 12, 'planner.policy_samples': 4}}
+# Changes to the smoke configurations that save time here, where each action and each step is
+# computed eagerly: few and short episodes, few steps of little depth.
+SMALLER = {
+    'mbmpo': {
+        'environment.num_envs': 2, 'environment.time_limit': 10, 'collect.random_env_steps': 40,
+        'collect.env_steps_per_iteration': 20, 'ensemble.members': 2,
+        'ensemble.hidden_sizes': (8,), 'ensemble.batch_size': 10, 'ensemble.max_epochs': 2,
+        'imagination.horizon': 4, 'imagination.rollouts_per_task': 4,
+        'meta.updates_per_iteration': 1, 'meta.outer_epochs': 2},
+    'dreamer': {
+        # An episode of 19 decisions is the shortest that open loops are measured on.
+        'environment.num_envs': 2, 'environment.time_limit': 20, 'collect.random_env_steps': 40,
+        'collect.env_steps_per_iteration': 20, 'learner.env_steps_per_gradient_step': 40.0,
+        'learner.first_gradient_steps': 2, 'replay.batch_size': 2, 'replay.batch_length': 4,
+        'model.image_depth': 2, 'behavior.horizon': 2},
+    # All are elites, for the reason told below.
+    'pets': {
+        'environment.time_limit': 5, 'collect.random_env_steps': 20,
+        'collect.env_steps_per_iteration': 10, 'ensemble.max_epochs': 2, 'ensemble.min_epochs': 2,
+        'outcomes.hidden_sizes': (4,), 'planner.horizon': 3, 'planner.rounds': 1,
+        'planner.samples': 4, 'planner.elites': 4},
+    'tdmpc2': {
+        'environment.num_envs': 2, 'environment.time_limit': 8, 'collect.random_env_steps': 32,
+        'collect.env_steps_per_iteration': 16, 'learner.updates_per_decision': 0.05,
+        'replay.batch_size': 4, 'replay.horizon': 1, 'value.returns': 1,
+        'policy.imagined_steps': 1, 'planner.rounds': 1, 'planner.samples': 12,
+        # All are elites: of a model that has learned next to nothing, values differ by
+        # rounding alone, which would decide who is one.
+        'planner.elites': 12, 'planner.policy_samples': 4}}
 
-# What changes which variables there are, or which of them the next iteration reads: a resumed run needs them all.
-TINY_MBMPO = {'environment.num_envs': 2, 'environment.time_limit': 10, 'collect.random_env_steps': 40,
-              'collect.env_steps_per_iteration': 20, 'ensemble.members': 2, 'ensemble.hidden_sizes': (8,),
-              'ensemble.batch_size': 10, 'ensemble.max_epochs': 2, 'imagination.horizon': 4, 'imagination.rollouts_per_task': 4,
-              'meta.updates_per_iteration': 1, 'meta.outer_epochs': 2}
 # These refuse an action that is no member of their space in its very types.
 NESTED_ACTIONS, SEVERAL_CHOICES = (
     {'environment.name': 'tests.environments.acting_environments:Acting',
      'environment.kwargs': {'kind': kind}} for kind in ('nested', 'table'))
-TINY_DREAMER = {
-    'environment.observation': 'vectors', 'environment.num_envs': 2, 'environment.time_limit': 20,
-    'collect.random_env_steps': 40, 'collect.env_steps_per_iteration': 20,
-    'learner.env_steps_per_gradient_step': 20.0, 'replay.batch_length': 6}
 # The pieces of configs/dreamer/vectors.py and pixels.py.
 RECIPE = {
     'model.networks': 'normed', 'model.stochastic': 2, 'model.classes': 4, 'model.bins': 11,
@@ -64,54 +69,50 @@ RECIPE = {
     'behavior.slow_value_rate': 0.1, 'behavior.replay_value_scale': 0.3,
     'learner.adaptive_clip': 0.3, 'learner.warm_up_steps': 3, 'collect.random_env_steps_max': 60,
     'collect.random_holds': (1, 4), 'collect.random_at_bounds': 0.5,
-    'collect.exploration_noise': 0.0, 'replay.newest_share': 0.5, 'replay.newest_rows': 30,
-    'replay.batch_length': 4, 'behavior.horizon': 2}
-TINY_TDMPC2 = {
-    'environment.num_envs': 2, 'environment.time_limit': 10, 'collect.random_env_steps': 40,
-    'collect.env_steps_per_iteration': 20, 'learner.updates_per_decision': 0.05,
-    'planner.rounds': 1, 'replay.horizon': 1, 'value.returns': 1, 'policy.imagined_steps': 1}
+    'collect.exploration_noise': 0.0, 'replay.newest_share': 0.5, 'replay.newest_rows': 30}
 # Each kind of space, in one observation, and episodes whose length nobody tells.
 EVERYTHING = {'environment.name': 'tests.environments.observation_kinds:Everything',
               'environment.num_envs': 2, 'environment.time_limit': 0,
               'environment.observation': 'vectors', 'environment.parallel': 'in_process',
               'collect.random_env_steps': 40, 'collect.env_steps_per_iteration': 20}
 VARIANTS = {
-    # Options that do not touch each other go together: each variant trains two runs.
+    # What changes which variables there are, or which of them the next iteration reads: a resumed
+    # run needs them all. Options that do not touch each other go together: each variant trains two
+    # runs.
     ('mbmpo', 'two inner steps of a policy of observations as they are, noise'): {
-        **TINY_MBMPO, 'meta.inner_steps': 2, 'policy.normalize_observations': False,
+        'meta.inner_steps': 2, 'policy.normalize_observations': False,
         'imagination.member_noise': True},
-    ('mbmpo', 'discrete actions'): {**TINY_MBMPO, 'environment.name': 'gym:CartPole-v1'},
-    ('mbmpo', 'numbers and choices in a nest'): {**TINY_MBMPO, **NESTED_ACTIONS},
-    ('mbmpo', 'several choices'): {**TINY_MBMPO, **SEVERAL_CHOICES},
+    ('mbmpo', 'discrete actions'): {'environment.name': 'gym:CartPole-v1'},
+    ('mbmpo', 'numbers and choices in a nest'): NESTED_ACTIONS,
+    ('mbmpo', 'several choices'): SEVERAL_CHOICES,
     ('mbmpo', 'probabilistic members, collects with the meta-policy, all but images'): {
-        **TINY_MBMPO, **EVERYTHING, 'environment.kwargs': {'images': False},
+        **EVERYTHING, 'environment.kwargs': {'images': False},
         'collect.adapted': False, 'ensemble.probabilistic': True,
         'imagination.member_noise': True},
     ('dreamer', 'collects beside learning, from all that is observed'): {
-        **EVERYTHING, 'collect.overlap': True, 'model.image_depth': 2, 'replay.batch_length': 4,
+        **EVERYTHING, 'collect.overlap': True,
         'learner.env_steps_per_gradient_step': 40.0, 'learner.first_gradient_steps': 1},
     # Episodes of 20 decisions at most, which terminate.
     ('dreamer', 'discrete actions, dicts of vectors and images'): {
         'environment.name': 'toy:corridor', 'environment.observation': 'both', 'model.continuation': True},
-    ('dreamer', 'several choices'): {**TINY_DREAMER, **SEVERAL_CHOICES},
+    ('dreamer', 'several choices'): {'environment.observation': 'vectors', **SEVERAL_CHOICES},
     ('dreamer', 'recipe, numbers and choices in a nest'): {
-        **TINY_DREAMER, **RECIPE, **NESTED_ACTIONS},
+        'environment.observation': 'vectors', **RECIPE, **NESTED_ACTIONS},
     ('dreamer', 'recipe, discrete actions, dicts of vectors and images'): {
-        **TINY_DREAMER, **RECIPE, 'environment.name': 'toy:corridor',
+        **RECIPE, 'environment.name': 'toy:corridor',
         'learner.env_steps_per_gradient_step': 5.0,
-        'environment.observation': 'both', 'model.image_depth': 2},
+        'environment.observation': 'both'},
     ('pets', 'another member at each decision, numbers and choices in a nest'): {
         **NESTED_ACTIONS, 'planner.propagation': 'ts1', 'planner.rounds': 2},
-    ('tdmpc2', 'numbers and choices in a nest'): {**TINY_TDMPC2, **NESTED_ACTIONS},
-    ('tdmpc2', 'several choices'): {
-        **TINY_TDMPC2, **SEVERAL_CHOICES, 'planner.samples': 0},
+    ('tdmpc2', 'numbers and choices in a nest'): NESTED_ACTIONS,
+    ('tdmpc2', 'several choices'): {**SEVERAL_CHOICES, 'planner.samples': 0},
     # Several frames, terminations in the planner, and choices in it.
     ('tdmpc2', 'discrete actions, dicts of vectors and images'): {
-        'environment.name': 'toy:corridor', 'environment.observation': 'both', 'environment.image_size': 40,
-        'planner.rounds': 1},
+        'environment.name': 'toy:corridor', 'environment.observation': 'both',
+        'environment.image_size': 40, 'environment.time_limit': 20, 'replay.horizon': 2},
     ('tdmpc2', 'no planner, five value models along the unroll, from all that is observed'): {
-        **EVERYTHING, 'model.image_channels': 2, 'learner.updates_per_decision': 0.05,
-        'planner.samples': 0, 'value.members': 5, 'value.steps': 3, 'value.policy_steps': 4, 'value.returns': 1}}
+        **EVERYTHING, 'model.image_channels': 2, 'replay.horizon': 3, 'planner.samples': 0,
+        'value.members': 5, 'value.steps': 3, 'value.policy_steps': 4}}
 
 
 class Run(NamedTuple):
@@ -372,6 +373,45 @@ def test_the_policy_for_litert_gives_what_the_served_one_gives(name, variant, tm
       np.testing.assert_allclose(found[name], value, atol=1e-5, rtol=1e-5)
       assert found[name].dtype in (value.dtype.as_numpy_dtype, np.float32)
     given.update({name: value.numpy() for name, value in expected.items() if name in given})
+
+
+# What is there once of algorithms, and of kinds of observations and actions.
+PREDICTED = [*((name, 'as it is') for name in catalog.names()),
+             ('mbmpo', 'numbers and choices in a nest'),
+             ('mbmpo', 'probabilistic members, collects with the meta-policy, all but images'),
+             ('dreamer', 'discrete actions, dicts of vectors and images'),
+             ('tdmpc2', 'discrete actions, dicts of vectors and images')]
+
+
+@pytest.mark.parametrize('name, variant', PREDICTED, ids=lambda value: value)
+def test_the_model_predicts_real_episodes(name, variant, tmp_path):
+  run = build(name, variant, tmp_path / 'episodes', seed=1)
+  held = run.driver.collect_episodes(run.algorithm.state.random_policy, 2).episodes
+  predictor = run.algorithm.predictor()
+  with eagerly():
+    findings = inspector.inspect(predictor, {'newest': inspector.Group(held, False)}, horizon=3)
+    length = findings.windows.reward.shape[1]  # less where episodes are shorter
+    windows = tf.nest.map_structure(lambda value: value[:2], findings.windows)
+    places = windows_lib.known(held, len(findings.windows.reward), predictor.shown, length)[:2]
+    shorter = predictor.predict(windows_lib.cut(places, predictor.shown, 1), (4, 2))
+    rewards, survival = predictor.act(windows, length, (4, 2))
+  for way, found in findings.predictions.items():
+    members, parts, _, size = found.state.shape
+    assert found.real_state.shape == (parts, 1 + length, size)
+    assert found.reward.shape == found.going.shape == (members, parts, length)
+    assert found.std is None or found.std.shape == (members, parts, size)
+    assert len(found.entries) <= size and ((found.going >= 0) & (found.going <= 1)).all()
+    assert all(np.isfinite(value).all() for value in (found.state, found.real_state, found.reward))
+    # What comes later is not looked at.
+    np.testing.assert_allclose(found.real_state[:2, :2], shorter[way].real_state, atol=1e-5)
+  plain = next(iter(findings.predictions))
+  if findings.predictions[plain].std is not None:  # nothing is drawn
+    np.testing.assert_allclose(
+        findings.predictions[plain].state[:, :2, :1], shorter[plain].state, atol=1e-4)
+  assert rewards.shape == survival.shape == (len(shorter[plain].state), 2, length)
+  assert np.isfinite(rewards).all() and (survival[..., 0] == 1).all()
+  assert ((survival >= 0) & (np.diff(survival, axis=-1, prepend=1) <= 1e-6)).all()
+  json.dumps(inspector.told(findings), allow_nan=False)
 
 
 @pytest.fixture(scope='module', params=[

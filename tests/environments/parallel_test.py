@@ -19,7 +19,7 @@ from tests import processes
 
 NAME = 'tests.environments.user_environments:scripted'  # 5 steps an episode
 ACTIONS = np.zeros((2, 2), np.float32)
-HANG_SECONDS = 15.0  # of tests in which a worker hangs: it is also the time that a busy machine has to start one
+HANG_SECONDS = 10.0  # of tests in which a worker hangs: it is also the time that a busy machine has to start one
 
 
 @pytest.fixture(params=['in_process', 'processes'])

@@ -11,7 +11,8 @@ from absl.testing import flagsaver
 import numpy as np
 import pytest
 
-from launchers import benchmark, command, evaluate, export, plot, train
+from launchers import (benchmark, command, evaluate, export, export_episodes, import_episodes,
+                       inspect_model, plot, train)
 from mbrl_tf.training import run_directory
 
 _HERE = pathlib.Path(__file__).parent
@@ -20,7 +21,10 @@ _CSV = _HERE.parent.parent / 'results' / 'published.csv'
 _LAUNCHERS = {
     'train': (train, ('config', 'run_dir', 'seed')), 'evaluate': (evaluate, ('run_dir', 'best', 'episodes', 'seed', 'video')),
     'export': (export, ('run_dir', 'export_dir', 'best')), 'plot': (plot, ('run_dirs', 'out', 'metric', 'published', 'published_env', 'beside')),
-    'benchmark': (benchmark, ('what', 'config', 'repeats', 'seed'))}
+    'inspect': (inspect_model, ('run_dir', 'best', 'out', 'episodes', 'horizon', 'seed')),
+    'benchmark': (benchmark, ('what', 'config', 'repeats', 'seed')),
+    'export_episodes': (export_episodes, ('run_dir', 'to')),
+    'import_episodes': (import_episodes, ('config', 'run_dir', 'from', 'seed'))}
 _USER = 'tests.environments.user_environments:'
 
 
@@ -174,6 +178,13 @@ FLAGS = [
     flag('plot', '--run_dirs={run}', '--out=/', None, "out='/'"), flag('plot', '--run_dirs={run}', '--out=.', None, "out='.'"),
     flag('plot', '--run_dirs={run}', '--out={tmp}/..', None, "out='{tmp}/..'"), flag('plot', '--run_dirs=,', '--out={tmp}/x', None, "run_dirs=''"),
     flag('plot', '--run_dirs={run}', '--out={tmp}/x', '--published={csv}', '--published_env=Nope', None, 'HalfCheetah, Hopper', "published_env='Nope'"), flag('plot', '--run_dirs={run}', '--out=/proc/x', None, '/proc/x'),
+    flag('inspect', None, 'Give --run_dir=DIR'), flag('inspect', '--run_dir={tmp}/nowhere', None, 'There is no run here', '{tmp}/nowhere'),
+    flag('inspect', '--run_dir={run}', '--horizon=0', None, 'horizon'), flag('inspect', '--run_dir={run}', '--episodes=0', None, 'episodes'),
+    flag('inspect', '--run_dir={run}', '--out=', None, "out=''"), flag('inspect', '--run_dir={run}', '--out={full}', None, 'not replaced', "out='{full}'"),
+    flag('inspect', '--run_dir={run}', '--out={run}', None, 'not replaced', "out='{run}'"),
+    flag('inspect', '--run_dir={run}', '--out={mbmpo}', None, 'not replaced', "out='{mbmpo}'"),
+    flag('inspect', '--run_dir={run}', '--out={mbmpo}/below', None, '{mbmpo}/below'),
+    flag('plot', '--run_dirs={run}', '--episodes=3', '--out={tmp}/x', None, 'does not take --episodes'),
     flag('benchmark', '--what=nothing', None, 'nothing'), flag('benchmark', '--repeats=0', None, 'repeats'),
     flag('benchmark', '--what=gradient_step', '--config={mbmpo}', None, "what='gradient_step'"), flag('benchmark', '--config=/nowhere.py', None, '/nowhere.py')]
 
@@ -309,6 +320,8 @@ RUNS = [
     (remove('episodes/*'), TRAIN, 2, ['None of the stored episodes can be read', 'episodes']),
     (lambda path: [file.rename(path / 'episodes' / file.name.replace('-50.', '-49.')) for file in sorted((path / 'episodes').iterdir())], TRAIN, 2,
      ['None of the stored episodes can be read', 'episodes']),
+    (remove('checkpoints/*'), ['inspect', '--run_dir={run}', '--out={tmp}/new'], 2, ['no checkpoint yet']),
+    (damage('episodes/*', lambda content: content[:100]), ['inspect', '--run_dir={run}'], 2, ['no episodes that can be read', 'episodes=']),
     (object_arrays, TRAIN, 2, ['None of the stored episodes can be read', 'episodes'])]
 
 

@@ -68,13 +68,13 @@ def test_the_algorithm_is_built_as_train_builds_it():
 def test_what_hangs_and_prints_is_a_row_and_stdout_is_one_object():
   done = subprocess.run(
       [sys.executable, '-m', 'launchers.check', f'--config={_CONFIG}', '--json',
-       '--timeout_seconds=15', f'--config.environment.name={_ODD}',
+       '--timeout_seconds=10', f'--config.environment.name={_ODD}',
        '--config.environment.kwargs={"way": "prints and hangs"}'],
       cwd=_ROOT, capture_output=True, text=True, timeout=300)
   assert done.returncode == 2, done.stderr
   told = json.loads(done.stdout)
   hangs = [row for row in told['rows'] if 'hangs' in row['found']]
-  assert hangs and 'timeout_seconds=15' in hangs[0]['received'] and hangs[0]['level'] == 'error'
+  assert hangs and 'timeout_seconds=10' in hangs[0]['received'] and hangs[0]['level'] == 'error'
   assert told['rows'][-1]['topic'] == 'not looked at'
   assert 'a line' in done.stderr and 'Traceback' not in done.stderr
 

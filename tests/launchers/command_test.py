@@ -9,6 +9,7 @@ from absl.testing import flagsaver
 import pytest
 
 from launchers import command
+from mbrl_tf import __main__ as main_module
 
 _CONFIG = str(pathlib.Path(__file__).parent / 'point_mass_config.py')
 
@@ -96,3 +97,9 @@ def test_too_little_memory_is_one_line_and_status_1(monkeypatch, capsys):
   assert ended.value.code == 1
   assert capsys.readouterr().err == (
       'error: There is not enough memory for these settings (Unable to allocate 728. TiB for an array). Received: --seed=3\n')
+
+
+def test_inspect_is_a_command_and_python_keeps_the_name():
+  known = main_module.commands(pathlib.Path(command.__file__).parent)
+  assert known['inspect'].startswith('Compares') and 'inspect_model' not in known
+  assert {'train', 'evaluate', 'plot'} < set(known)

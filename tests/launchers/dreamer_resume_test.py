@@ -8,7 +8,7 @@ from absl.testing import flagsaver
 import numpy as np
 import tensorflow as tf
 
-from launchers import evaluate, train
+from launchers import inspect_model, train
 
 _SMOKE = pathlib.Path(__file__).parent.parent.parent / 'configs' / 'dreamer' / 'smoke.py'
 # In little: most of such a run compiles.
@@ -37,20 +37,15 @@ def record(path):
 
 
 def saved(path):
-  """All variables of the newest checkpoint by name, but for the time that the run took."""
-  newest = max((path / 'checkpoints').glob('*.sha256'), key=lambda file: int(file.stem.split('-')[1])).with_suffix('')
-  reader = tf.train.load_checkpoint(str(newest))
-  names = [name for name in reader.get_variable_to_shape_map() if not name.startswith(('progress/seconds', '_CHECKPOINTABLE'))]
-  return {name: reader.get_tensor(name) for name in names}
-
-
-def evaluated(path, capsys):
-  """What evaluating the best checkpoint says, without the name of the run."""
-  with flagsaver.flagsaver():
-    flags.FLAGS.unparse_flags()
-    flags.FLAGS(['launcher', f'--run_dir={path}', '--episodes=2', '--best'])
-    evaluate.main()
-  return {name: value for name, value in json.loads(capsys.readouterr().out).items() if name != 'run_dir'}
+  """All variables of a run's checkpoints, the newest and the best one among them, by number and
+  name, but for the time that the run took."""
+  found = {}
+  for file in (path / 'checkpoints').glob('*.sha256'):
+    reader = tf.train.load_checkpoint(str(file.with_suffix('')))
+    for name in reader.get_variable_to_shape_map():
+      if not name.startswith(('progress/seconds', '_CHECKPOINTABLE')):
+        found[int(file.stem.split('-')[1]), name] = reader.get_tensor(name)
+  return found
 
 
 def test_resumed_equals_never_stopped(tmp_path, monkeypatch, capsys):
@@ -61,10 +56,28 @@ def test_resumed_equals_never_stopped(tmp_path, monkeypatch, capsys):
   resumed, whole = saved(tmp_path / 'stopped'), saved(tmp_path / 'whole')
   assert set(resumed) == set(whole)
   for name, value in whole.items():
-    np.testing.assert_array_equal(resumed[name], value, err_msg=name)
-  changed = [name for name in whole if name.startswith('algorithm/world_model') and not np.array_equal(before[name], whole[name])]
+    np.testing.assert_array_equal(resumed[name], value, err_msg=str(name))
+  assert {200} <= {number for number, _ in before} and max(number for number, _ in whole) == 400
+  changed = [name for number, name in whole
+             if number == 400 and name.startswith('algorithm/world_model')
+             and not np.array_equal(before[200, name], whole[400, name])]
   assert changed  # so that the comparison above says something
   lines = record(tmp_path / 'whole')
   assert [line['env_steps'] for line in lines] == [100, 200, 300, 400] and lines[-1]['learn/gradient_steps'] == 6
   assert lines == record(tmp_path / 'stopped')
-  assert evaluated(tmp_path / 'whole', capsys) == evaluated(tmp_path / 'stopped', capsys)
+  capsys.readouterr()
+  inspect_images(tmp_path / 'whole', tmp_path / 'inspected', capsys)
+
+
+def inspect_images(path, out, capsys):
+  """Of a run whose observations are images."""
+  with flagsaver.flagsaver():
+    flags.FLAGS.unparse_flags()
+    flags.FLAGS(['launcher', f'--run_dir={path}', f'--out={out}', '--horizon=2'])
+    inspect_model.main()
+  told = json.loads(capsys.readouterr().out)
+  assert told['algorithm'] == 'dreamer' and told['env_steps'] == 400 and told['horizon'] == 2
+  assert told['episodes']['newest']['learned_from'] is False
+  gif, = out.glob('*.gif')
+  assert gif.read_bytes().startswith(b'GIF') and not (out / 'calibration.png').exists()
+  assert not (path / 'inspect').exists()

@@ -15,7 +15,7 @@ def train(path, **kwargs):
       'train', f'--config={bad_input_test.CONFIGS["mbmpo"]}', f'--run_dir={path}', f'--config.environment.name={_NAME}',
       '--config.run.env_steps=100', '--config.run.evaluate_every_env_steps=0', '--config.environment.parallel=processes',
       # Also the time that a busy machine has to start a worker.
-      '--config.environment.worker_timeout_seconds=15', f'--config.environment.kwargs={json.dumps(kwargs)}')
+      '--config.environment.worker_timeout_seconds=10', f'--config.environment.kwargs={json.dumps(kwargs)}')
 
 
 @pytest.mark.filterwarnings('ignore:Simulator')

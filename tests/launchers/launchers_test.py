@@ -12,13 +12,16 @@ import time
 from absl import flags
 from absl.testing import flagsaver
 import pytest
+from tensorboard.backend.event_processing import event_accumulator
 
 from launchers import command
 from launchers import evaluate
 from launchers import export
+from launchers import inspect_model
 from launchers import train
 from mbrl_tf import errors
 from mbrl_tf.environments import simulators
+from tests.launchers import bad_input_test
 
 _ROOT = pathlib.Path(__file__).parent.parent.parent
 _CONFIG = str(pathlib.Path(__file__).parent / 'point_mass_config.py')
@@ -38,14 +41,15 @@ def train_command(path, *arguments):
 def run_dir(tmp_path_factory):
   """A run of 600 env steps that was prolonged to 800, which its episodes round up to 900."""
   path = tmp_path_factory.mktemp('runs') / 'smoke'
-  for env_steps, reached in ((600, 600), (800, 900)):
-    command_line = train_command(path, *_SMOKE, f'--config.run.env_steps={env_steps}')
-    done = subprocess.run(command_line, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert f'Finished. env_steps={reached} run_dir={path}' in done.stderr
-    noise = [line for line in done.stderr.splitlines() if not re.match(
-        rf'Finished|\d+/{env_steps} env steps|toy:point_mass observes 4 numbers', line)]
-    assert noise == [] and done.stdout == ''
+  command_line = train_command(path, *_SMOKE, '--config.run.env_steps=600')
+  done = subprocess.run(command_line, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr
+  assert f'Finished. env_steps=600 run_dir={path}' in done.stderr
+  noise = [line for line in done.stderr.splitlines() if not re.match(
+      r'Finished|\d+/600 env steps|toy:point_mass observes 4 numbers', line)]
+  assert noise == [] and done.stdout == ''
+  more = (f'--run_dir={path}', *_SMOKE, '--config.run.env_steps=800')
+  assert bad_input_test.launch('train', *more) == 0
   return path
 
 
@@ -78,6 +82,32 @@ def evaluated(path, capsys):
     parse(f'--run_dir={path}', '--episodes=3', '--best')
     evaluate.main()
   return {name: value for name, value in json.loads(capsys.readouterr().out).items() if name != 'run_dir'}
+
+
+def test_an_inspection_is_drawn_and_told_and_leaves_the_run_as_it_was(run_dir, capsys):
+  others = lambda: {path: path.read_bytes() for path in run_dir.rglob('*')
+                    if path.is_file() and run_dir / 'inspect' not in path.parents}
+  before = others()
+  with flagsaver.flagsaver():
+    parse(f'--run_dir={run_dir}', '--episodes=3', '--horizon=4')
+    inspect_model.main()
+  told = json.loads(capsys.readouterr().out)
+  folder = run_dir / 'inspect'
+  assert told['algorithm'] == 'mbmpo' and told['env_steps'] == 900 and told['out'] == str(folder)
+  assert told['horizon'] == 4 and told['imagined_horizon'] == 3
+  assert told['episodes']['newest'] == {'episodes': 3, 'learned_from': False}
+  assert told['episodes']['older'] == {'episodes': 3, 'learned_from': True}
+  names = {'error', 'return', 'episodes', 'calibration', 'disagreement', 'training'}
+  assert {path.stem for path in folder.glob('*.png')} == names
+  assert all(path.read_bytes().startswith(b'\x89PNG') for path in folder.glob('*.png'))
+  assert sorted(told['files']) == sorted(path.name for path in folder.iterdir())
+  assert json.loads((folder / 'inspection.json').read_text()) == {
+      name: value for name, value in told.items() if name != 'files'}
+  shown, = folder.glob('events.out.tfevents.*')
+  accumulator = event_accumulator.EventAccumulator(str(shown), {'tensors': 0}).Reload()
+  assert set(accumulator.Tags()['tensors']) == {f'inspect/{name}' for name in names}
+  assert accumulator.Tensors('inspect/error')[0].step == 900
+  assert others() == before
 
 
 def test_the_best_checkpoint_is_evaluated_in_other_episodes_than_those_that_chose_it(run_dir, capsys):
@@ -206,13 +236,12 @@ def test_workers_of_a_launcher_never_load_tensorflow(tmp_path):
   assert b'evaluate/episode' in events and b'GIF89a' in events
 
 
-def test_what_fails_otherwise_is_a_traceback_and_status_1(tmp_path):
-  done = subprocess.run(
-      [sys.executable, '-m', 'launchers.train', f'--config={_CONFIG}', f'--run_dir={tmp_path}',
-       '--config.environment.name=tests.launchers.suspicious_tasks:Suspicious', '--config.environment.parallel=in_process'],
-      capture_output=True, text=True)
-  assert done.returncode == 1
-  assert 'not in a worker' in done.stderr and 'Traceback' in done.stderr
+def test_what_fails_otherwise_is_a_traceback_and_status_1(tmp_path, capfd):
+  arguments = (f'--config={_CONFIG}', f'--run_dir={tmp_path}', '--config.environment.parallel=in_process',
+               '--config.environment.name=tests.launchers.suspicious_tasks:Suspicious')
+  assert bad_input_test.launch('train', *arguments) == 1
+  said = capfd.readouterr().err
+  assert 'not in a worker' in said and 'Traceback' in said
 
 
 @pytest.mark.parametrize('algorithm, given, used', [('dreamer', None, '1'), ('mbmpo', None, '0'), ('mbmpo', '1', '1')])

@@ -145,6 +145,18 @@ def test_noise_spreads_deterministic_members_by_their_errors_which_are_none_befo
 
 
 @pytest.mark.parametrize('probabilistic', [False, True])
+def test_the_deviation_that_is_told_is_that_of_the_noise(probabilistic):
+  ensemble = moved(make(probabilistic=probabilistic))
+  if not probabilistic:
+    ensemble.error_std.assign(np.arange(1, K * O + 1, dtype=np.float32).reshape(K, O) / 10)
+  unpacked, units = ensemble.unpack(ensemble.parameters), ensemble.observation_normalizer
+  states = tiled(units.normalize(OBSERVATIONS))
+  told = units.scale(ensemble.next_std(unpacked, states, tiled(ACTIONS)))
+  by_one = predictions(ensemble, tf.ones([K, M, O])) - predictions(ensemble)
+  np.testing.assert_allclose(told, by_one, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize('probabilistic', [False, True])
 @pytest.mark.parametrize('margin', [0., 0.1])
 def test_the_model_called_agrees_with_its_step(probabilistic, margin):
   ensemble = moved(make(probabilistic=probabilistic, observation_margin=margin), scale=2.)

@@ -69,3 +69,11 @@ def test_an_observation_is_looked_up_by_key_without_being_changed():
   value = {'a': 1}
   assert observations.by_key(value) == value and observations.by_key(value) is not value
   assert observations.by_key(7) == {'observation': 7}
+
+
+def test_entries_are_called_by_their_keys():
+  observed = observations.Observations({
+      'speed': types.ArraySpec((2,), 'float32'), 'image': types.ArraySpec((16, 16, 3), 'uint8'),
+      'gear': types.ArraySpec((), 'int64', choices=(3,))})
+  assert observed.entries == ('gear[0]', 'gear[1]', 'gear[2]', 'speed[0]', 'speed[1]')
+  assert len(observed.entries) == observed.vector_size

@@ -1,6 +1,7 @@
 """Ten updates of each algorithm with different numbers of devices, in one process of its own with four logical CPUs.
 
-  python -m tests.scale.agreement ALGORITHM              prints one JSON object per number of devices, 0 for no strategy
+  python -m tests.scale.agreement                        prints one JSON object per algorithm and number of devices, 0 for no strategy
+  python -m tests.scale.agreement ALGORITHM              of one algorithm
   python -m tests.scale.agreement ALGORITHM 0 1 2 4      with these numbers of devices
 
 Each object holds what every update told, and all variables after the last one. Where TF_CONFIG names several hosts, this process
@@ -124,23 +125,25 @@ UPDATERS = {
 
 def main():
   if cluster.host_and_hosts()[1] > 1:
-    print_updates(placement.place('cpu:1').strategy, 'hosts')
+    print_updates(sys.argv[1], placement.place('cpu:1').strategy, 'hosts')
     return
   tf.config.set_logical_device_configuration(
       tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 4)
-  for count in map(int, sys.argv[2:] or COUNTS[sys.argv[1]]):
-    print_updates(placement.mirrored([f'CPU:{index}' for index in range(count)]) if count else None, count)
+  for algorithm in sys.argv[1:2] or UPDATERS:
+    for count in map(int, sys.argv[2:] or COUNTS[algorithm]):
+      devices = [f'CPU:{index}' for index in range(count)]
+      print_updates(algorithm, placement.mirrored(devices) if count else None, count)
 
 
-def print_updates(strategy, count):
-  """Prints what the algorithm does with a strategy."""
-  updates, told = UPDATERS[sys.argv[1]](strategy), []
+def print_updates(algorithm, strategy, count):
+  """Prints what an algorithm does with a strategy."""
+  updates, told = UPDATERS[algorithm](strategy), []
   try:
     while True:
       told.append({name: np.asarray(value).tolist() for name, value in next(updates).items()})
   except StopIteration as stop:
     variables = [variable.numpy().tolist() for variable in stop.value.variables]
-  print(json.dumps({'count': count, 'told': told, 'variables': variables}), flush=True)
+  print(json.dumps({'algorithm': algorithm, 'count': count, 'told': told, 'variables': variables}), flush=True)
 
 
 if __name__ == '__main__':

@@ -24,13 +24,17 @@ class Replicas:
     self.num_replicas_in_sync = count
 
 
-@functools.lru_cache
-def updates(algorithm):
-  """What `agreement` printed, by number of devices."""
-  result = subprocess.run([sys.executable, '-m', 'tests.scale.agreement', algorithm], cwd=_ROOT, capture_output=True, text=True)
+@functools.cache
+def printed():
+  """What `agreement` printed, of all algorithms."""
+  result = subprocess.run([sys.executable, '-m', 'tests.scale.agreement'], cwd=_ROOT, capture_output=True, text=True)
   assert result.returncode == 0, result.stderr[-3000:]
-  found = [json.loads(line) for line in result.stdout.splitlines()]
-  return {each['count']: each for each in found}
+  return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def updates(algorithm):
+  """What an algorithm did, by number of devices."""
+  return {each['count']: each for each in printed() if each['algorithm'] == algorithm}
 
 
 def assert_close(found, expected, rtol, atol):
@@ -59,9 +63,9 @@ def test_several_devices_give_the_updates_of_one(algorithm, rtol, atol):
 def test_two_hosts_give_the_updates_of_one(algorithm):
   port, module = hosts.free_port(), ['tests.scale.agreement', algorithm]
   processes = [hosts.start(index, 2, port, module) for index in range(2)]
-  printed = hosts.finished(processes)
-  assert all(process.returncode == 0 for process in processes), printed[0][1][-3000:]
-  first, second = (json.loads(output.splitlines()[0]) for output, _ in printed)
+  said = hosts.finished(processes)
+  assert all(process.returncode == 0 for process in processes), said[0][1][-3000:]
+  first, second = (json.loads(output.splitlines()[0]) for output, _ in said)
   alone = updates(algorithm)[0]
   assert first['count'] == second['count'] == 'hosts'
   assert_close(first, alone, 1e-4, 2e-6)

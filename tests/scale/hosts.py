@@ -11,12 +11,10 @@ _ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 def start(number, hosts, port, arguments):
-  """Starts one of several hosts, or the only one."""
-  environment = {**os.environ, 'PYTHONPATH': str(_ROOT)}
-  environment.pop('TF_CONFIG', None)
-  if hosts > 1:
-    workers = [f'127.0.0.1:{port + index}' for index in range(hosts)]
-    environment['TF_CONFIG'] = json.dumps({'cluster': {'worker': workers}, 'task': {'type': 'worker', 'index': number}})
+  """Starts one of several hosts."""
+  workers = [f'127.0.0.1:{port + index}' for index in range(hosts)]
+  told = {'cluster': {'worker': workers}, 'task': {'type': 'worker', 'index': number}}
+  environment = {**os.environ, 'PYTHONPATH': str(_ROOT), 'TF_CONFIG': json.dumps(told)}
   return subprocess.Popen([sys.executable, '-m', *arguments], cwd=_ROOT, env=environment, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True)
 

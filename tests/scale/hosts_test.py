@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mbrl_tf.training import cluster
+from tests.launchers import bad_input_test
 from tests.scale.hosts import finished, free_port, start
 
 _ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -60,9 +61,7 @@ def test_a_run_survives_a_host_that_is_killed_and_goes_on_with_one(tmp_path):
   assert len(list((path / 'episodes' / 'shard-1').glob('*.npz'))) >= 3 and before[0]['env_steps'] == 2 * 300
   assert before[0]['collect/episodes'] == 12
   checkpoint = max(int(file.name.split('-')[1].split('.')[0]) for file in (path / 'checkpoints').glob('*.sha256'))
-  alone = start(0, 1, port, [*command, f'--config.run.env_steps={checkpoint + 300}'])
-  told = finished([alone])[0][1]
-  assert alone.returncode == 0, told[-3000:]
+  assert bad_input_test.launch('train', *command[1:], f'--config.run.env_steps={checkpoint + 300}') == 0
   after = metrics(path)
   assert [line['env_steps'] for line in after if line['env_steps'] <= checkpoint] == [
       line['env_steps'] for line in before if line['env_steps'] <= checkpoint]
@@ -72,9 +71,7 @@ def test_a_run_survives_a_host_that_is_killed_and_goes_on_with_one(tmp_path):
 def test_a_run_of_one_host_goes_on_with_two_and_a_signal_to_either_stops_both(tmp_path):
   path = tmp_path / 'run'
   command = ['launchers.train', f'--run_dir={path}', *_DREAMER]
-  alone = start(0, 1, 0, [*command, '--config.run.env_steps=400'])
-  told = finished([alone])[0][1]
-  assert alone.returncode == 0, told[-3000:]
+  assert bad_input_test.launch('train', *command[1:], '--config.run.env_steps=400') == 0
   port, before = free_port(), metrics(path)
   processes = [start(index, 2, port, [*command, '--config.run.env_steps=100000']) for index in range(2)]
   try:

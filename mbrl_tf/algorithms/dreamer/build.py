@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from mbrl_tf.algorithms.dreamer import exported_model, iteration, learner, networks, open_loop
-from mbrl_tf.algorithms.dreamer import policy, world_model
+from mbrl_tf.algorithms.dreamer import policy, predictor, world_model
 from mbrl_tf.data import sequences as sequences_lib
 from mbrl_tf.data import survey
 from mbrl_tf.drivers import policies as driver_policies
@@ -25,7 +25,7 @@ class Parts(tf.Module):
     survey, iterations: what is known of all real episodes, and how often the policy's turn came;
       None where nothing is asked of them.
     random_policy, exploring_policy, policy: for the first data, to collect, to evaluate.
-    open_loop: the model against real episodes.
+    open_loop, predictor: the model against real episodes, in each iteration and when asked.
     exported_model: the model as it is exported.
   """
 
@@ -66,6 +66,8 @@ class Parts(tf.Module):
         policy.DreamerPolicy(self.world_model, self.actor, spec, _next_generator(self.generator), noise)
         for noise in (config.collect.exploration_noise, None))
     self.open_loop = open_loop.OpenLoop(self.world_model)
+    self.predictor = predictor.Predictor(
+        self.world_model, self.actor, self.open_loop, config.behavior.horizon)
     self.exported_model = exported_model.ExportedModel(self.world_model, spec)
 
 

@@ -147,3 +147,7 @@ class Dreamer:
   def model_module(self):
     """The world model with its `observe`, `imagine` and `decode` signatures."""
     return self.state.exported_model
+
+  def predictor(self):
+    """The model against real episodes."""
+    return self.state.predictor

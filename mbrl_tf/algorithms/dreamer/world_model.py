@@ -66,13 +66,18 @@ class WorldModel(tf.Module):
     self.reward = make.reward(self.features_size)
     self.continuation = make.continuation(self.features_size) if settings.continuation else None
 
+  @property
+  def entries(self):
+    """What the entries of the vector are called, a tuple."""
+    return self._observations.entries
+
   def action_features(self, actions):
     """What the RSSM is given of an action: its numbers, and choices one-hot."""
     return actions_lib.features(self._spec.action, actions)
 
   def encode(self, observation):
     """The embedding `[..., E]` of observations `[..., ...]`."""
-    return self._embedding(*self._prepared(observation))
+    return self._embedding(*self.prepared(observation))
 
   def decode(self, features):
     """What a state looks like: preprocessed images by key `[..., height, width, channels]`, and the mean of the vectors.
@@ -80,11 +85,17 @@ class WorldModel(tf.Module):
     Returns:
       A dict like the observation: images in [-0.5, 0.5], vectors in their own units.
     """
-    decoded = {key: self.image_decoders[key](features) for key in self.images}
-    if self.vector_decoder is not None:
-      mean = self.vector_decoder(features).mean()
-      decoded.update(self._observations.split(self.units.shown(mean)))
+    decoded, vector = self.decode_prepared(features)
+    if vector is not None:
+      decoded.update(self._observations.split(self.units.shown(vector)))
     return decoded
+
+  def decode_prepared(self, features):
+    """As `decode`, of what `prepared` gives: images by key, and the mean of the vector or None."""
+    images = {key: self.image_decoders[key](features) for key in self.images}
+    if self.vector_decoder is None:
+      return images, None
+    return images, self.vector_decoder(features).mean()
 
   def expected_reward(self, features):
     """The mean reward of each state in the task's unit, `[...]`."""
@@ -119,7 +130,7 @@ class WorldModel(tf.Module):
       `WorldModelLoss`.
     """
     settings = self._config
-    images, vector = self._prepared(batch.observation)
+    images, vector = self.prepared(batch.observation)
     posteriors, priors = self._observe(self._embedding(images, vector), batch, seed)
     likelihoods = self._log_likelihoods(rssm.features(posteriors), images, vector, batch)
     weighed = (posteriors, priors, settings.free_nats, settings.kl_prior_weight)
@@ -135,8 +146,10 @@ class WorldModel(tf.Module):
         'model/posterior_entropy': tf.reduce_mean(rssm.distribution(posteriors).entropy())})
     return WorldModelLoss(loss, metrics, posteriors)
 
-  def _prepared(self, observation):
-    """Preprocessed images by key, and the vector or None: what encoders read, and what decoders are to give."""
+  def prepared(self, observation):
+    """Preprocessed images by key, and the vector or None: what encoders read, and what decoders are
+    to give.
+    """
     by_key = observations_lib.by_key(observation)
     images = {key: vision.preprocess(by_key[key]) for key in self.images}
     if self.vector_encoder is None:

@@ -7,6 +7,7 @@ from mbrl_tf.algorithms.ensembles import outcomes
 from mbrl_tf.algorithms.ensembles import parts as parts_lib
 from mbrl_tf.algorithms.mbmpo import imagination, iteration, meta_learner
 from mbrl_tf.algorithms.mbmpo import policy as policy_lib
+from mbrl_tf.algorithms.mbmpo import predictor
 from mbrl_tf.drivers import policies as driver_policies
 from mbrl_tf.models import observations as observations_lib
 from mbrl_tf.models import policies
@@ -52,6 +53,9 @@ class Parts(tf.Module):
     self.open_loop = open_loop.OpenLoop(
         self.ensemble, observations.joined, self.imagination.clipped, self.outcomes, members,
         config.imagination.horizon)
+    self.predictor = predictor.Predictor(
+        self.ensemble, observations, spec.action, self.imagination, self.outcomes, self.adapted,
+        config.imagination)
     self.exported_model = exported_model.ExportedModel(self.ensemble, self.outcomes, spec)
 
 

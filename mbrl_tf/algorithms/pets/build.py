@@ -5,7 +5,7 @@ import tensorflow as tf
 from mbrl_tf.algorithms.ensembles import ensemble_fit, exported_model, open_loop, outcome_fit
 from mbrl_tf.algorithms.ensembles import outcomes
 from mbrl_tf.algorithms.ensembles import parts as parts_lib
-from mbrl_tf.algorithms.pets import iteration, planner, policy
+from mbrl_tf.algorithms.pets import iteration, planner, policy, predictor
 from mbrl_tf.drivers import policies as driver_policies
 from mbrl_tf.models import observations as observations_lib
 from mbrl_tf.ops import actions, seeds
@@ -23,7 +23,7 @@ class Parts(tf.Module):
     fit, outcome_fit: their optimizers.
     planner: the search.
     random_policy, planning_policy, policy: for the first data, to collect, to evaluate.
-    open_loop: the ensemble against real episodes.
+    open_loop, predictor: the ensemble against real episodes, in each iteration and when asked.
     exported_model: the ensemble as it is exported.
   """
 
@@ -61,10 +61,13 @@ class Parts(tf.Module):
     self.planning_policy = policy.PETSPolicy(
         self.planner, spec, tf.random.Generator.from_seed(next_integer()))
     self.policy = policy.PETSPolicy(self.planner, spec)
+    observations = observations_lib.Observations(spec.observation)
     self.open_loop = open_loop.OpenLoop(
-        self.ensemble, observations_lib.Observations(spec.observation).joined,
+        self.ensemble, observations.joined,
         lambda taken: actions.clipped(spec.action, taken), self.outcomes, config.ensemble.members,
         config.planner.horizon)
+    self.predictor = predictor.Predictor(
+        self.ensemble, observations, spec.action, self.outcomes, self.planner, config.planner)
     self.exported_model = exported_model.ExportedModel(self.ensemble, self.outcomes, spec)
 
 

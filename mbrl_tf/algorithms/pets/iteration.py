@@ -73,3 +73,7 @@ class PETS:
   def model_module(self):
     """The ensemble with its `predict` signature."""
     return self.state.exported_model
+
+  def predictor(self):
+    """The model against real episodes."""
+    return self.state.predictor

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from mbrl_tf.algorithms.tdmpc2 import exported_model, iteration, learner, open_loop
-from mbrl_tf.algorithms.tdmpc2 import planner, policy, world_model
+from mbrl_tf.algorithms.tdmpc2 import planner, policy, predictor, world_model
 from mbrl_tf.data import sequences as sequences_lib
 from mbrl_tf.data import survey
 from mbrl_tf.drivers import policies as driver_policies
@@ -24,7 +24,7 @@ class Parts(tf.Module):
     world_model, prior: the models.
     learner: their optimizers.
     random_policy, exploring_policy, policy: for the first data, to collect, to evaluate.
-    open_loop: the model against real episodes.
+    open_loop, predictor: the model against real episodes, in each iteration and when asked.
     exported_model: the model as it is exported.
   """
 
@@ -70,6 +70,8 @@ class Parts(tf.Module):
     self.exploring_policy = make(collects, explores=True, pink=config.collect.pink_noise)
     self.policy = make(self.planner)
     self.open_loop = open_loop.OpenLoop(self.world_model)
+    self.predictor = predictor.Predictor(
+        self.world_model, self.prior, self.survey.terminates, config.replay.horizon)
     self.exported_model = exported_model.ExportedModel(self.world_model, self.prior, spec)
 
 

@@ -112,3 +112,7 @@ class TDMPC2:
   def model_module(self):
     """The world model with its `encode`, `imagine` and `evaluate` signatures."""
     return self.state.exported_model
+
+  def predictor(self):
+    """The model against real episodes."""
+    return self.state.predictor

@@ -38,28 +38,13 @@ class OpenLoop:
     observation = tf.nest.map_structure(lambda *values: tf.constant(np.stack(values)), *shown)
     cut = lambda array, start: array[start + frames - 1:][:length]
     actions = np.stack([cut(episode.action, start) for episode, start in windows])
-    rewards, latents, seen = self._compiled(self._stacked(observation), tf.constant(actions))
+    rewards, latents, seen = self._compiled(
+        stacked(self._world_model, observation), tf.constant(actions))
     truth = np.stack([cut(episode.reward, start) for episode, start in windows])
     squared = {'reward': np.square(rewards.numpy() - truth).mean(0),
                'latent': np.square(latents.numpy() - seen.numpy()[:, 1:]).mean((0, 2))}
     return {f'model/{kind}_error_horizon_{h}': float(errors[h - 1])
             for kind, errors in squared.items() for h in _DISTANCES if h <= length}
-
-  def _stacked(self, observation):
-    """Observations `[n, frames - 1 + 1 + length, ...]` with images stacked, `[n, 1 + length,
-    ...]`."""
-    frames, images = self._world_model.frames, self._world_model.images
-    if frames == 1:
-      return observation
-
-    def of(key, value):
-      rows = value.shape[1] - (frames - 1)
-      parts = [value[:, back:back + rows] for back in range(frames)]
-      return tf.concat(parts, -1) if key in images else parts[-1]
-
-    if not isinstance(observation, dict):
-      return of('observation', observation)
-    return {key: of(key, value) for key, value in observation.items()}
 
   def _predict(self, observation, actions):
     """Predicted rewards `[n, length]`, predicted latents `[n, length, L]`, and those of the
@@ -72,3 +57,20 @@ class OpenLoop:
       latent = world.next(latent, features[:, t])
       latents.append(latent)
     return world.reward_unit.value * tf.stack(rewards, 1), tf.stack(latents, 1), seen
+
+
+def stacked(world_model, observation):
+  """Observations `[n, frames - 1 + T, ...]` with images stacked as the model reads them, `[n, T,
+  ...]`."""
+  frames, images = world_model.frames, world_model.images
+  if frames == 1:
+    return observation
+
+  def of(key, value):
+    rows = value.shape[1] - (frames - 1)
+    parts = [value[:, back:back + rows] for back in range(frames)]
+    return tf.concat(parts, -1) if key in images else parts[-1]
+
+  if not isinstance(observation, dict):
+    return of('observation', observation)
+  return {key: of(key, value) for key, value in observation.items()}

@@ -21,22 +21,24 @@ def eagerly():
   tf.config.run_functions_eagerly(False)
 
 
-def make(folder, num_envs, task='toy:point_mass', **changes):
+def make(folder, num_envs, task='toy:point_mass', time_limit=0, **changes):
   config = small.config(**{'replay__batch_size': 2, 'replay__batch_length': 4, 'behavior__horizon': 2, 'model__continuation': False,
                            'collect__random_env_steps': 100, 'collect__env_steps_per_iteration': 50, **changes})
-  environment = environments.make(task, num_envs, 1, time_limit=5 if task.endswith('Unpaid') else 0)
+  environment = environments.make(task, num_envs, 1, time_limit=5 if task.endswith('Unpaid') else time_limit)
   store = episodes.EpisodeStore(folder)
   driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))
   return build.build(config, environment.spec, driver, store, 1)
 
 
-@pytest.mark.parametrize('num_envs, collected, first', [(1, 50, 3), (3, 150, 0)])
+@pytest.mark.parametrize('num_envs, collected, first', [(1, 20, 3), (3, 60, 0)])
 def test_the_ratio_of_training_to_acting_holds_however_much_is_collected(num_envs, collected, first, tmp_path):
-  algorithm = make(tmp_path, num_envs, learner__first_gradient_steps=first, learner__env_steps_per_gradient_step=25.0)
+  algorithm = make(
+      tmp_path, num_envs, time_limit=20, collect__random_env_steps=20, collect__env_steps_per_iteration=20,
+      learner__first_gradient_steps=first, learner__env_steps_per_gradient_step=10.0)
   reports = list(itertools.islice(algorithm.iterations(), 4))
-  # Three environments take whole episodes of 50 steps each, also where 50 were asked for.
+  # Three environments take whole episodes of 20 steps each, also where 20 were asked for.
   taken = [report.metrics['learn/gradient_steps'] for report in reports[1:]]
-  assert taken == [first + iteration * collected / 25 for iteration in range(3)]
+  assert taken == [first + iteration * collected / 10 for iteration in range(3)]
   assert 'model/loss' in reports[2].metrics and 'seconds/learn' in reports[2].metrics
 
 

@@ -207,7 +207,7 @@ def test_imagination_equals_single_steps():
 
 @pytest.mark.parametrize('observation, choices', [('vector', None), ('image', 3), ('both', None)])
 def test_the_compiled_step_is_the_eager_one(observation, choices):
-  spec, config = small.spec(observation, choices), small.config()
+  spec, config = small.spec(observation, choices), small.config(behavior__horizon=2)
   compiled, eager = (small.make_learner(spec, config) for _ in range(2))
   for index in range(2):
     seed = tf.constant([index, 7])

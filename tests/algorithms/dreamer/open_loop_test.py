@@ -28,14 +28,15 @@ def episode(spec, length, seed):
                        generator.normal(size=length).astype(np.float32), np.zeros(length, bool))
 
 
-def by_hand(world, windows):
-  """Features after 5 observations and then 45 actions, one step at a time, `[n, 50, F]`."""
+def by_hand(world, windows, length=45, seed=(0, 0)):
+  """Features after 5 observations and then some actions, one step at a time, `[n, 5 + length,
+  F]`."""
   n = len(windows)
-  seeds = tf.random.experimental.stateless_split([0, 0], 2)
+  seeds = tf.random.experimental.stateless_split(seed, 2)
   noise = tf.random.stateless_normal([2, 5, n, 4], seeds[0])
-  later = tf.random.stateless_normal([45, n, 4], seeds[1])
+  later = tf.random.stateless_normal([length, n, 4], seeds[1])
   state, features = world.rssm.initial(n), []
-  for t in range(50):
+  for t in range(5 + length):
     # Zeros where an episode begins; a window inside one begins from the action before it.
     action = tf.constant(np.stack([e.action[start + t - 1] if start + t else np.zeros(small.A, np.float32) for e, start in windows]))
     if t < 5:

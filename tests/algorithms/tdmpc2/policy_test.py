@@ -190,8 +190,8 @@ def test_with_a_real_planner_actions_are_of_their_kind_and_nothing_is_random_in_
 def test_an_exported_planner_that_selects_acts_as_the_live_one(choices, tmp_path):
   """Its models are moved away from their first weights, so that no rounding decides who is elite."""
   spec, tested, _ = planning(
-      choices, planner__samples=16, planner__rounds=2, planner__elites=4,
-      planner__policy_samples=4)
+      choices, replay__horizon=2, value__returns=1, planner__samples=16, planner__rounds=2,
+      planner__elites=4, planner__policy_samples=4)
   policy_saver.PolicySaver(tested, batch_size=None).save(str(tmp_path / 'policy'))
   loaded = tf.saved_model.load(str(tmp_path / 'policy'))
   for seed in range(3):
