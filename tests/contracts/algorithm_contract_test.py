@@ -94,7 +94,8 @@ VARIANTS = {
         'learner.env_steps_per_gradient_step': 40.0, 'learner.first_gradient_steps': 1},
     # Episodes of 20 decisions at most, which terminate.
     ('dreamer', 'discrete actions, dicts of vectors and images'): {
-        'environment.name': 'toy:corridor', 'environment.observation': 'both', 'model.continuation': True},
+        'environment.name': 'toy:corridor', 'environment.observation': 'both',
+        'model.continuation': True, 'learner.env_steps_per_gradient_step': 5.0},
     ('dreamer', 'several choices'): {'environment.observation': 'vectors', **SEVERAL_CHOICES},
     ('dreamer', 'recipe, numbers and choices in a nest'): {
         'environment.observation': 'vectors', **RECIPE, **NESTED_ACTIONS},
