@@ -9,7 +9,7 @@ from absl import flags
 from absl.testing import flagsaver
 import pytest
 
-from benchmarks import mbmpo
+from benchmarks import ensembles, mbmpo
 from benchmarks import timing
 from mbrl_tf import assembly
 from launchers import benchmark
@@ -45,7 +45,7 @@ def test_operations_of_a_meta_update(built):
 def test_operations_of_a_fit(built):
   # 1,100 transitions: 220 held out, and of the 880 others one whole batch of 500. The input layer's 6 x 8 entries need
   # no gradient towards the input.
-  counted = mbmpo.fit(*built)
+  counted = ensembles.fit(*built)
   assert counted.flop == counted.units * 2 * (500 * (6 * _MEMBER - 2 * 48) + 220 * 2 * _MEMBER)
   assert list(counted.run().epochs) == [counted.units] * 2
 
