@@ -1,7 +1,7 @@
 """Keeps what XLA has compiled, so that the next process loads it instead of compiling it again.
 
-TensorFlow can do so by itself (`--tf_xla_persistent_cache_directory`), but writes its files in place,
-and a program fails where one is torn. So each process has a folder of its own, with links to what is
+TensorFlow can do so by itself (`--tf_xla_persistent_cache_directory`), but a program fails where a
+file is damaged, which a checksum finds here before TensorFlow reads it. So each process has a folder of its own, with links to what is
 kept, and what it compiled is kept under its final name only when it ends, with a checksum.
 
 What is kept is machine code, of this machine's processor and TensorFlow's version, in a folder of

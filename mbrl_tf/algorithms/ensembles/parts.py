@@ -10,7 +10,7 @@ from mbrl_tf.models import observations as observations_lib
 from mbrl_tf.ops import seeds
 
 
-def require_vectors(spec, algorithm):
+def _require_vectors(spec, algorithm):
   """Raises `UserError`, in the name of an algorithm, where a task observes images."""
   observations = observations_lib.Observations(spec.observation)
   if observations.images:
@@ -23,8 +23,15 @@ def require_vectors(spec, algorithm):
         f'Received: {spec.name} with images={shapes!r}')
 
 
-def transition_view(spec, store, capacity):
-  """The newest transitions of a store, with observations joined to vectors."""
+def transition_view(spec, store, capacity, algorithm):
+  """The newest transitions of a store, with observations joined to vectors.
+
+  Raises:
+    UserError: in the name of an algorithm, where the task has a function that cannot be imagined
+      with, or observes images.
+  """
+  _require_vectors(spec, algorithm)
+  require_batched(spec)
   joined = observations_lib.Observations(spec.observation).joined
   return transitions_lib.TransitionView(
       store, capacity, lambda observation: joined(observation).numpy())

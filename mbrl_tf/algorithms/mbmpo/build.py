@@ -76,9 +76,7 @@ def build(config, spec, driver, store, seed, strategy=None):
   Raises:
     UserError: where the task has a function that cannot be imagined with, or observes images.
   """
-  parts_lib.require_vectors(spec, 'MB-MPO')
-  parts_lib.require_batched(spec)
-  view = parts_lib.transition_view(spec, store, config.collect.capacity)
+  view = parts_lib.transition_view(spec, store, config.collect.capacity, 'MB-MPO')
   return iteration.MBMPO(Parts(config, spec, seed, strategy), config, driver, store, view)
 
 

@@ -88,7 +88,5 @@ def build(config, spec, driver, store, seed, strategy=None):
   Raises:
     UserError: where the task has a function that cannot be planned with, or observes images.
   """
-  parts_lib.require_vectors(spec, 'PETS')
-  parts_lib.require_batched(spec)
-  view = parts_lib.transition_view(spec, store, config.collect.capacity)
+  view = parts_lib.transition_view(spec, store, config.collect.capacity, 'PETS')
   return iteration.PETS(Parts(config, spec, seed, strategy), config, driver, store, view)
