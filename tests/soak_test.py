@@ -4,7 +4,10 @@ import json
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.long
 def test_a_short_soak_leaves_nothing_behind(tmp_path):
   done = subprocess.run([sys.executable, '-m', 'tests.soak', '--env_steps=10666', f'--folder={tmp_path / "runs"}'],
                         capture_output=True, text=True)

@@ -115,6 +115,11 @@ VARIANTS = {
         **EVERYTHING, 'model.image_channels': 2, 'replay.horizon': 3, 'planner.samples': 0,
         'value.members': 5, 'value.steps': 3, 'value.policy_steps': 4}}
 
+# What others hold almost alone too: numbers and choices in a nest hold several choices, and the
+# recipe's discrete actions those of the published settings.
+LONG = {('mbmpo', 'several choices'), ('mbmpo', 'discrete actions'), ('dreamer', 'several choices'),
+        ('dreamer', 'discrete actions, dicts of vectors and images'), ('tdmpc2', 'several choices')}
+
 
 class Run(NamedTuple):
   algorithm: Any
@@ -180,7 +185,9 @@ def eagerly():
     tf.config.run_functions_eagerly(False)
 
 
-@pytest.fixture(scope='module', params=[*((name, 'as it is') for name in catalog.names()), *VARIANTS], ids=': '.join)
+@pytest.fixture(scope='module', ids=': '.join, params=[
+    pytest.param(case, marks=[pytest.mark.long] if case in LONG else [])
+    for case in [*((name, 'as it is') for name in catalog.names()), *VARIANTS]])
 def trained(request, tmp_path_factory):
   # That compiled runs resume alike is tested where launchers are.
   with eagerly():

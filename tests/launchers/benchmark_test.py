@@ -88,6 +88,7 @@ def test_the_launcher_prints_one_object_per_line(capsys, monkeypatch):
   assert by_name['collect']['env_steps'] == 100 and 'share_of_peak' not in by_name['collect']
 
 
+@pytest.mark.long
 def test_what_a_strategy_costs_is_measured_in_turns():
   done = subprocess.run([sys.executable, '-m', 'benchmarks.strategy_overhead', f'--config={_CONFIG}', '--repeats=2'],
                         capture_output=True, text=True)

@@ -2,6 +2,8 @@
 
 import itertools
 
+import pytest
+
 from configs.dreamer import vectors
 from mbrl_tf.algorithms import base, catalog
 from mbrl_tf.algorithms.dreamer import config as dreamer
@@ -83,17 +85,20 @@ def learning_curve(config, folder, seed, iterations, enough):
 
 
 # Random actions give about -40, none 17, the best nearly 50.
+@pytest.mark.long
 def test_the_return_on_a_point_mass_clearly_beats_random_and_standing_still(tmp_path):
   curve = learning_curve(from_vectors(), tmp_path, seed=1, iterations=10, enough=25)
   assert curve[0] < 17 and min(curve[-2:]) > 25, curve
 
 
 # Random actions give 0, the best 1; an episode ends in the pit with -1, or after 20 decisions with 0.
+@pytest.mark.long
 def test_the_goal_of_a_corridor_is_found_with_discrete_actions(tmp_path):
   curve = learning_curve(from_dicts_with_discrete_actions(), tmp_path, seed=1, iterations=8, enough=0.85)
   assert curve[0] < 0.5 and min(curve[-2:]) > 0.85, curve
 
 
+@pytest.mark.long
 def test_so_it_does_from_images(tmp_path):
   curve = learning_curve(from_images(), tmp_path, seed=1, iterations=16, enough=25)
   assert curve[0] < 17 and min(curve[-2:]) > 25, curve

@@ -1,5 +1,7 @@
 """TD-MPC2 learns a toy: the whole algorithm, judged by the return of real episodes."""
 
+import pytest
+
 from mbrl_tf.algorithms import base
 from mbrl_tf.algorithms.tdmpc2 import config as tdmpc2
 from tests.learning import dreamer_learns_test
@@ -25,6 +27,7 @@ def test_the_return_on_a_point_mass_clearly_beats_random_and_standing_still_in_o
 
 
 # Random actions give 0, the best 1; an episode ends in the pit with -1, or at last with 0.
+@pytest.mark.long
 def test_the_goal_of_a_corridor_is_found_with_discrete_actions(tmp_path):
   curve = dreamer_learns_test.learning_curve(small('toy:corridor'), tmp_path, seed=1, iterations=8,
                                              enough=0.85)
@@ -32,6 +35,7 @@ def test_the_goal_of_a_corridor_is_found_with_discrete_actions(tmp_path):
 
 
 # Random actions give at most 1.1; the right choice alone 5, the right number alone 3.3, both 10.
+@pytest.mark.long
 def test_a_number_and_a_choice_that_need_each_other_are_learned_together(tmp_path):
   config = small('tests.environments.acting_environments:Matching')
   # What is shown next has nothing to do with what was done: there is nothing to imagine.

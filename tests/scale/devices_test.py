@@ -59,7 +59,8 @@ def test_several_devices_give_the_updates_of_one(algorithm, rtol, atol):
   assert first[loss] != last[loss]  # it has learned
 
 
-@pytest.mark.parametrize('algorithm', ['mbmpo', 'dreamer'])
+@pytest.mark.parametrize('algorithm', [
+    'mbmpo', pytest.param('dreamer', marks=pytest.mark.long)])
 def test_two_hosts_give_the_updates_of_one(algorithm):
   port, module = hosts.free_port(), ['tests.scale.agreement', algorithm]
   processes = [hosts.start(index, 2, port, module) for index in range(2)]
