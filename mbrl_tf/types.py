@@ -154,6 +154,11 @@ class EnvironmentSpec:
   simulator_action: Optional[Callable[..., Any]] = None
   action_parts: Mapping[str, ActionPart] = dataclasses.field(default_factory=dict)
 
+  @property
+  def decisions(self):
+    """Of an episode that the time limit truncates; 0 where none is known."""
+    return -(-self.time_limit // self.action_repeat)
+
 
 class Episode(NamedTuple):
   """One episode of real data, as numpy arrays; `T` decisions.

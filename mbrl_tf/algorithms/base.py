@@ -231,3 +231,32 @@ class Algorithm(Protocol):
 
   def predictor(self) -> Predictor:
     """The learned model against real episodes, for those who want to understand it."""
+
+
+class BuiltOfParts:
+  """What the algorithms of this house share: an `Algorithm` whose `state` is a `tf.Module` with
+  attributes `env_steps` (a variable), `policy`, `exported_model` and `predictor`.
+
+  Only `iterations` is its own.
+  """
+
+  def __init__(self, parts):
+    """Keeps the parts."""
+    self.state = parts
+
+  @property
+  def env_steps(self):
+    """Simulator steps collected so far."""
+    return int(self.state.env_steps.numpy())
+
+  def evaluation_policy(self):
+    """The policy that was learned, or the planner; it acts as well as it can, with no noise."""
+    return self.state.policy
+
+  def model_module(self):
+    """The model with its signatures."""
+    return self.state.exported_model
+
+  def predictor(self):
+    """The model against real episodes."""
+    return self.state.predictor

@@ -37,8 +37,25 @@ def prefers_onednn(name):
 
 
 def build(config, spec, driver, store, seed, strategy=None):
-  """Builds the algorithm that `config.algorithm` names; arguments as for its `build.build`."""
-  return importlib.import_module(f'{_lookup(config.algorithm).package}.build').build(config, spec, driver, store, seed, strategy)
+  """Builds the algorithm that `config.algorithm` names, by the function of this name in its
+  package's `build.py`.
+
+  Args:
+    config: of the algorithm's own class, validated.
+    spec: `types.EnvironmentSpec` of the task.
+    driver: collects real episodes, and hands each to the store as it ends.
+    store: where they are kept.
+    seed: an integer.
+    strategy: the `tf.distribute.Strategy` that learns; None for one device.
+
+  Returns:
+    An `algorithms.base.Algorithm`.
+
+  Raises:
+    UserError: where the algorithm cannot learn this task.
+  """
+  module = importlib.import_module(f'{_lookup(config.algorithm).package}.build')
+  return module.build(config, spec, driver, store, seed, strategy)
 
 
 def _lookup(name):

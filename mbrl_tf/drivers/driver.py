@@ -182,7 +182,7 @@ class _Recorder:
     # One row more than the longest episode has: an idle environment writes to a row that nobody
     # reads. No more than may be needed, for a limit may be far beyond what is played.
     self._name, self._knows_no_limit = spec.name, not spec.time_limit
-    longest = -(-spec.time_limit // spec.action_repeat) if spec.time_limit else _FIRST_ROWS
+    longest = spec.decisions or _FIRST_ROWS
     shape = (min(longest, _FIRST_ROWS) + 1, size)
     specs = dict(spec.observation) if self._is_dict else {'observation': spec.observation}
     self._observation = {key: np.empty(shape + tuple(array.shape), array.dtype) for key, array in specs.items()}

@@ -72,18 +72,7 @@ class Parts(tf.Module):
 
 
 def build(config, spec, driver, store, seed, strategy=None):
-  """Builds the algorithm.
-
-  Args:
-    config: `DreamerConfig`.
-    spec: `types.EnvironmentSpec` of the task.
-    driver: collects real episodes, and hands each to the store as it ends.
-    store: where they are kept.
-    seed: an integer.
-    strategy: the `tf.distribute.Strategy` that learns; None for one device.
-
-  Returns:
-    An `algorithms.base.Algorithm`.
+  """Builds the algorithm; arguments and result as for `catalog.build`.
 
   Raises:
     UserError: images that the convolutions cannot take.
@@ -108,9 +97,8 @@ def _discount(behavior, spec):
   """gamma, for episodes as long as the task's."""
   if not behavior.discount_episodes:
     return behavior.discount
-  decisions = -(-spec.time_limit // spec.action_repeat)
   return returns.discount(
-      decisions, behavior.discount_episodes, behavior.discount_min, behavior.discount_max)
+      spec.decisions, behavior.discount_episodes, behavior.discount_min, behavior.discount_max)
 
 
 def _next_generator(generator):

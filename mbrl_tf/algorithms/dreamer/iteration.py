@@ -5,13 +5,14 @@ import contextlib
 from absl import logging
 
 from mbrl_tf import types
+from mbrl_tf.algorithms import base
 from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.dreamer import overlap, summaries
 from mbrl_tf.data import episodes as stored_episodes
 from mbrl_tf.ops import replicas, seeds, step_metrics
 
 
-class Dreamer:
+class Dreamer(base.BuiltOfParts):
   """The algorithm with everything it owns; `build.py` puts the parts together."""
 
   def __init__(self, parts, config, driver, store, sequences, snapshot=None):
@@ -20,7 +21,7 @@ class Dreamer:
 
     With `snapshot`, a policy that can be set to the exploring one, the collection of an iteration runs beside its gradient steps.
     """
-    self.state = parts
+    super().__init__(parts)
     self._config = config
     self._driver, self._store, self._sequences, self._snapshot = driver, store, sequences, snapshot
     self._warned = False
@@ -134,20 +135,3 @@ class Dreamer:
         'Real episodes of this task terminate, but imagined ones never do: values count rewards beyond an end that is not '
         'foreseen. --config.model.continuation=True learns when episodes end. Received: config.model.continuation=False')
     self._warned = True
-
-  @property
-  def env_steps(self):
-    """Simulator steps collected so far."""
-    return int(self.state.env_steps.numpy())
-
-  def evaluation_policy(self):
-    """The actor, acting with its mode."""
-    return self.state.policy
-
-  def model_module(self):
-    """The world model with its `observe`, `imagine` and `decode` signatures."""
-    return self.state.exported_model
-
-  def predictor(self):
-    """The model against real episodes."""
-    return self.state.predictor

@@ -60,18 +60,7 @@ class Parts(tf.Module):
 
 
 def build(config, spec, driver, store, seed, strategy=None):
-  """Builds the algorithm.
-
-  Args:
-    config: `MBMPOConfig`.
-    spec: `types.EnvironmentSpec` of the task.
-    driver: collects real episodes, and hands each to the store as it ends.
-    store: where they are kept.
-    seed: an integer.
-    strategy: the `tf.distribute.Strategy` that learns; None for one device.
-
-  Returns:
-    An `algorithms.base.Algorithm`.
+  """Builds the algorithm; arguments and result as for `catalog.build`.
 
   Raises:
     UserError: where the task has a function that cannot be imagined with, or observes images.

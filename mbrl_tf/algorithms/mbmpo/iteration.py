@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from mbrl_tf import types
+from mbrl_tf.algorithms import base
 from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.ensembles import collecting
 from mbrl_tf.algorithms.ensembles import summaries as ensemble_summaries
@@ -11,12 +12,12 @@ from mbrl_tf.algorithms.mbmpo import summaries
 from mbrl_tf.ops import seeds
 
 
-class MBMPO:
+class MBMPO(base.BuiltOfParts):
   """The algorithm with everything it owns; `build.py` puts the parts together."""
 
   def __init__(self, parts, config, driver, store, transitions):
     """Only keeps its arguments: `parts` is a `build.Parts`, driver, store and transitions are handed in from outside."""
-    self.state = parts
+    super().__init__(parts)
     self._config = config
     self._transitions = transitions
     self._collector = collecting.Collector(
@@ -97,19 +98,6 @@ class MBMPO:
     actions = tf.constant(self._transitions.transitions().action)
     return self.state.imagination.action_features(actions).numpy()
 
-  @property
-  def env_steps(self):
-    """Simulator steps collected so far."""
-    return int(self.state.env_steps.numpy())
-
   def evaluation_policy(self):
     """The meta-policy, acting with its mode."""
     return self.state.meta_policy
-
-  def model_module(self):
-    """The ensemble with its `predict` signature."""
-    return self.state.exported_model
-
-  def predictor(self):
-    """The model against real episodes."""
-    return self.state.predictor

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from mbrl_tf import types
+from mbrl_tf.algorithms import base
 from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.ensembles import collecting
 from mbrl_tf.algorithms.ensembles import summaries as ensemble_summaries
@@ -11,13 +12,13 @@ from mbrl_tf.algorithms.pets import summaries
 from mbrl_tf.ops import seeds
 
 
-class PETS:
+class PETS(base.BuiltOfParts):
   """The algorithm with everything it owns; `build.py` puts the parts together."""
 
   def __init__(self, parts, config, driver, store, transitions):
     """Only keeps its arguments: `parts` is a `build.Parts`; driver, store and transitions are
     handed in from outside."""
-    self.state = parts
+    super().__init__(parts)
     self._config, self._transitions = config, transitions
     self._collector = collecting.Collector(
         driver, store, parts.env_steps, parts.reward_heads is not None)
@@ -60,20 +61,3 @@ class PETS:
     mean = tf.repeat(parts.planner.initial_mean()[None], rows, 0)
     plan = parts.planner(starts, mean, seeds.next_seed(parts.generator))
     return summaries.of_plans(plan, episodes, self._config.planner.horizon)
-
-  @property
-  def env_steps(self):
-    """Simulator steps collected so far."""
-    return int(self.state.env_steps.numpy())
-
-  def evaluation_policy(self):
-    """The planner; nothing is random."""
-    return self.state.policy
-
-  def model_module(self):
-    """The ensemble with its `predict` signature."""
-    return self.state.exported_model
-
-  def predictor(self):
-    """The model against real episodes."""
-    return self.state.predictor

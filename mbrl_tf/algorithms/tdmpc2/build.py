@@ -48,9 +48,8 @@ class Parts(tf.Module):
     # Keras draws the first weights of convolutions from global random state.
     tf.keras.utils.set_random_seed(seeds.next_integer(self.generator) % 2**32)
     values = config.value
-    decisions = -(-spec.time_limit // spec.action_repeat) if spec.time_limit else 0
     gamma = returns.discount(
-        decisions, values.discount_episodes, values.discount_min, values.discount_max)
+        spec.decisions, values.discount_episodes, values.discount_min, values.discount_max)
     with (strategy or tf.distribute.get_strategy()).scope():
       self.world_model = world_model.WorldModel(spec, config, self.generator)
       self.prior = _make_prior(config, spec, seeds.next_seed(self.generator))
@@ -76,18 +75,7 @@ class Parts(tf.Module):
 
 
 def build(config, spec, driver, store, seed, strategy=None):
-  """Builds the algorithm.
-
-  Args:
-    config: `TDMPC2Config`.
-    spec: `types.EnvironmentSpec` of the task.
-    driver: collects real episodes, and hands each to the store as it ends.
-    store: where they are kept.
-    seed: an integer.
-    strategy: the `tf.distribute.Strategy` that learns; None for one device.
-
-  Returns:
-    An `algorithms.base.Algorithm`.
+  """Builds the algorithm; arguments and result as for `catalog.build`.
 
   Raises:
     UserError: images that the convolutions cannot take.

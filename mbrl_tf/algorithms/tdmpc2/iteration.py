@@ -3,18 +3,19 @@
 import math
 
 from mbrl_tf import types
+from mbrl_tf.algorithms import base
 from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.tdmpc2 import summaries
 from mbrl_tf.ops import replicas, seeds, step_metrics
 
 
-class TDMPC2:
+class TDMPC2(base.BuiltOfParts):
   """The algorithm with everything it owns; `build.py` puts the parts together."""
 
   def __init__(self, parts, config, driver, store, sequences):
     """Only keeps its arguments: `parts` is a `build.Parts`; driver, store and sequences are handed
     in from outside."""
-    self.state = parts
+    super().__init__(parts)
     self._config = config
     self._driver, self._store, self._sequences = driver, store, sequences
 
@@ -99,20 +100,3 @@ class TDMPC2:
     parts.survey.update(
         self._store, is_random, lambda episode: parts.world_model.survey(episode, first))
     return collected
-
-  @property
-  def env_steps(self):
-    """Simulator steps collected so far."""
-    return int(self.state.env_steps.numpy())
-
-  def evaluation_policy(self):
-    """The planner where there is one, otherwise the policy prior; nothing is random."""
-    return self.state.policy
-
-  def model_module(self):
-    """The world model with its `encode`, `imagine` and `evaluate` signatures."""
-    return self.state.exported_model
-
-  def predictor(self):
-    """The model against real episodes."""
-    return self.state.predictor
