@@ -60,7 +60,7 @@ setuptools.setup(
         'docs': ['pdoc>=16'],  # docs/make_api.py
         # Data sets to import from and to export to.
         'minari': ['minari[hdf5]>=0.5'],
-        'test': ['hypothesis>=6', 'pytest>=8', 'pytest-xdist>=3', 'ruff'],
+        'test': ['hypothesis>=6', 'mypy', 'pytest>=8', 'pytest-xdist>=3', 'ruff'],
         # Not to be installed by: launchers/check_installation.py reads here what was tested.
         'tested': [line for line in _LINES if line and not line.startswith('#')],
     },

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -26,14 +26,14 @@ class Run(NamedTuple):
   facts: environments.Facts
   environment: object   # the batched `PyEnvironment` that collects
   store: object         # an `EpisodeStore` or a `ShardedStore`
-  algorithm: object     # an `algorithms.base.Algorithm`
+  algorithm: Any        # an `algorithms.base.Algorithm`
   placement: placement_lib.Placement
 
 
 class Trained(NamedTuple):
   """An algorithm as a checkpoint holds it, without simulators."""
   facts: environments.Facts
-  algorithm: object     # an `algorithms.base.Algorithm`
+  algorithm: Any        # an `algorithms.base.Algorithm`
 
 
 def make_environment(config, num_envs, seed, render_mode=None, first_index=0, first_place=None,

@@ -2,8 +2,9 @@
 
 import contextlib
 import time
+from typing import Callable, List
 
-_watchers = []  # of this process: a person who waits wants to know what for
+_watchers: List[Callable[[str], None]] = []  # of this process: a person who waits wants to know what for
 
 
 class PhaseClock:

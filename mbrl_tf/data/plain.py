@@ -9,6 +9,7 @@
 """
 
 import io
+from typing import Any, Dict
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def read(path) -> types.NativeEpisode:
   except archive.READ_ERRORS as error:
     raise errors.UserError('This file is no .npz of numbers, or is damaged. '
                            f'Received: {type(error).__name__}: {error}') from error
-  groups = {group: {} for group in _GROUPS}
+  groups: Dict[str, Dict[str, Any]] = {group: {} for group in _GROUPS}
   for name, array in arrays.items():
     group, _, key = name.partition('/')
     if group in groups:

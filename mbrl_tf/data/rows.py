@@ -2,7 +2,7 @@
 
 import collections
 import threading
-from typing import Dict, Mapping
+from typing import Any, Dict, Mapping, Set
 
 import numpy as np
 
@@ -50,8 +50,8 @@ class RowReader:
     self.cache_bytes = cache_bytes
     self._cache = _ByteCache(cache_bytes)
     self._lock = threading.Lock()
-    self._checked = set()
-    self._layout = None          # name to (shape, dtype) of one row
+    self._checked: Set[int] = set()
+    self._layout: Any = None     # name to (shape, dtype) of one row
     self._layout_episode = None  # the episode that it was taken from
     self.has_images = False
 

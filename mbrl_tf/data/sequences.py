@@ -143,7 +143,7 @@ class _Segment(NamedTuple):
   """Rows of one episode that follow each other in a sequence."""
   episode: int   # index in the store
   first: int     # the first row, within the episode
-  count: int
+  rows: int
 
 
 class _Ring:
@@ -242,9 +242,9 @@ class _Ring:
     for number, window in enumerate(windows):
       at = 0
       for segment in window:
-        target = {name: array[number, at:at + segment.count] for name, array in arrays.items()}
+        target = {name: array[number, at:at + segment.rows] for name, array in arrays.items()}
         self.reader.copy(segment.episode, segment.first, target)
-        at += segment.count
+        at += segment.rows
     return types.Sequences(
         episodes.unflatten(arrays), arrays['action'], arrays['reward'], arrays['terminated'], arrays['is_first'])
 

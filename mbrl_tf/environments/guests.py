@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import traceback
+from typing import Any, Dict
 
 from mbrl_tf import errors
 
@@ -22,7 +23,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # what a simulator is not blamed for
 PASSING = (errors.UserError, errors.SimulatorError, KeyboardInterrupt)
 SECONDS_TO_CLOSE = 10.0  # that a simulator gets in a process that is not its own
-_visitors = {}  # id of each thread that is within a `Visit` to that
+_visitors: Dict[int, Any] = {}  # id of each thread that is within a `Visit` to that
 
 
 class Visit:

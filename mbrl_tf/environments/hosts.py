@@ -209,7 +209,7 @@ class Remote:
       self._pipe.send(message)
 
 
-_RUNNING = weakref.WeakSet()
+_RUNNING: weakref.WeakSet = weakref.WeakSet()
 
 
 @atexit.register  # after multiprocessing's own (imported above), so that it runs before: that one waits for workers for ever

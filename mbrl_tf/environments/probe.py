@@ -7,7 +7,7 @@ What they answer are plain numbers and texts, because nothing of a user's may be
 import resource
 import sys
 import time
-from typing import Any, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, List, Mapping, NamedTuple, Optional, Tuple
 import warnings
 
 from gymnasium import spaces
@@ -281,7 +281,8 @@ def play(simulated, acts, seed, env_steps, seconds) -> Played:
       warnings.simplefilter('always')
       observation = simulated.reset()
       size, generator = len(simulated.restarts), np.random.default_rng(seed)
-      rows, episodes, taken, begin = [[] for _ in range(size)], [], 0, time.monotonic()
+      rows: List[list] = [[] for _ in range(size)]
+      episodes, taken, begin = [], 0, time.monotonic()
       while taken < env_steps and time.monotonic() - begin < seconds:
         chosen = acts.sample(generator, (size,))
         step = simulated.step(chosen)

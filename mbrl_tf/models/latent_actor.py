@@ -98,7 +98,7 @@ class LatentActor(Actor, heads.Perceptron):
     return distributions.TanhNormal(mean, tf.nn.softplus(std + self._raw_std) + self._least_std)
 
 
-class BoundedActor(Actor, normed_perceptron.NormedPerceptron):
+class BoundedActor(Actor, normed_perceptron.NormedPerceptron):  # type: ignore[misc]
   """Numbers of a normal whose mean is in (-1, 1) and whose deviation is bounded on both sides, so
   that no action is certain, and none is lost beyond a bound; what a sample has beyond is cut off
   where it is taken. Choices, of which no value is impossible (Hafner et al. 2023,

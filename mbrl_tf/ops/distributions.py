@@ -1,12 +1,14 @@
 """Distributions that TensorFlow Probability lacks, and transforms of what they describe."""
 
 import math
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-tfd, tfb = tfp.distributions, tfp.bijectors
+tfd: Any = tfp.distributions
+tfb = tfp.bijectors
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(32)  # of the standard normal, up to the factor of the weights
 # log(2 cosh(x)) is near |x| blurred by a normal of this variance, and has as much area above |x|.

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Callable, Dict, List, NamedTuple
+from typing import Any, Callable, Dict, List, NamedTuple
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Evaluator:
     self._seed = seed
     self._video = video
     self._num_envs = num_envs
-    self._drivers = {}
+    self._drivers: Dict[int, Any] = {}
 
   def evaluate(self, policy, env_steps: int) -> Evaluation:
     """Runs the episodes.

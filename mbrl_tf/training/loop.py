@@ -96,7 +96,7 @@ def train(algorithm, config, directory, store, environment, evaluator, checkpoin
   progress = checkpointer.progress
   before, saved, is_chief = int(progress.env_steps), int(progress.env_steps), placement.host == 0
   with contextlib.ExitStack() as stack:
-    outputs = None
+    outputs: Any = None  # of the chief alone
     if is_chief:
       outputs = _Outputs(directory, config, before)
       stack.callback(outputs.close)

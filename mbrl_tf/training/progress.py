@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from typing import Dict, Optional, Tuple
 
 import tqdm
 
@@ -25,8 +26,11 @@ class Terminal:
       env_steps: taken so far.
       end: of the run.
     """
-    self._end, self._first, self._best = end, None, None
-    self._told, self._doing, self._left = {}, ('', time.monotonic()), None
+    self._end, self._doing = end, ('', time.monotonic())
+    self._first: Optional[Tuple[int, float]] = None
+    self._best: Optional[float] = None
+    self._left: Optional[float] = None
+    self._told: Dict[str, float] = {}
     colour = None if 'NO_COLOR' in os.environ else 'green'
     self._bar = tqdm.tqdm(
         total=end, initial=env_steps, dynamic_ncols=True, bar_format=_BAR, colour=colour,

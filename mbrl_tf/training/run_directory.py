@@ -295,7 +295,8 @@ def _beginning(path):
 
 def versions() -> dict:
   """Returns the versions of what a result depends on."""
-  found = {'python': platform.python_version(), 'mbrl_tf': mbrl_tf.__version__}
+  found: typing.Dict[str, typing.Optional[str]] = {
+      'python': platform.python_version(), 'mbrl_tf': mbrl_tf.__version__}
   for package in _PACKAGES:
     try:
       found[package] = importlib.metadata.version(package)

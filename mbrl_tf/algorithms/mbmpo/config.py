@@ -10,7 +10,8 @@ from typing import Tuple
 from mbrl_tf.algorithms import base
 from mbrl_tf.algorithms.ensembles import config as ensembles
 
-EnsembleConfig, OutcomesConfig = ensembles.EnsembleConfig, ensembles.OutcomesConfig
+EnsembleConfig = ensembles.EnsembleConfig
+OutcomesConfig = ensembles.OutcomesConfig
 
 
 @dataclasses.dataclass
