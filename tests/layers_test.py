@@ -56,7 +56,7 @@ FREE_OF_TENSORFLOW = [
     'mbrl_tf/environments/rendering.py', 'mbrl_tf/environments/simulators.py', 'mbrl_tf/environments/parallel.py',
     'mbrl_tf/environments/hosts.py', 'mbrl_tf/environments/guests.py',
     'mbrl_tf/environments/worker.py', 'mbrl_tf/environments/dm_control.py',
-    'mbrl_tf/environments/pixels.py', 'mbrl_tf/environments/observing.py',
+    'mbrl_tf/environments/pixels.py', 'mbrl_tf/environments/observed.py', 'mbrl_tf/environments/observing.py',
     'mbrl_tf/environments/placeholders.py', 'mbrl_tf/environments/native.py',
     'mbrl_tf/environments/action_rows.py',
     'mbrl_tf/environments/mujoco_setup.py',

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mbrl_tf import errors, types
-from mbrl_tf.environments import action_rows, observing
+from mbrl_tf.environments import action_rows, observed
 
 
 class Native:
@@ -49,7 +49,7 @@ class Native:
     terminated = self._ends(episode, decisions)
     try:
       observation = self._observing.read_rows(episode.observation)
-    except observing.Misfit as misfit:
+    except observed.Misfit as misfit:
       raise errors.UserError(f'The observation is none of {self.name}. Expected for key '
                              f'{misfit.key!r}: {misfit.expected}. Received: {misfit.received}'
                              ) from None
@@ -84,7 +84,7 @@ class Native:
     """
     try:
       return self._observing.flat(observations), self._actions.flat(actions_)
-    except observing.Misfit as misfit:
+    except observed.Misfit as misfit:
       raise errors.UserError(f'Observations of {self.name} have {misfit.expected} under '
                              f'{misfit.key!r}. Received: {misfit.received}') from None
 

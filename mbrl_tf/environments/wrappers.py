@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 
 from mbrl_tf import errors
-from mbrl_tf.environments import guests, observing
+from mbrl_tf.environments import guests, observed, observing
 
 
 class CheckAnswers(gymnasium.Wrapper):
@@ -144,7 +144,7 @@ class CheckObservations(gymnasium.Wrapper):
   def _checked(self, observation):
     try:
       return self._read(observation)
-    except observing.Misfit as misfit:
+    except observed.Misfit as misfit:
       raise self._error(misfit.expected, misfit.key, misfit.received) from None
 
   def _error(self, expected, key, received):

@@ -5,7 +5,7 @@ import pytest
 from gymnasium import spaces
 
 from mbrl_tf import errors, types
-from mbrl_tf.environments import observing
+from mbrl_tf.environments import observed, observing
 from tests.environments import observation_kinds as kinds
 
 UNBOUNDED = (-np.inf, np.inf)
@@ -103,7 +103,7 @@ def test_pixels_are_put_in_place_and_in_range():
   read = image(spaces.Box(-1, 1, [16, 16], np.float32)).read(grey)
   np.testing.assert_array_equal(read[0, :5, 0], [0, 191, 255, 63, 255])
   grey[3, 3] = np.nan
-  with pytest.raises(observing.Misfit, match='finite numbers'):
+  with pytest.raises(observed.Misfit, match='finite numbers'):
     image(spaces.Box(-1, 1, [16, 16], np.float32)).read(grey)
 
 
@@ -159,7 +159,7 @@ def test_what_no_model_reads_is_refused_with_the_wrapper_that_helps(space):
     (spaces.Dict({'in': spaces.Tuple([spaces.Discrete(2)])}), {'in': (9,)}, 'in/0'),
     (spaces.Box(0, 1, [16, 16]), np.zeros([16, 15]), 'observation')], ids=str)
 def test_what_is_outside_its_space_is_told_by_its_path(space, value, key):
-  with pytest.raises(observing.Misfit) as caught:
+  with pytest.raises(observed.Misfit) as caught:
     observing.Observing(space, 'odd').read(value)
   assert caught.value.key == key
 
