@@ -2,9 +2,19 @@
 
 import contextlib
 import time
-from typing import Callable, List
+from typing import List, Protocol
 
-_watchers: List[Callable[[str], None]] = []  # of this process: a person who waits wants to know what for
+_watchers: List["Watcher"] = []  # of this process: a person who waits wants to know what for
+
+
+class Watcher(Protocol):
+  """Somebody who waits."""
+
+  def begin(self, phase: str):
+    """Hears that a phase begins."""
+
+  def count(self, done: int, count: int):
+    """Hears how many of the steps of a phase are done."""
 
 
 class PhaseClock:
@@ -17,10 +27,17 @@ class PhaseClock:
   def __call__(self, phase):
     """Adds the time spent in the `with` block to the phase."""
     for watcher in _watchers:
-      watcher(phase)
+      watcher.begin(phase)
     start = time.perf_counter()
     yield
     self._seconds[phase] = self._seconds.get(phase, 0.0) + time.perf_counter() - start
+
+  def counted(self, items, count):
+    """Yields the items, and tells watchers how many of `count` are done before each."""
+    for done, item in enumerate(items):
+      for watcher in _watchers:
+        watcher.count(done, count)
+      yield item
 
   def read(self):
     """Returns `seconds/<phase>` and starts anew."""
@@ -29,9 +46,8 @@ class PhaseClock:
 
 
 @contextlib.contextmanager
-def watched(watcher):
-  """Has `watcher` called with the name of each phase of this process that begins within the `with`
-  block."""
+def watched(watcher: Watcher):
+  """Tells `watcher` of each phase of this process within the `with` block."""
   _watchers.append(watcher)
   try:
     yield

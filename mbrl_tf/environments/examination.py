@@ -109,7 +109,9 @@ class Examination(bare_examination.BareExamination):
     """Tells which of the two functions are not there, where they would be needed."""
     if not has_reward:
       self.add('reward_function', 'There is none: rewards are learned')
-    if not has_terminated and any(episode.terminated.any() for episode in self._episodes):
+    terminates = self.measured.get('terminated_episodes') or any(
+        episode.terminated.any() for episode in self._episodes)
+    if not has_terminated and terminates:
       self.add('terminated_function', 'There is none, and episodes terminate: ends are learned')
 
   def ask_algorithm(self):

@@ -100,7 +100,7 @@ def train(algorithm, config, directory, store, environment, evaluator, checkpoin
     if is_chief:
       outputs = _Outputs(directory, config, before)
       stack.callback(outputs.close)
-      stack.enter_context(phases.watched(outputs.terminal.begin))
+      stack.enter_context(phases.watched(outputs.terminal))
     stopping = stack.enter_context(_stop_at_signal())
     clock = _Clock(float(progress.seconds))
     evaluations = run_metrics.recorded(directory.metrics, EVALUATION)

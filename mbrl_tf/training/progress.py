@@ -10,13 +10,15 @@ import tqdm
 
 _SHOWN = {'return': 'collect/return_mean', 'evaluation': 'evaluate/return_mean'}
 _BEST = ('evaluate/return_best', 'collect/return_best')  # the first that a run has
+_SILENCE = 60.0  # seconds after which a phase that goes on says how far it is
 _BAR = '{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} env steps{postfix}'
 
 
 class Terminal:
   """One line that lives: a bar, time left, returns, the best so far, and what the machine is doing.
 
-  Where the output is no terminal, one plain line per iteration.
+  Where the output is no terminal, one plain line per iteration, and one per minute of a phase whose
+  steps are counted.
   """
 
   def __init__(self, env_steps: int, end: int):
@@ -27,6 +29,9 @@ class Terminal:
       end: of the run.
     """
     self._end, self._doing = end, ('', time.monotonic())
+    self._counted, self._spoke = (0, 0), time.monotonic()
+    # What comes first compiles: it tells nothing of what is left; nor do random data before it.
+    self._waits_for = 1 if env_steps else 2
     self._first: Optional[Tuple[int, float]] = None
     self._best: Optional[float] = None
     self._left: Optional[float] = None
@@ -43,21 +48,29 @@ class Terminal:
 
   def begin(self, phase: str):
     """Shows what the machine is doing from now on."""
-    self._doing = (phase, time.monotonic())
+    self._doing, self._counted = (phase, time.monotonic()), (0, 0)
+
+  def count(self, done: int, count: int):
+    """Shows how many steps of what the machine is doing are done."""
+    self._counted = done, count
+    if self._bar.disable and done and time.monotonic() - self._spoke >= _SILENCE:
+      self._say(self._going_on())
 
   def write(self, env_steps: int, seconds: float, metrics):
     """Shows one iteration."""
     told = {name: float(metrics[key]) for name, key in _SHOWN.items() if key in metrics}
     self._best = next((float(metrics[key]) for key in _BEST if key in metrics), self._best)
     self._told.update(told)
-    # What comes first compiles, or learns nothing yet: it tells nothing of what is left.
-    first_env_steps, first_seconds = self._first = self._first or (env_steps, seconds)
+    self._waits_for -= 1
+    if self._first is None or self._waits_for >= 0:
+      self._first = (env_steps, seconds)
+    first_env_steps, first_seconds = self._first
     taken = env_steps - first_env_steps
     self._left = ((seconds - first_seconds) / taken * max(self._end - env_steps, 0)
                   if taken > 0 else None)
     if self._bar.disable:
       parts = [f'{env_steps}/{self._end} env steps', f'{seconds:.0f} s', *self._said(told)]
-      print(', '.join(parts), file=sys.stderr, flush=True)
+      self._say(', '.join(parts))
     else:
       self._bar.update(min(env_steps, self._end) - self._bar.n)
 
@@ -67,6 +80,18 @@ class Terminal:
     if self._thread:
       self._thread.join()
     self._bar.close()
+
+  def _say(self, text):
+    print(text, file=sys.stderr, flush=True)
+    self._spoke = time.monotonic()
+
+  def _going_on(self):
+    """What the machine is doing, in words."""
+    (phase, since), (done, count) = self._doing, self._counted
+    seconds = time.monotonic() - since
+    if not done:
+      return f'{phase} {duration(seconds)}'
+    return f'{phase} {done}/{count}, {duration(seconds / done * (count - done))} left of it'
 
   def _said(self, told):
     """Yields time left and returns in words."""
@@ -80,10 +105,9 @@ class Terminal:
   def _live(self):
     """Renews the line while a long phase goes on."""
     while not self._closed.wait(1.0):
-      phase, since = self._doing
       parts = list(self._said(self._told))
-      if phase:
-        parts.append(f'{phase} {duration(time.monotonic() - since)}')
+      if self._doing[0]:
+        parts.append(self._going_on())
       self._bar.set_postfix_str(', '.join(parts))
 
 

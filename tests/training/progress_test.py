@@ -54,7 +54,8 @@ def test_a_terminal_shows_what_goes_on(monkeypatch, no_color):
     monkeypatch.setenv('NO_COLOR', '1')
   with screen(monkeypatch) as read:
     terminal, phases = progress.Terminal(0, 1000), clock.PhaseClock()
-    with clock.watched(terminal.begin):
+    with clock.watched(terminal):
+      terminal.write(100, 1, {})
       terminal.write(150, 2, {})
       terminal.write(250, 6, {'collect/return_mean': 4.0, 'collect/return_best': 4.0})
       with phases('learn'):
@@ -64,6 +65,33 @@ def test_a_terminal_shows_what_goes_on(monkeypatch, no_color):
   assert '25%|' in told and '250/1000 env steps' in told
   assert '30 s left, return 4.0, best 4.0, learn' in told
   assert ('\x1b[32m' in told) == (not no_color)
+
+
+def test_a_new_run_tells_no_time_left_before_it_has_learned_twice(capsys):
+  terminal = progress.Terminal(0, 1000)
+  for env_steps, seconds in ((500, 1), (600, 101), (700, 111)):  # random data, compiled, learned
+    terminal.write(env_steps, seconds, {})
+  terminal.close()
+  assert capsys.readouterr().err == (
+      '500/1000 env steps, 1 s\n600/1000 env steps, 101 s\n'
+      '700/1000 env steps, 111 s, 30 s left\n')
+
+
+def test_without_a_terminal_a_long_phase_says_how_far_it_is(monkeypatch, capsys):
+  now = [1000.0]
+  monkeypatch.setattr(progress.time, 'monotonic', lambda: now[0])
+  terminal, phases = progress.Terminal(0, 1000), clock.PhaseClock()
+  with clock.watched(terminal):
+    with phases('learn'):
+      for _ in phases.counted(range(100), 100):
+        now[0] += 10
+    with phases('collect'):
+      now[0] += 1000
+  terminal.close()
+  # The first step is done after 10 seconds; each line comes a minute after the one before.
+  lines = capsys.readouterr().err.splitlines()
+  assert lines[0] == 'learn 6/100, 16 min left of it'
+  assert len(lines) == 16 and lines[-1] == 'learn 96/100, 40 s left of it'
 
 
 @pytest.mark.parametrize('seconds, said', [(8, '8 s'), (120, '2 min'), (7200, '2.0 h')])

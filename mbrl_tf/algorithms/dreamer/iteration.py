@@ -38,12 +38,14 @@ class Dreamer(base.BuiltOfParts):
       parts.random_env_steps.assign(self.env_steps)
       yield types.Report({**collected.metrics, **clock.read()})
     while True:
-      batches = self._batches(self._gradient_steps_due())  # of the data so far, whatever is collected meanwhile
+      due = self._gradient_steps_due()
+      batches = self._batches(due)  # of the data so far, whatever is collected meanwhile
       policy = self._collecting_policy()
       with self._collection(policy, clock) as collection:
         with clock('learn'):
           # World model, actor and value model step together, each by the gradient at what all three were before.
-          told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator)) for batch in batches]
+          told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator))
+                  for batch in clock.counted(batches, due)]
           learned = step_metrics.of_steps(told)  # raises where it is lost
         parts.gradient_steps.assign_add(len(told))
         collected = self._counted(collection(), policy is parts.random_policy)

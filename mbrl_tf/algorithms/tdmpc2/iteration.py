@@ -29,8 +29,9 @@ class TDMPC2(base.BuiltOfParts):
       curious = parts.survey.rewards_are_rare
       parts.learner.curiosity.assign(self._config.collect.curiosity if curious else 0.0)
       with clock('learn'):
+        due = self._due()
         told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator))
-                for batch in self._batches()]
+                for batch in clock.counted(self._batches(due), due)]
         learned = step_metrics.of_steps(told)  # raises where it is lost
       parts.updates.assign_add(len(told))
       collected = self._collect(
@@ -60,13 +61,13 @@ class TDMPC2(base.BuiltOfParts):
     missing = self._config.collect.random_env_steps - self.env_steps
     return missing if missing > 0 else self._config.collect.env_steps_per_iteration
 
-  def _batches(self):
-    """Random sequences of real data for all updates that are due, drawn while the update before is
+  def _batches(self, count):
+    """Random sequences of real data for so many updates, drawn while the update before is
     computed."""
     parts, replay, driver = self.state, self._config.replay, self._driver
     seed = seeds.of_host(seeds.next_integer(parts.generator), driver.host)
     length = parts.world_model.frames - 1 + replay.horizon + 1
-    batches = self._sequences.batches(self._due(), replay.batch_size // driver.hosts, length, seed)
+    batches = self._sequences.batches(count, replay.batch_size // driver.hosts, length, seed)
     return (replicas.share(parts.learner.strategy, batch) for batch in batches)
 
   def _due(self):
