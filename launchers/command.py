@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import runpy
 import sys
 import tempfile
@@ -223,7 +224,9 @@ def _parse(argv, names):
   except flags.Error as error:
     if _config_path(argv) is None and any(argument.startswith(_OVERRIDE) for argument in argv):
       raise errors.UserError(
-          f'Fields can be set only together with --config=FILE. Received: {" ".join(argv[1:])}') from error
+          'Fields can be set only together with --config, which says what they are: to change one '
+          'of a run that is there, repeat the command that began it. '
+          f'Received: {" ".join(argv[1:])}') from error
     if _RAISED_BY_CONFIG in str(error):  # of an error that was raised while the config's own was handled
       raise _cannot_be_loaded(argv, error.__context__.__context__) from error
     raise errors.UserError(f'{_last_line(error)} (--help lists the flags). Received: {" ".join(argv[1:])}') from error
@@ -240,13 +243,14 @@ def _parse(argv, names):
 
 
 def _with_paths_of_configs(arguments):
-  """Returns a command line in which a config's name became its path; a file of that name comes
-  first.
+  """Returns a command line in which a config's name, or its path from a checkout, became the path of
+  its file; a file that is there comes first.
   """
   given = _config_path(arguments)
-  if given is None or given not in shipped_configs.names() or os.path.exists(given):
+  named = re.sub(r'^configs/(.*)\.py$', r'\1', given or '')
+  if named not in shipped_configs.names() or os.path.exists(given):
     return arguments
-  path = str(shipped_configs.names()[given])
+  path = str(shipped_configs.names()[named])
   return [path if argument == given else f'--config={path}' if argument == f'--config={given}'
           else argument for argument in arguments]
 

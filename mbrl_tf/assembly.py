@@ -141,6 +141,16 @@ def tell_of_observations(spec):
         f'Received: {spec.name} with observation keys={", ".join(spec.left_out)}', stacklevel=2)
 
 
+def warn_of_random_play(config):
+  """Says so where a run ends before it learns anything."""
+  if not config.run.offline and config.run.env_steps <= config.collect.random_env_steps:
+    warnings.warn(
+        'All of this run is random play, for nothing is learned before that ends: more env steps, '
+        'or fewer random ones, let it learn. '
+        f'Received: run.env_steps={config.run.env_steps}, '
+        f'collect.random_env_steps={config.collect.random_env_steps}', stacklevel=2)
+
+
 def warn_of_chance(environment):
   """Says so where a run with these simulators can be repeated by nobody."""
   if not environment.repeats_itself():

@@ -79,6 +79,7 @@ def opened(config, directory):
     stack.callback(run.environment.close)
     directory.check_config(config)
     assembly.tell_of_observations(run.environment.spec)
+    assembly.warn_of_random_play(config)
     assembly.warn_of_chance(run.environment)
     evaluator = assembly.make_evaluator(
         config, config.run.evaluate_episodes, config.run.seed, config.run.evaluate_videos,

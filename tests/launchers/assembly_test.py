@@ -1,9 +1,11 @@
 """What is refused before anything is built for it."""
 
+import warnings
+
 import pytest
 
 from mbrl_tf import assembly
-from mbrl_tf import errors
+from mbrl_tf import errors, shipped_configs
 from mbrl_tf.drivers import policies
 from mbrl_tf.environments import simulators
 from mbrl_tf.training import run_directory
@@ -82,3 +84,15 @@ def test_a_policy_is_not_evaluated_where_it_would_see_or_do_something_else():
   config.environment.kwargs = {'kind': 'table'}
   with pytest.raises(errors.UserError, match=r"(?s)trained for other.*action: .*\(5, 5\).*Received: environment.kwargs={'kind': 'table'}"):
     assembly.learn_alike(config, known)
+
+
+@pytest.mark.parametrize('env_steps, offline, warns', [(500, False, True), (501, False, False),
+                                                       (500, True, False)])
+def test_a_run_that_is_all_random_play_is_warned_of(env_steps, offline, warns):
+  config = shipped_configs.load(shipped_configs.names()['tdmpc2/vectors'])
+  config.collect.random_env_steps = 500
+  config.run.env_steps, config.run.offline = env_steps, offline
+  with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter('always')
+    assembly.warn_of_random_play(config)
+  assert len(caught) == warns and all('nothing is learned' in str(each.message) for each in caught)

@@ -10,6 +10,7 @@ import pytest
 
 from launchers import command
 from mbrl_tf import __main__ as main_module
+from mbrl_tf import shipped_configs
 
 _CONFIG = str(pathlib.Path(__file__).parent / 'point_mass_config.py')
 
@@ -103,3 +104,22 @@ def test_inspect_is_a_command_and_python_keeps_the_name():
   known = main_module.commands(pathlib.Path(command.__file__).parent)
   assert known['inspect'].startswith('Compares') and 'inspect_model' not in known
   assert {'train', 'evaluate', 'plot'} < set(known)
+
+
+def test_a_path_of_the_checkout_names_the_config_elsewhere_too(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  shipped = f'--config={shipped_configs.names()["tdmpc2/vectors"]}'
+  for given in ('tdmpc2/vectors', 'configs/tdmpc2/vectors.py'):
+    assert command._with_paths_of_configs(['train', f'--config={given}']) == ['train', shipped]
+  own = tmp_path / 'configs' / 'tdmpc2' / 'vectors.py'
+  own.parent.mkdir(parents=True)
+  own.touch()  # a file that is there comes first
+  given = ['train', '--config=configs/tdmpc2/vectors.py']
+  assert command._with_paths_of_configs(given) == given
+
+
+def test_a_field_of_a_run_without_its_config_says_what_to_repeat(tmp_path):
+  done = subprocess.run(
+      [sys.executable, '-m', 'launchers.train', f'--run_dir={tmp_path}', '--config.run.seed=1'],
+      capture_output=True, text=True)
+  assert done.returncode == 2 and 'repeat the command that began it' in done.stderr

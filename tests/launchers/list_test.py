@@ -1,5 +1,6 @@
 """What there is, as a person sees it listed."""
 
+import importlib.util
 import pathlib
 import subprocess
 import sys
@@ -23,6 +24,10 @@ def test_all_configs_are_listed_with_a_sentence_each_and_environments_by_name():
                           if path.stem != '__init__'}
   assert configs['tdmpc2/vectors'] == 'TD-MPC2 from vectors: one set of numbers for any task.'
   assert {'  gym:HalfCheetah-v5', '  dmc:walker_walk', '  toy:corridor'} <= set(lines[between:])
+  # What cannot start says why, and names that stand for no task are left out.
+  needing = '' if importlib.util.find_spec('Box2D') else '  (needs Box2D)'
+  assert f'  gym:LunarLander-v3{needing}' in lines
+  assert not [line for line in lines if 'GymV21' in line]
 
 
 def test_an_environment_is_described_in_a_line():
