@@ -8,7 +8,6 @@ Any other Gymnasium environment is named `my.module:factory` or `gym:module:id`.
 """
 
 import ast
-import importlib.util
 import logging
 import re
 
@@ -21,14 +20,10 @@ _ENVIRONMENTS = flags.DEFINE_string(
     'environments', None, 'list those alone whose names begin so, and describe each')
 
 
-# What Gymnasium's own tasks import that it does not bring, by the module that has them.
-_NEEDED = {'box2d': 'Box2D', 'phys2d': 'jax', 'tabular': 'jax'}
-
-
 def main():
   """Prints what there is."""
   from mbrl_tf.environments import simulators
-  environments = [name for name in _newest(simulators.names()) if _is_task(name)]
+  environments = [name for name in _newest(simulators.names()) if simulators.is_task(name)]
   if _ENVIRONMENTS.value is not None:
     _describe(_ENVIRONMENTS.value, environments)
     return
@@ -39,34 +34,14 @@ def main():
     own_process.say(f'  {name:{width}}  {summary}')
   own_process.say('\nEnvironments, for --config.environment.name=:')
   for name in environments:
-    own_process.say(f'  {name}{_lacking(name)}')
+    lacking = simulators.lacking(name)
+    own_process.say(f'  {name}' + (f'  (needs {lacking})' if lacking else ''))
 
 
 def _summary(path):
   """Returns the first sentence of a config's documentation."""
   text = ' '.join((ast.get_docstring(ast.parse(path.read_text(encoding='utf-8'))) or '').split())
   return re.split(r'(?<!\bal)\. ', text)[0].rstrip('.') + '.'
-
-
-def _entry_point(name):
-  """Returns where Gymnasium finds a task: `module:name`, or what it calls; '' for other tasks."""
-  import gymnasium
-  kind, _, given = name.partition(':')
-  return gymnasium.spec(given).entry_point if kind == 'gym' else ''
-
-
-def _is_task(name):
-  """Whether there is a task behind a name: Gymnasium keeps names that only say what to install."""
-  return isinstance(_entry_point(name), str)
-
-
-def _lacking(name):
-  """Says which package a task needs that is not installed; '' where it needs none."""
-  for module, package in _NEEDED.items():
-    needs = _entry_point(name).startswith(f'gymnasium.envs.{module}.')
-    if needs and importlib.util.find_spec(package) is None:
-      return f'  (needs {package})'
-  return ''
 
 
 def _newest(names):

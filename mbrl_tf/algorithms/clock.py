@@ -4,7 +4,8 @@ import contextlib
 import time
 from typing import List, Protocol
 
-_watchers: List["Watcher"] = []  # of this process: a person who waits wants to know what for
+# Of this process: a person who waits wants to know what for.
+_watchers: List['Watcher'] = []
 
 
 class Watcher(Protocol):
@@ -13,8 +14,8 @@ class Watcher(Protocol):
   def begin(self, phase: str):
     """Hears that a phase begins."""
 
-  def count(self, done: int, count: int):
-    """Hears how many of the steps of a phase are done."""
+  def count(self, phase: str, done: int, count: int):
+    """Hears how many of the steps of a phase are done; another phase may go on beside it."""
 
 
 class PhaseClock:
@@ -32,11 +33,12 @@ class PhaseClock:
     yield
     self._seconds[phase] = self._seconds.get(phase, 0.0) + time.perf_counter() - start
 
-  def counted(self, items, count):
-    """Yields the items, and tells watchers how many of `count` are done before each."""
+  def counted(self, phase, items, count):
+    """Yields the items, and tells watchers how many of the `count` steps of the phase are done before
+    each."""
     for done, item in enumerate(items):
       for watcher in _watchers:
-        watcher.count(done, count)
+        watcher.count(phase, done, count)
       yield item
 
   def read(self):

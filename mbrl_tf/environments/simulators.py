@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import functools
 import importlib
+import importlib.util
 import inspect
 import math
 import multiprocessing
@@ -23,6 +24,8 @@ from mbrl_tf.environments import (
     actions, dm_control, guests, mujoco_setup, observing, pixels, placeholders, rendering, toy,
     wrappers)
 
+# What Gymnasium's own tasks import that it does not bring, by the module that has them.
+_NEEDED = {'box2d': 'Box2D', 'phys2d': 'jax', 'tabular': 'jax'}
 _KINDS = ('gym', 'dmc', 'toy')  # before the colon of a name; anything else is a user's module
 
 
@@ -184,6 +187,28 @@ def names():
   """Returns all names that are known without importing the user's modules, sorted."""
   kinds = {'gym': gymnasium.registry, 'dmc': dm_control.tasks(), 'toy': toy.TOYS}
   return sorted(f'{kind}:{name}' for kind, known in kinds.items() for name in known)
+
+
+def is_task(name):
+  """Whether there is a task behind one of `names()`: Gymnasium keeps some that only say what to
+  install.
+  """
+  return isinstance(_entry_point(name), str)
+
+
+def lacking(name):
+  """Returns the package that the task needs and that is not installed; '' where there is none."""
+  for module, package in _NEEDED.items():
+    needs = _entry_point(name).startswith(f'gymnasium.envs.{module}.')
+    if needs and importlib.util.find_spec(package) is None:
+      return package
+  return ''
+
+
+def _entry_point(name):
+  """Returns where Gymnasium finds a task: `module:name`, or what it calls; '' for other tasks."""
+  kind, _, given = name.partition(':')
+  return gymnasium.spec(given).entry_point if kind == 'gym' else ''
 
 
 def has_factory(name):

@@ -50,8 +50,11 @@ class Terminal:
     """Shows what the machine is doing from now on."""
     self._doing, self._counted = (phase, time.monotonic()), (0, 0)
 
-  def count(self, done: int, count: int):
-    """Shows how many steps of what the machine is doing are done."""
+  def count(self, phase: str, done: int, count: int):
+    """Shows how many steps of what the machine is doing are done; not those of what goes on
+    beside it."""
+    if phase != self._doing[0]:
+      return
     self._counted = done, count
     if self._bar.disable and done and time.monotonic() - self._spoke >= _SILENCE:
       self._say(self._going_on())

@@ -83,10 +83,12 @@ def test_without_a_terminal_a_long_phase_says_how_far_it_is(monkeypatch, capsys)
   terminal, phases = progress.Terminal(0, 1000), clock.PhaseClock()
   with clock.watched(terminal):
     with phases('learn'):
-      for _ in phases.counted(range(100), 100):
+      for _ in phases.counted('learn', range(100), 100):
         now[0] += 10
     with phases('collect'):
-      now[0] += 1000
+      # What goes on beside it is not told as if it were this.
+      for _ in phases.counted('learn', range(10), 10):
+        now[0] += 100
   terminal.close()
   # The first step is done after 10 seconds; each line comes a minute after the one before.
   lines = capsys.readouterr().err.splitlines()

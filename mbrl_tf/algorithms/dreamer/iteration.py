@@ -45,7 +45,7 @@ class Dreamer(base.BuiltOfParts):
         with clock('learn'):
           # World model, actor and value model step together, each by the gradient at what all three were before.
           told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator))
-                  for batch in clock.counted(batches, due)]
+                  for batch in clock.counted('learn', batches, due)]
           learned = step_metrics.of_steps(told)  # raises where it is lost
         parts.gradient_steps.assign_add(len(told))
         collected = self._counted(collection(), policy is parts.random_policy)

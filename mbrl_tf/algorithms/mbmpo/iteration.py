@@ -37,7 +37,7 @@ class MBMPO(base.BuiltOfParts):
       count = self._config.meta.updates_per_iteration
       with clock('meta_update'):
         updates = [parts.meta_learner.compiled_meta_update(self._starts(2), seeds.next_seed(self.state.generator))
-                   for _ in clock.counted(range(count), count)]
+                   for _ in clock.counted('meta_update', range(count), count)]
         learned = summaries.of_updates(updates)  # before the policy collects: raises where it is lost
       with clock('adapt'):
         learned['meta/adapt_skipped_share'] = self._adapt()

@@ -31,7 +31,7 @@ class TDMPC2(base.BuiltOfParts):
       with clock('learn'):
         due = self._due()
         told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator))
-                for batch in clock.counted(self._batches(due), due)]
+                for batch in clock.counted('learn', self._batches(due), due)]
         learned = step_metrics.of_steps(told)  # raises where it is lost
       parts.updates.assign_add(len(told))
       collected = self._collect(

@@ -169,8 +169,8 @@ class WorldModel(tf.Module):
     return self._two_hot(self.slow_value_model(tf.concat([latent, action], -1), chosen=chosen))
 
   def _joined(self, observation):
-    """The joined vector, with all angles between -pi and pi: a body that has turned once is where it
-    was."""
+    """The joined vector, with all angles between -pi and pi: a body that has turned once is where
+    it was."""
     vector = self._observations.joined(observation)
     if not self._angles:
       return vector
