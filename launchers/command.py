@@ -153,7 +153,10 @@ def resolved_config(config, path=None, seed=None):
     given = flags.FLAGS['config'].config_filename
     if given and not pathlib.Path(given).suffix:
       raise errors.unknown_name('config', given, shipped_configs.names()) from error
-    raise errors.UserError(f'The config file cannot be read. Received: {_last_line(error.__cause__ or error)}') from error
+    near = errors.near_names(_name_of_config(given or ''), shipped_configs.names())
+    hint = f' Nearest of those that come with mbrl_tf: {", ".join(near)}.' if near else ''
+    raise errors.UserError(f'The config file cannot be read.{hint} '
+                           f'Received: {_last_line(error.__cause__ or error)}') from error
   if not validates:
     raise errors.UserError(f"get_config() must return an algorithm's config. Received: config={config!r}")
   if seed is not None:
@@ -247,12 +250,17 @@ def _with_paths_of_configs(arguments):
   its file; a file that is there comes first.
   """
   given = _config_path(arguments)
-  named = re.sub(r'^configs/(.*)\.py$', r'\1', given or '')
+  named = _name_of_config(given or '')
   if named not in shipped_configs.names() or os.path.exists(given):
     return arguments
   path = str(shipped_configs.names()[named])
   return [path if argument == given else f'--config={path}' if argument == f'--config={given}'
           else argument for argument in arguments]
+
+
+def _name_of_config(path):
+  """Returns `mbmpo/pendulum` for `configs/mbmpo/pendulum.py`, and anything else as it is."""
+  return re.sub(r'^configs/(.*)\.py$', r'\1', path)
 
 
 def _cannot_be_loaded(argv, error):

@@ -181,13 +181,13 @@ def rounded(value):
   return f'[{", ".join(f"{number:.6g}" for number in numbers[:_SHOWN_NUMBERS])}{more}]'
 
 
-def shown(value):
-  """Returns the beginning of a value's text, whatever its own code does."""
+def shown(value, letters=_SHOWN):
+  """Returns the beginning of a value's text, whatever its own code does: so many letters of it."""
   try:
     text = repr(value)
   except Exception as error:
     text = f'(its repr raises {type(error).__name__})'
-  return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}...'
+  return text if len(text) <= letters else f'{text[:letters]}...'
 
 
 def plain(value):

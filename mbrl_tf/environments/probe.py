@@ -19,6 +19,7 @@ from mbrl_tf.environments import actions, answers, guests, hosts, parallel, simu
 
 _AT_BOUNDS = 4       # each fourth action is at its bounds
 _KEPT_ANSWERS = 3    # of which is seen whether they change
+_SPACE = 1000        # letters of a space, which a person compares with their own code
 _SECONDS_OF_STEPS = 1.0   # after which several steps are answered, however few they are
 _ANSI = ('\x1b[33m', '\x1b[31m', '\x1b[0m', 'WARN: ', 'ERROR: ')
 # What Gymnasium's checker says of what is no fault here: infinite bounds, and actions that are
@@ -115,7 +116,8 @@ class Probe(hosts.Local):
                      for name in ('observation_space', 'action_space'))
     told = Description(
         f'{type(env.unwrapped).__module__}.{type(env.unwrapped).__qualname__}',
-        answers.shown(read('observation_space')), answers.shown(read('action_space')), None, (),
+        answers.shown(read('observation_space'), _SPACE),
+        answers.shown(read('action_space'), _SPACE), None, (),
         None, None, None, None, has_spaces, '', _render_modes(env), 'mujoco' in sys.modules)
     try:
       own = simulators.own_time_limit(self.recipe.name, env)
