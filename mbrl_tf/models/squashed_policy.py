@@ -12,16 +12,18 @@ from mbrl_tf.ops import actions, distributions
 
 class SquashedPolicy(normed_perceptron.NormedPerceptron):
   """Numbers `tanh(x)` with normal `x` (Haarnoja et al. 2018, arXiv:1801.01290, appendix C), and
-  choices, one-hot, with straight-through gradients. All are independent given the state.
+  choices, one-hot. All are independent given the state.
 
   Attributes:
     action: `types.ActionSpec`.
     action_size: F, of an action's features.
+    enumerates: whether there are choices, of so few values that each may be judged. No gradient
+      flows through samples of choices then; otherwise they are straight-through.
     least_entropy: in nats, what the targets of all numbers and choices add up to.
   """
 
   def __init__(self, latent_size, action, hidden, seed, log_std_bounds=(-10.0, 2.0),
-               target=-1.0, target_share=0.1):
+               target=-1.0, target_share=0.1, enumerated=0):
     """Makes the variables.
 
     Args:
@@ -32,11 +34,13 @@ class SquashedPolicy(normed_perceptron.NormedPerceptron):
       log_std_bounds: least and largest logarithm of the deviation of `x`.
       target: entropy for each number of an action, in nats.
       target_share: entropy for each choice, as a share of its largest.
+      enumerated: values of all choices up to which each is judged.
     """
     outputs = 2 * action.numbers, sum(action.choices)
     super().__init__([latent_size, *hidden, sum(outputs)], seed,
                      output_scale=np.repeat([1.0, 0.0], outputs), name='policy')
     self.action, self.action_size = action, action.features_size
+    self.enumerates = 0 < sum(action.choices) <= enumerated
     self._bounds = log_std_bounds
     entropies = np.log(action.choices)
     self.least_entropy = target * action.numbers + target_share * float(np.sum(entropies))
@@ -61,9 +65,13 @@ class SquashedPolicy(normed_perceptron.NormedPerceptron):
       each = functools.partial(actions.by_choice, self.action)
       probabilities, logs = each(tf.nn.softmax, logits), each(tf.nn.log_softmax, logits)
       hard = each(distributions.likeliest, logits + choices_noise)
-      choices = distributions.with_gradient_of(hard, probabilities)
+      choices = hard if self.enumerates else distributions.with_gradient_of(hard, probabilities)
       entropies.append(-tf.reduce_sum(probabilities * logs, -1))
     return actions.join(numbers, choices), sum(entropies[1:], entropies[0])
+
+  def probabilities(self, latent):
+    """Of each value of each choice, `[..., F - C]`."""
+    return actions.by_choice(self.action, tf.nn.softmax, self._parameters(latent)[1])
 
   def mode(self, latent):
     """Features of the numbers at the means of `x` and of the likeliest choices, `[..., F]`."""

@@ -99,6 +99,26 @@ def by_kind(spec, of_numbers, of_choice, *values):
               by_choice(spec, of_choice, *choices) if spec.choices else None)
 
 
+def alternatives(spec, values):
+  """Features with one choice changed at a time: `[F - C, ..., F]`, one for each value of each
+  choice, of features `[..., F]`.
+  """
+  numbers, choices = split(spec, values)
+  lead = choices.shape.rank - 1
+  axes = lambda rows: tf.reshape(
+      tf.constant(rows, tf.float32), [len(rows), *[1] * lead, len(rows)])
+  owner = np.repeat(np.arange(len(spec.choices)), spec.choices)
+  others, each = owner[:, None] != owner, np.eye(len(owner))
+  changed = choices * axes(others) + axes(each)
+  return join(None if numbers is None else tf.repeat(numbers[None], len(owner), 0), changed)
+
+
+def sums(spec, choices):
+  """`[..., D]`, what entries `[..., F - C]` of the values of each of D choices add up to."""
+  return join(*(tf.reduce_sum(tf.reshape(part, [*_lead(part, 1), times, count]), -1)
+                for part, count, times in _each(spec, choices)))
+
+
 def uniform_choices(spec):
   """Features of an action in the middle: numbers 0, all values of a choice alike; numpy `[F]`."""
   shares = [np.full(count, 1 / count, np.float32) for count in spec.choices]

@@ -46,6 +46,31 @@ def test_features_of_a_batch_of_unknown_size(kind):
   np.testing.assert_array_equal(there_and_back(tf.constant(chosen)), chosen)
 
 
+@pytest.mark.parametrize('kind', [kind for kind in SPECS if SPECS[kind].choices])
+@pytest.mark.parametrize('lead', [(7,), (2, 5)])
+def test_alternatives_are_all_actions_with_another_value_of_one_choice(kind, lead):
+  spec = SPECS[kind]
+  chosen = np.asarray(spec.sample(np.random.default_rng(3), lead), np.float32)
+  chosen = chosen.reshape(*lead, -1)
+  expected = []
+  for at, count in enumerate(spec.choices):
+    for value in range(count):
+      other = chosen.copy()
+      other[..., spec.numbers + at] = value
+      expected.append(one_hots(spec, other.reshape(*lead, *spec.shape)))
+  features = actions.features(spec, tf.constant(chosen.reshape(*lead, *spec.shape), spec.dtype))
+  np.testing.assert_array_equal(actions.alternatives(spec, features), expected)
+
+
+@pytest.mark.parametrize('kind', [kind for kind in SPECS if SPECS[kind].choices])
+def test_sums_are_those_of_each_choice(kind):
+  spec = SPECS[kind]
+  values = np.random.default_rng(4).normal(size=(2, 5, sum(spec.choices))).astype('f')
+  ends = np.cumsum(spec.choices)
+  expected = [values[..., end - count:end].sum(-1) for end, count in zip(ends, spec.choices)]
+  np.testing.assert_allclose(actions.sums(spec, values), np.stack(expected, -1), rtol=1e-4, atol=1e-5)
+
+
 def test_random_actions_are_uniform_within_their_bounds():
   drawn = MIXED.sample(np.random.default_rng(1), (6000,))
   low, high = MIXED.bounds

@@ -91,4 +91,4 @@ def _make_prior(config, spec, seed):
   return squashed_policy.SquashedPolicy(
       config.model.latent, spec.action, hidden, seed,
       (settings.log_std_min, settings.log_std_max), settings.target_entropy,
-      settings.target_entropy_share)
+      settings.target_entropy_share, settings.enumerated_choices)

@@ -138,6 +138,11 @@ class PolicyConfig:
     sequence_stride: the policy is learned from every so many sequences of a batch alone (published:
       1). What flows back through the model says more of each than a value alone, and takes twice as
       long.
+    enumerated_choices: values of all choices of an action up to which the policy learns from what
+      each of them brings, the others being as they were drawn (arXiv:1503.01494, and
+      arXiv:1910.07207 for a single choice). Beyond, its gradient is straight-through: it tells in
+      which direction a choice that was drawn should change as if it were a number (not published
+      here, whose actions are numbers).
     log_std_min, log_std_max: bounds of the logarithm of the deviation before the tanh (published:
       -10 and 2). A deviation of 0.1 at least, as DreamerV3's actors have, goes on exploring.
     target_entropy: nats for each number of a continuous action below which the weight of the
@@ -157,6 +162,7 @@ class PolicyConfig:
   """
   imagined_steps: int = 3
   sequence_stride: int = 2
+  enumerated_choices: int = 32
   log_std_min: float = -2.3
   log_std_max: float = 0.0
   target_entropy: float = -1.0
@@ -250,7 +256,7 @@ class TDMPC2Config:
         'collect': ['random_env_steps_max', 'curiosity'], 'replay': ['capacity'],
         'model': ['encoder_layers', 'image_shift', 'consistency_scale', 'reward_scale',
                   'value_scale', 'termination_scale'],
-        'policy': ['entropy_rate', 'imagined_steps'], 'planner': ['samples', 'policy_samples']})
+        'policy': ['entropy_rate', 'imagined_steps', 'enumerated_choices'], 'planner': ['samples', 'policy_samples']})
     base.require_share(self, {
         'value': ['discount_min', 'discount_max', 'slow_rate'], 'model': ['rho'],
         'policy': ['scale_rate', 'target_entropy_share'], 'collect': ['random_at_bounds']})

@@ -8,6 +8,7 @@ import tensorflow as tf
 from mbrl_tf.algorithms.tdmpc2 import compilation, losses
 from mbrl_tf.data import frames as frames_lib
 from mbrl_tf.models import trainer
+from mbrl_tf.ops import actions as actions_lib
 from mbrl_tf.ops import replicas, returns
 
 _DRAWN = 2  # value models of an update
@@ -216,20 +217,42 @@ class Learner(tf.Module):
     """What the policy's actions bring from latents `[V, B, L]` on, and their mean entropy, both
     `[V, B]`.
 
+    Where choices are enumerated, their gradient is that of the mean over each choice's values, the
+    others as they were drawn: exact for a single choice, and right on average for more.
+    """
+    policy = self._policy
+    actions, entropy = policy.sample(latents, noise.acting[0])
+    if not policy.enumerates:
+      values, later = self._brought(latents, actions, noise, terminates)
+      return values, tf.add_n([entropy, *later]) / (1 + len(later))
+    each = actions_lib.alternatives(policy.action, tf.stop_gradient(actions))
+    same = tf.repeat(latents[None], each.shape[0], 0)
+    brought = tf.stop_gradient(self._brought(same, each, noise, terminates)[0])
+    brought = tf.transpose(brought, [1, 2, 0])
+    means = actions_lib.sums(policy.action, policy.probabilities(latents) * brought)
+    gradient = tf.reduce_sum(means - tf.stop_gradient(means), -1)
+    if not policy.action.numbers:
+      return tf.stop_gradient(tf.reduce_mean(means, -1)) + gradient, entropy
+    values, later = self._brought(latents, actions, noise, terminates)
+    return values + gradient, tf.add_n([entropy, *later]) / (1 + len(later))
+
+  def _brought(self, latents, actions, noise, terminates):
+    """What actions bring from latents `[..., V, B, L]` on, `[..., V, B]`, and the entropies of
+    those that the policy takes after them.
+
     Rewards of the imagined steps, discounted, and the mean value of the drawn members after them.
     """
     world, total, factor, entropies = self._world_model, 0.0, 1.0, []
-    for step in tf.unstack(noise.acting):
+    for step in tf.unstack(noise.acting)[1:]:
+      total += factor * world.reward(latents, actions).mean()
+      latents = world.next(latents, actions)
+      factor *= self._discount
+      if terminates:
+        factor *= 1 - tf.nn.sigmoid(world.termination_logits(latents))
       actions, entropy = self._policy.sample(latents, step)
       entropies.append(entropy)
-      if len(entropies) <= self._config.policy.imagined_steps:
-        total += factor * world.reward(latents, actions).mean()
-        latents = world.next(latents, actions)
-        factor *= self._discount
-        if terminates:
-          factor *= 1 - tf.nn.sigmoid(world.termination_logits(latents))
     values = tf.reduce_mean(world.values(latents, actions, noise.values).mean(), 0)
-    return total + factor * values, tf.add_n(entropies) / len(entropies)
+    return total + factor * values, entropies
 
   def _offsets(self, noise, rows):
     if noise.offsets is None:

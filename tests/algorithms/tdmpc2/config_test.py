@@ -24,7 +24,8 @@ BAD = {
         'discount_episodes': [0.0, NAN], 'discount_min': [-0.1, 1.1, NAN],
         'discount_max': [1.0, 0.9, NAN], 'slow_rate': [0.0, 1.1, NAN]
     }, 'policy': {
-        'sequence_stride': [0, 3], 'imagined_steps': [-1, 1.5], 'log_std_min': [-INF, NAN],
+        'sequence_stride': [0, 3], 'imagined_steps': [-1, 1.5],
+        'enumerated_choices': [-1, 1.5], 'log_std_min': [-INF, NAN],
         'log_std_max': [-10.0, INF, NAN],
         'target_entropy': [INF, NAN], 'last_target_entropy': [-INF, NAN],
         'entropy_updates': [0, 1.5], 'target_entropy_share': [-0.1, 1.1, NAN],

@@ -1,9 +1,13 @@
 """An update by hand, which loss moves what, and that a compiled step is the eager one."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from mbrl_tf import types
+from mbrl_tf.ops import actions
 from tests.algorithms.tdmpc2 import small
 
 B, H = small.B, small.H
@@ -132,29 +136,40 @@ class ByHand:
     return total + discount * min(two_hot_mean(logits[member], self.config) for member in drawn)
 
   def judged(self, latent, t, row):
-    """Rewards of the imagined steps, then the mean of the drawn models; and the mean entropy."""
+    """What the policy's actions bring, and the mean entropy. Of a choice whose values are judged
+    one by one it is the mean over them."""
+    noise = self.noise.acting[:, t, row // self.config.policy.sequence_stride]
+    action, entropy = self.prior.sample(latent[None], noise[:1])
+    if self.prior.enumerates:
+      logits = self.prior(latent[None])[0].numpy().astype(np.float64)
+      brought = [self.brought(latent, value[None], noise)[0]
+                 for value in np.eye(len(logits), dtype='f')]
+      return softmax(logits) @ brought, float(entropy[0])
+    total, later = self.brought(latent, action, noise)
+    return total, np.mean([float(entropy[0]), *later])
+
+  def brought(self, latent, action, noise):
+    """Rewards of the imagined steps, then the mean of the drawn models; and later entropies."""
     total, factor, entropies = 0.0, 1.0, []
-    for step in range(self.config.policy.imagined_steps + 1):
-      noise = self.noise.acting[step, t, row // self.config.policy.sequence_stride]
-      action, entropy = self.prior.sample(latent[None], noise[None])
-      entropies.append(float(entropy[0]))
-      if step == self.config.policy.imagined_steps:
-        break
+    for step in range(1, self.config.policy.imagined_steps + 1):
       reward = self.world.reward_model(joined(latent, action[0]))[0].numpy().astype(np.float64)
       total += factor * two_hot_mean(reward, self.config)
       latent = self.world.next(latent[None], action)[0]
       factor *= small.DISCOUNT / (1 +
                                   np.exp(float(self.world.termination_model(latent[None])[0, 0])))
+      action, entropy = self.prior.sample(latent[None], noise[step][None])
+      entropies.append(float(entropy[0]))
     logits = self.world.value_model(joined(latent, action[0]))[:, 0].numpy().astype(np.float64)
     drawn = range(len(logits)) if self.noise.values is None else self.noise.values.numpy()
     values = [two_hot_mean(logits[member], self.config) for member in drawn]
-    return total + factor * np.mean(values), np.mean(entropies)
+    return total + factor * np.mean(values), entropies
 
 
-@pytest.mark.parametrize('choices', [None, 3])
+@pytest.mark.parametrize('choices, enumerated', [(None, 0), (3, 0), (3, 3)])
 @pytest.mark.parametrize('settings', SETTINGS)
-def test_all_losses_of_a_batch_are_those_by_hand(settings, choices):
-  spec, config = small.spec(choices=choices), small.config(**SETTINGS[settings])
+def test_all_losses_of_a_batch_are_those_by_hand(settings, choices, enumerated):
+  spec = small.spec(choices=choices)
+  config = small.config(**SETTINGS[settings], policy__enumerated_choices=enumerated)
   tested, world, prior = small.make_learner(spec, config)
   world.assign_slow(0.0)
   small.moved(world.slow_value_model, 9)
@@ -254,6 +269,35 @@ def parts_of(world, prior):
               v for model in world.convolutions.values() for v in model.trainable_variables
           ]
   }
+
+
+@pytest.mark.parametrize('action', [small.MIXED, types.ActionSpec(choices=(2, 3))])
+def test_the_gradient_of_choices_is_on_average_that_of_the_mean_over_all_that_can_be_chosen(action):
+  """Independently: all joint choices, each with its probability, and nothing drawn of them."""
+  spec, config = small.spec(choices=action), small.config()
+  tested, world, prior = small.make_learner(spec, config)
+  latents = tf.repeat(world.encode(small.batch(spec).observation[:1, 0])[None], 4000, 1)
+  noise = tested.noise(small.batch(spec), SEED)
+  noise = noise._replace(acting=prior.noise([1, 1, 4000], tf.constant([5, 6])))
+  with tf.GradientTape() as tape:
+    values, _ = tested._expected(latents, noise, terminates=True)
+    told = tf.reduce_mean(values)
+  with tf.GradientTape() as all_tape:
+    numbers, _ = actions.split(action, prior.sample(latents[0], noise.acting[0, 0])[0])
+    each = actions.sums  # of the log-probabilities of one joint choice
+    logs = tf.math.log(prior.probabilities(latents[0]))
+    expected = 0.0
+    for joint in itertools.product(*(range(count) for count in action.choices)):
+      chosen = tf.repeat(actions.one_hots(action, tf.constant([joint])), 4000, 0)
+      probability = tf.exp(tf.reduce_sum(each(action, chosen * logs), -1))
+      features = actions.join(numbers, chosen)
+      brought, _ = tested._brought(latents, features[None], noise, terminates=True)
+      expected += tf.reduce_mean(probability * brought[0])
+  assert float(told) == pytest.approx(float(expected), rel=0.05, abs=0.02)
+  found = tape.gradient(told, prior.trainable_variables)
+  by_all = all_tape.gradient(expected, prior.trainable_variables)
+  off = tf.linalg.global_norm([one - other for one, other in zip(found, by_all)])
+  assert float(off) < 0.1 * float(tf.linalg.global_norm(by_all))
 
 
 # What each loss moves; the policy's reads the value models, but their gradient is not taken.
