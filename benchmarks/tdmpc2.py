@@ -33,20 +33,25 @@ def flop_by_part(parts, config):
   What is learned takes three forward passes: one forward, and as much again for each of the
   gradients of inputs and kernels. The first observation is learned from; those after it are read.
   Targets are read. Of the steps that the policy imagines, and of the values after them, gradients
-  flow to its actions alone: two.
+  flow to its actions alone: two. What each value of a choice brings is read.
   """
   kernels = kernel_flop_by_model(parts)
   rows, horizon, value = config.replay.batch_size, config.replay.horizon, config.value
   drawn, imagined = min(value.members, 2), config.policy.imagined_steps
   acting = rows // config.policy.sequence_stride * value.policy_steps
+  step = kernels['dynamics'] + kernels['reward']
+  policy, action = 3 * kernels['policy'], parts.prior.action
+  if parts.prior.enumerates:
+    policy += sum(action.choices) * (
+        imagined * (kernels['policy'] + step) + drawn * kernels['value'])
+  if action.numbers or not parts.prior.enumerates:
+    policy += 3 * imagined * kernels['policy'] + 2 * (drawn * kernels['value'] + imagined * step)
   return {
       'encoder': rows * (3 + horizon) * kernels['encoder'],
       'model': 3 * rows * horizon * (kernels['dynamics'] + kernels['reward']),
       'values': rows * value.steps * (
           (3 * value.members + drawn) * kernels['value'] + kernels['policy']),
-      'policy': acting * (
-          3 * (imagined + 1) * kernels['policy'] + 2 * drawn * kernels['value']
-          + 2 * imagined * (kernels['dynamics'] + kernels['reward']))}
+      'policy': acting * policy}
 
 
 def kernel_flop_by_model(parts):
