@@ -10,7 +10,7 @@ import tensorflow as tf
 from benchmarks import benchmark
 from mbrl_tf.algorithms.dreamer import compilation, learner
 
-DEFAULT_CONFIG = 'configs.dreamer.dmc_walker_walk'
+DEFAULT_CONFIG = 'configs.dreamer.published'
 
 
 def gradient_step(run, config) -> benchmark.Benchmark:

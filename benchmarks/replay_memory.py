@@ -8,7 +8,7 @@ The episodes are synthetic and stay in FOLDER: another run there writes only tho
 never falls, so each holds what came before it; and where a large process started this one, that process's own size is its
 beginning. The system's file cache, which gives way to whatever needs memory, is not part of it.
 
-Peaks with 1,000 episodes of 500 decisions and the settings of configs/dreamer/dmc_walker_walk.py, in MiB, on two CPU cores; images of
+Peaks with 1,000 episodes of 500 decisions and the settings of configs/dreamer/published.py, in MiB, on two CPU cores; images of
 5,871 MiB take 1,517 on disk:
 
   cache_mib          drawing 50 x 50    and 3 gradient steps    of which TensorFlow, imported, is
@@ -130,7 +130,7 @@ def main():
       ('cache_mib', None, "for what was read; the config's where none is given")):
     parser.add_argument(f'--{name}', type=int, default=default, help=told)
   arguments = parser.parse_args()
-  config = importlib.import_module('configs.dreamer.dmc_walker_walk').get_config()
+  config = importlib.import_module('configs.dreamer.published').get_config()
   if arguments.cache_mib is not None:
     config.replay.cache_mib = arguments.cache_mib
   print(json.dumps(measure(

@@ -1,6 +1,6 @@
 """What a strategy costs where it has nothing to share: updates on one device with and without one, in turns, in one process.
 
-  python -m benchmarks.strategy_overhead --config=configs/dreamer/dmc_walker_walk_vectors.py
+  python -m benchmarks.strategy_overhead --config=configs/dreamer/vectors.py
   python -m benchmarks.strategy_overhead --config=configs/mbmpo/halfcheetah.py --repeats=20
 
 Prints one JSON object: medians in seconds, and `overhead`, the median over turns of the one by the other, less 1.

@@ -18,7 +18,7 @@ def test_there_are_configs():
 
 def test_the_published_config_of_dreamer_is_the_published_one():
   """Against the authors' code (github.com/danijar/dreamer, `define_config`, for DM Control), but for the float16 that it sets for GPUs."""
-  values = run_directory.config_to_dict(runpy.run_path(str(_ROOT / 'configs/dreamer/dmc_walker_walk.py'))['get_config']())
+  values = run_directory.config_to_dict(runpy.run_path(str(_ROOT / 'configs/dreamer/published.py'))['get_config']())
   expected = {
       'environment': {'name': 'dmc:walker_walk', 'observation': 'pixels', 'image_size': 64, 'action_repeat': 2, 'time_limit': 0,
                       'num_envs': 1},

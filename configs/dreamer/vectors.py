@@ -2,7 +2,7 @@
 
 `--config.environment.name=` chooses the task. The pieces are DreamerV3's (Hafner et al. 2023,
 arXiv:2301.04104) but for what mbrl_tf/algorithms/dreamer/README.md, *The recipe*, says; the
-published Dreamer is dmc_walker_walk.py.
+published Dreamer is published.py.
 """
 
 from mbrl_tf.algorithms import base

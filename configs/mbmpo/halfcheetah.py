@@ -1,40 +1,10 @@
-"""HalfCheetah at horizon 200, with a tenth of the env steps that the published settings need.
+"""HalfCheetah. Settings of mujoco.py."""
 
-What differs from halfcheetah_published.py, and why:
-  Members see sines and cosines of the angles, have three layers of 256 swish units whose kernels decay, and take 500 gradient
-  steps in a fit with a rate that falls to 0: on the first 7,000 env steps their held-out error is half of what it is without
-  angles and decay. Weight normalisation is left out: it costs time and gains nothing here.
-  The ensemble is refitted after every 1,000 env steps instead of 4,000, so that the policy cannot exploit a model for long;
-  an iteration grows with the data, to a tenth of them.
-  Random actions are held for two decisions: the first data then show falls, of which the first policies otherwise know nothing.
-  Imagined observations are as noisy as the members' errors on held-out data: without that, the models promise twice what the real
-  task pays. They also stay near the range of the real ones.
-  Advantages look less far (lambda 0.9, discount 0.98), which lowers their variance so much that a quarter of the rollouts do,
-  with Adam's rate at 3e-3.
-  A meta-update may move the policy by 0.05 nats instead of 0.003, and stops where it has gone further.
-  The policy sees normalised observations, and starts with actions around 0 as the published one does: as a random feedback controller of
-  raw velocities it begins, and stays, with actions at their bounds, and what it learns, to run or to slide on its back, depends on the
-  seed.
-  Actions start with a deviation of 0.5 instead of 1 and keep 0.3: the first policies stay near what the models have
-  seen, and later ones go on exploring.
-"""
-
-from mbrl_tf.algorithms import base
-from mbrl_tf.algorithms.mbmpo import config as mbmpo
+from configs.mbmpo import mujoco
 
 
 def get_config():
   """Returns the config."""
-  return mbmpo.MBMPOConfig(
-      environment=base.EnvironmentConfig(name='gym:HalfCheetah-v5', time_limit=200, num_envs=5),
-      run=base.RunConfig(env_steps=100_000, evaluate_every_env_steps=10_000, checkpoint_every_env_steps=5000),
-      collect=mbmpo.CollectConfig(
-          random_env_steps=4000, random_action_hold=2.0, env_steps_per_iteration=1000, growth=0.1, capacity=100_000),
-      ensemble=mbmpo.EnsembleConfig(
-          members=5, hidden_sizes=(256, 256, 256), activation='swish', weight_normalization=False, observation_margin=0.2,
-          angles=tuple(range(1, 8)), learning_rate=6e-3, weight_decay=0.3, annealed_updates=500, batch_size=250),
-      policy=mbmpo.PolicyConfig(initial_std=0.5, min_std=0.3, normalize_observations=True, output_scale=0.01),
-      imagination=mbmpo.ImaginationConfig(
-          horizon=200, rollouts_per_task=20, member_noise=True, discount=0.98, gae_lambda=0.9),
-      meta=mbmpo.MetaConfig(updates_per_iteration=15, inner_lr=0.01, outer_lr=3e-3, kl_target=0.05, kl_coefficient=0.03,
-                            kl_coefficient_max=1.0, kl_stop=1.5))
+  config = mujoco.get_config()
+  config.environment.name = 'gym:HalfCheetah-v5'
+  return config

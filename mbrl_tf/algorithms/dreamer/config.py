@@ -3,10 +3,10 @@
 Defaults are those of the authors' code for DM Control from pixels (Hafner et al. 2019,
 arXiv:1912.01603, and their TensorFlow 2 code), but for float16, and for `environment.observation`,
 which is `vectors` in all algorithms. Beware: from vectors little is learned with these defaults,
-whose 3 free nats are for thousands of pixels (configs/dreamer/dmc_walker_walk_vectors.py). Fields
-that the authors' code does not have say so. configs/dreamer/vectors.py and pixels.py put in the
-pieces of a later recipe, DreamerV3's (Hafner et al. 2023, arXiv:2301.04104, and its authors' code
-of 2024) as far as it fits so few gradient steps: fields whose default leaves it out.
+whose 3 free nats are for thousands of pixels. Fields that the authors' code does not have say so.
+configs/dreamer/vectors.py and pixels.py put in the pieces of a later recipe, DreamerV3's (Hafner et
+al. 2023, arXiv:2301.04104, and its authors' code of 2024) as far as it fits so few gradient steps:
+fields whose default leaves it out.
 """
 
 import dataclasses
