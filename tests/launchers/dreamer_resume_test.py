@@ -6,6 +6,7 @@ import pathlib
 from absl import flags
 from absl.testing import flagsaver
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from launchers import inspect_model, train
@@ -48,6 +49,7 @@ def saved(path):
   return found
 
 
+@pytest.mark.long
 def test_resumed_equals_never_stopped(tmp_path, monkeypatch, capsys):
   run(tmp_path / 'stopped', 200, monkeypatch)
   before = saved(tmp_path / 'stopped')

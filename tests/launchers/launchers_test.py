@@ -30,6 +30,12 @@ _SMOKE = [
     f'--config={_ROOT / "configs" / "mbmpo" / "smoke.py"}', '--seed=3', '--config.run.evaluate_every_env_steps=150',
     '--config.ensemble.max_epochs=3', '--config.ensemble.persistence=1', '--config.imagination.horizon=3',
     '--config.meta.updates_per_iteration=2', '--config.meta.outer_epochs=1']
+# Compiles the least.
+_PETS = [
+    f'--config={_ROOT / "configs" / "pets" / "smoke.py"}', '--config.run.evaluate_every_env_steps=0',
+    '--config.collect.random_env_steps=100', '--config.ensemble.max_epochs=3',
+    '--config.ensemble.min_epochs=3', '--config.planner.samples=8', '--config.planner.rounds=1',
+    '--config.planner.horizon=3']
 _TIMED = ('seconds', 'collect/seconds', 'collect/env_steps_per_second')
 
 
@@ -122,6 +128,7 @@ def test_the_best_checkpoint_is_evaluated_in_other_episodes_than_those_that_chos
     assert same != best
 
 
+@pytest.mark.long
 def test_prolonged_equals_never_stopped(run_dir, tmp_path, monkeypatch, capsys):
   monkeypatch.setattr(sys, 'argv', ['launcher', *_SMOKE, '--config.run.env_steps=800'])
   monkeypatch.chdir(tmp_path)
@@ -149,7 +156,7 @@ def stop(process, ready):
 
 def test_ctrl_c_stops_with_a_checkpoint_and_the_same_command_goes_on(tmp_path):
   # Too many steps to end by itself, however long the signal takes.
-  command_line = train_command(tmp_path, f'--config={_CONFIG}', '--config.run.env_steps=100000000')
+  command_line = train_command(tmp_path, *_PETS, '--config.run.env_steps=100000000')
   start = lambda: subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True)
   checkpoints = lambda: {int(path.stem.split('-')[1]) for path in tmp_path.glob('checkpoints/*.sha256')}
   # Episodes appear while the first iteration collects, when signals are heeded already.

@@ -68,6 +68,7 @@ def test_a_run_survives_a_host_that_is_killed_and_goes_on_with_one(tmp_path):
   assert after[-1]['env_steps'] >= checkpoint + 300
 
 
+@pytest.mark.long
 def test_a_run_of_one_host_goes_on_with_two_and_a_signal_to_either_stops_both(tmp_path):
   path = tmp_path / 'run'
   command = ['launchers.train', f'--run_dir={path}', *_DREAMER]
