@@ -28,8 +28,9 @@ class CollectConfig:
       them. No single hold serves all tasks (not published: 1).
     env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
     curiosity: what the error of the model's next latent state counts beside rewards in the targets
-      of values, while rewards are rare: what it mostly is counts so much, in units of the reward
-      (after Pathak et al. 2017, arXiv:1705.05363; not published here: 0).
+      of values, while rewards are rare: twice what it mostly is counts so much, in units of the
+      reward, and what it mostly is nothing (after Pathak et al. 2017, arXiv:1705.05363; not
+      published here: 0).
     pink_noise: the noise of the exploring policy is pink, not white (Eberhard et al. 2023, ICLR;
       not published here).
   """

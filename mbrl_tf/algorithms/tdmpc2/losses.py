@@ -44,17 +44,21 @@ def latent_errors(predicted, encoded, weights):
 
 
 def novelty(errors, units, most=10.0):
-  """How new what followed each step is to the model, `[H, B]` (Pathak et al. 2017, arXiv:1705.05363).
+  """How much newer than usual what followed each step is to the model, `[H, B]` (Pathak et al.
+  2017, arXiv:1705.05363).
 
   It is the model's error in units of what it mostly is, so that it does not fade as the model gets
-  better (Burda et al. 2019, arXiv:1810.12894, section 2.4).
+  better (Burda et al. 2019, arXiv:1810.12894, section 2.4). What is usual counts 0: were it paid,
+  each step would be, and to end an episode would cost more than the rare reward there brings.
 
   Args:
     errors: `[H, B]`.
     units: running mean of the errors of each step, `[H]`; where it is 0, nothing is new.
-    most: the largest novelty.
+    most: the largest error, in these units.
   """
-  return tf.minimum(tf.math.divide_no_nan(errors, units[:, None]), most)
+  units = units[:, None]
+  relative = tf.minimum(tf.math.divide_no_nan(errors, units), most)
+  return tf.where(units > 0, relative - 1, tf.zeros_like(errors))
 
 
 def two_hot_loss(distribution, values, weights):

@@ -110,7 +110,7 @@ class ByHand:
     for row in range(B):
       for t in range(ENDS.get(row, H)):
         error = np.mean((self.unroll(row)[t + 1] - self.encoded(row, t + 1)).numpy() ** 2)
-        found[row, t + 1] = error / units[t]
+        found[row, t + 1] = error / units[t] - 1
     return found
 
   def unroll(self, row):
