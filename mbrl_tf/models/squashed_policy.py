@@ -19,11 +19,11 @@ class SquashedPolicy(normed_perceptron.NormedPerceptron):
     action_size: F, of an action's features.
     enumerates: whether there are choices, of so few values that each may be judged. No gradient
       flows through samples of choices then; otherwise they are straight-through.
-    least_entropy: in nats, what the targets of all numbers and choices add up to.
+    largest_entropy: of all choices together, in nats.
   """
 
   def __init__(self, latent_size, action, hidden, seed, log_std_bounds=(-10.0, 2.0),
-               target=-1.0, target_share=0.1, enumerated=0):
+               enumerated=0):
     """Makes the variables.
 
     Args:
@@ -32,8 +32,6 @@ class SquashedPolicy(normed_perceptron.NormedPerceptron):
       hidden: widths of the hidden layers.
       seed: int32 `[2]`.
       log_std_bounds: least and largest logarithm of the deviation of `x`.
-      target: entropy for each number of an action, in nats.
-      target_share: entropy for each choice, as a share of its largest.
       enumerated: values of all choices up to which each is judged.
     """
     outputs = 2 * action.numbers, sum(action.choices)
@@ -42,8 +40,7 @@ class SquashedPolicy(normed_perceptron.NormedPerceptron):
     self.action, self.action_size = action, action.features_size
     self.enumerates = 0 < sum(action.choices) <= enumerated
     self._bounds = log_std_bounds
-    entropies = np.log(action.choices)
-    self.least_entropy = target * action.numbers + target_share * float(np.sum(entropies))
+    self.largest_entropy = float(np.sum(np.log(action.choices)))
 
   def sample(self, latent, noise):
     """Action features `[..., F]`, and an entropy `[...]`, through which gradients flow: of the

@@ -10,13 +10,12 @@ from mbrl_tf.models import squashed_policy
 LATENT = tf.constant(np.random.default_rng(0).normal(size=(2, 5, 4)).astype('f'))
 
 
-def normal(bounds=(-5.0, 1.0), target=-0.5):
-  return squashed_policy.SquashedPolicy(4, types.ActionSpec(3), (6,), [1, 2], bounds, target)
+def normal(bounds=(-5.0, 1.0)):
+  return squashed_policy.SquashedPolicy(4, types.ActionSpec(3), (6,), [1, 2], bounds)
 
 
-def choices(target=0.1):
-  policy = squashed_policy.SquashedPolicy(
-      4, types.ActionSpec(choices=(3,)), (6,), [1, 2], target_share=target)
+def choices():
+  policy = squashed_policy.SquashedPolicy(4, types.ActionSpec(choices=(3,)), (6,), [1, 2])
   policy.trainable_variables[1].assign(
       tf.random.stateless_normal(policy.trainable_variables[1].shape, [5, 6]))
   assert 'kernel_1' in policy.trainable_variables[1].name
@@ -42,7 +41,7 @@ def test_a_sample_is_tanh_of_mean_and_deviation_and_tells_its_surprise():
   np.testing.assert_allclose(action, np.tanh(x), rtol=1e-4, atol=1e-6)
   np.testing.assert_allclose(entropy, -density.sum(-1), rtol=1e-3, atol=1e-3)
   np.testing.assert_allclose(policy.mode(LATENT), np.tanh(mean), rtol=1e-4, atol=1e-6)
-  assert policy.action_size == 3 and policy.least_entropy == -1.5
+  assert policy.action_size == 3 and policy.largest_entropy == 0
 
 
 @pytest.mark.parametrize('raw, log_std', [(1e4, 2.0), (-1e4, -10.0)])
@@ -89,7 +88,7 @@ def test_a_choice_is_the_largest_of_logits_and_noise_and_tells_the_entropy_of_al
   probabilities = softmax(logits)
   np.testing.assert_allclose(entropy, -(probabilities * np.log(probabilities)).sum(-1), rtol=1e-4)
   np.testing.assert_array_equal(policy.mode(LATENT), np.eye(3)[logits.argmax(-1)])
-  assert policy.least_entropy == pytest.approx(0.1 * np.log(3))
+  assert policy.largest_entropy == pytest.approx(np.log(3))
 
 
 def test_the_gradient_of_a_choice_is_that_of_the_probabilities():
@@ -122,7 +121,7 @@ def test_the_first_choices_are_uniform():
 def mixed():
   """Two numbers, a choice among 3, and two switches; outputs: 2 means, 2 deviations, 7 logits."""
   policy = squashed_policy.SquashedPolicy(
-      4, types.ActionSpec(2, (3, 2, 2)), (6,), [1, 2], (-5.0, 1.0), -0.5, 0.1)
+      4, types.ActionSpec(2, (3, 2, 2)), (6,), [1, 2], (-5.0, 1.0))
   kernel, = (v for v in policy.trainable_variables if 'kernel_1' in v.name)
   np.testing.assert_array_equal(kernel[:, 4:], np.zeros((6, 7)))  # first choices are uniform
   kernel.assign_add(tf.random.stateless_normal(kernel.shape, [5, 6]))
@@ -152,7 +151,7 @@ def test_numbers_and_choices_are_sampled_for_themselves_and_their_entropies_add_
   np.testing.assert_allclose(entropy, expected, rtol=1e-3, atol=1e-3)
   np.testing.assert_allclose(policy.mode(LATENT)[..., :2], np.tanh(output[..., :2]), rtol=1e-4)
   assert policy.action_size == 9
-  assert policy.least_entropy == pytest.approx(-0.5 * 2 + 0.1 * np.log(3 * 2 * 2))
+  assert policy.largest_entropy == pytest.approx(np.log(3 * 2 * 2))
 
 
 def test_each_part_of_a_mixed_action_has_its_own_gradient():

@@ -90,5 +90,4 @@ def _make_prior(config, spec, seed):
   settings, hidden = config.policy, [config.model.units] * config.model.layers
   return squashed_policy.SquashedPolicy(
       config.model.latent, spec.action, hidden, seed,
-      (settings.log_std_min, settings.log_std_max), settings.target_entropy,
-      settings.target_entropy_share, settings.enumerated_choices)
+      (settings.log_std_min, settings.log_std_max), settings.enumerated_choices)

@@ -153,10 +153,10 @@ class PolicyConfig:
       Near the bounds of an action there is little entropy after the tanh, and where the bounds are
       what is best, a policy must come to them in the end.
     entropy_updates: see there.
-    target_entropy_share: the same for each choice, as a share of its largest entropy. The targets
-      of all numbers and choices add up.
-    entropy_rate: of the logarithm of that weight, in an update, for a nat and each number of an
-      action.
+    target_entropy_share, last_target_entropy_share: the same for each choice, as shares of its
+      largest entropy. The targets of all numbers and choices add up.
+    entropy_rate: of the logarithm of that weight, in an update, where a nat is missing for each
+      number, or all that is wanted of choices.
     entropy_scale: the weight at the beginning, beside values in units of their range.
     entropy_scale_min, entropy_scale_max: its bounds.
     scale_rate: of the running percentile range of values, in an update.
@@ -169,7 +169,8 @@ class PolicyConfig:
   target_entropy: float = -1.0
   last_target_entropy: float = -3.0
   entropy_updates: int = 30_000
-  target_entropy_share: float = 0.1
+  target_entropy_share: float = 0.4
+  last_target_entropy_share: float = 0.1
   entropy_rate: float = 1e-3
   entropy_scale: float = 1e-3
   entropy_scale_min: float = 1e-5
@@ -260,7 +261,7 @@ class TDMPC2Config:
         'policy': ['entropy_rate', 'imagined_steps', 'enumerated_choices'], 'planner': ['samples', 'policy_samples']})
     base.require_share(self, {
         'value': ['discount_min', 'discount_max', 'slow_rate'], 'model': ['rho'],
-        'policy': ['scale_rate', 'target_entropy_share'], 'collect': ['random_at_bounds']})
+        'policy': ['scale_rate', 'target_entropy_share', 'last_target_entropy_share'], 'collect': ['random_at_bounds']})
     self._validate_pairs()
 
   def _validate_pairs(self):

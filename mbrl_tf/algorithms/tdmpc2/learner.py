@@ -12,6 +12,7 @@ from mbrl_tf.ops import actions as actions_lib
 from mbrl_tf.ops import replicas, returns
 
 _DRAWN = 2  # value models of an update
+_LEAST_SHARE = 0.01  # of the largest entropy of choices: the least unit of what is missing of it
 
 
 class Noise(NamedTuple):
@@ -285,8 +286,8 @@ class Learner(tf.Module):
     settings = self._config.policy
     change = settings.scale_rate * (returns.percentile_range(values) - self.value_scale)
     self.value_scale.assign_add(tf.where(tf.math.is_finite(change), change, 0.0))
-    missing = (self._least_entropy() - entropy) / self._policy.action_size
-    change = settings.entropy_rate * tf.clip_by_value(missing, -1.0, 1.0)
+    least, unit = self._wanted_entropy()
+    change = settings.entropy_rate * tf.clip_by_value((least - entropy) / unit, -1.0, 1.0)
     moved = self.log_entropy_scale + tf.where(tf.math.is_finite(change), change, 0.0)
     bounds = tf.math.log([settings.entropy_scale_min, settings.entropy_scale_max])
     self.log_entropy_scale.assign(tf.clip_by_value(moved, bounds[0], bounds[1]))
@@ -300,12 +301,16 @@ class Learner(tf.Module):
     change = rate * (errors - units)
     units.assign_add(tf.where(tf.math.is_finite(change), change, 0.0))
 
-  def _least_entropy(self):
-    """The target of the entropy after the updates so far."""
+  def _wanted_entropy(self):
+    """The target of the entropy after the updates so far, and the unit of what is missing: a nat
+    for each number, and of choices their target, which is never more than some nats away."""
     settings, updates = self._config.policy, self.trainers['policy'].optimizer.iterations
-    share = tf.minimum(tf.cast(updates, tf.float32) / settings.entropy_updates, 1.0)
-    fall = settings.last_target_entropy - settings.target_entropy
-    return self._policy.least_entropy + share * fall * self._policy.action.numbers
+    passed = tf.minimum(tf.cast(updates, tf.float32) / settings.entropy_updates, 1.0)
+    between = lambda first, last: first + passed * (last - first)
+    numbers, choices = self._policy.action.numbers, self._policy.largest_entropy
+    share = between(settings.target_entropy_share, settings.last_target_entropy_share)
+    least = numbers * between(settings.target_entropy, settings.last_target_entropy)
+    return least + share * choices, numbers + tf.maximum(share, _LEAST_SHARE) * choices
 
   def _compile(self, terminates):
     """One program on one device. Of several replicas, what each computes alone is one, and what

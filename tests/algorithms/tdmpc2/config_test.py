@@ -29,6 +29,7 @@ BAD = {
         'log_std_max': [-10.0, INF, NAN],
         'target_entropy': [INF, NAN], 'last_target_entropy': [-INF, NAN],
         'entropy_updates': [0, 1.5], 'target_entropy_share': [-0.1, 1.1, NAN],
+        'last_target_entropy_share': [-0.1, 1.1, NAN],
         'entropy_rate': [-1e-3, NAN], 'entropy_scale': [0.0, INF], 'entropy_scale_min': [0.0, NAN],
         'entropy_scale_max': [0.0, INF, 1e-6], 'scale_rate': [0.0, 1.5]
     }, 'planner': {

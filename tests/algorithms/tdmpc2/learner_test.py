@@ -453,15 +453,22 @@ def test_the_weight_of_the_entropy_rises_where_it_is_missing_and_falls_where_the
   assert np.sign(float(tested.log_entropy_scale) - before) == direction
 
 
-def test_the_entropy_that_is_wanted_falls_evenly_and_then_stays():
-  """Two numbers of an action: from -2 nats to -8 in four updates."""
-  tested, _, _ = small.make_learner(small.spec(), small.config(
-      policy__target_entropy=-1.0, policy__last_target_entropy=-4.0, policy__entropy_updates=4))
-  wanted = []
+@pytest.mark.parametrize('choices, wanted, unit', [
+    (None, [-2.0, -3.5, -6.5, -8.0, -8.0], [2.0] * 5),
+    (8, np.log(8) * np.array([0.5, 0.4, 0.2, 0.1, 0.1]), np.log(8) * np.array([0.5, 0.4, 0.2, 0.1, 0.1])),
+    (small.MIXED, np.log(12) * np.array([0.5, 0.4, 0.2, 0.1, 0.1]) - [2.0, 3.5, 6.5, 8.0, 8.0],
+     np.log(12) * np.array([0.5, 0.4, 0.2, 0.1, 0.1]) + 2.0)])
+def test_the_entropy_that_is_wanted_falls_evenly_and_then_stays(choices, wanted, unit):
+  """In four updates, of two numbers from -2 nats to -8, of choices from half of the largest to a
+  tenth; a nat for each number, or all that is wanted of choices, is what counts fully."""
+  tested, _, _ = small.make_learner(small.spec(choices=choices), small.config(
+      policy__target_entropy=-1.0, policy__last_target_entropy=-4.0, policy__entropy_updates=4,
+      policy__target_entropy_share=0.5, policy__last_target_entropy_share=0.1))
+  found = []
   for updates in (0, 1, 3, 4, 100):
     tested.trainers['policy'].optimizer.iterations.assign(updates)
-    wanted.append(float(tested._least_entropy()))
-  assert wanted == [-2.0, -3.5, -6.5, -8.0, -8.0]
+    found.append(tested._wanted_entropy())
+  np.testing.assert_allclose(found, np.stack([wanted, unit], -1), rtol=1e-5)
 
 
 def test_the_weight_of_the_entropy_stays_within_its_bounds_and_forgets_what_is_no_number():

@@ -33,6 +33,7 @@ def config(**changes):
       'policy__entropy_scale': 0.01, 'policy__log_std_min': -10.0,
       'policy__log_std_max': 2.0,
       'policy__target_entropy': -0.5, 'policy__last_target_entropy': -0.5,
+      'policy__target_entropy_share': 0.1, 'policy__last_target_entropy_share': 0.1,
       'replay__batch_size': B, 'replay__horizon': H, **changes
   }
   result = tdmpc2_config.TDMPC2Config()
