@@ -14,6 +14,7 @@ from mbrl_tf.drivers import host_driver
 from mbrl_tf.drivers import offline_driver
 from mbrl_tf.environments import catalog as environments
 from mbrl_tf.environments import report
+from mbrl_tf.environments import simulators
 from mbrl_tf.training import checkpoint
 from mbrl_tf.training import evaluation
 from mbrl_tf.training import loop
@@ -149,6 +150,17 @@ def warn_of_random_play(config):
         'or fewer random ones, let it learn. '
         f'Received: run.env_steps={config.run.env_steps}, '
         f'collect.random_env_steps={config.collect.random_env_steps}', stacklevel=2)
+
+
+def draws_frames(config):
+  """Whether the task can be asked for frames, as videos of evaluations need; warns where it cannot."""
+  name = config.environment.name
+  draws = simulators.takes_render_mode(name)
+  if not draws:
+    warnings.warn(
+        f'Evaluations come without videos, for {name} draws no frames: what makes it takes no '
+        f'render_mode. Received: run.evaluate_videos={config.run.evaluate_videos}', stacklevel=2)
+  return draws
 
 
 def warn_of_chance(environment):

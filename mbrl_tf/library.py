@@ -81,8 +81,9 @@ def opened(config, directory):
     assembly.tell_of_observations(run.environment.spec)
     assembly.warn_of_random_play(config)
     assembly.warn_of_chance(run.environment)
+    videos = config.run.evaluate_videos and assembly.draws_frames(config)
     evaluator = assembly.make_evaluator(
-        config, config.run.evaluate_episodes, config.run.seed, config.run.evaluate_videos,
+        config, config.run.evaluate_episodes, config.run.seed, videos,
         run.facts, placed.hosts)
     stack.callback(evaluator.close)
     if placed.host == 0:

@@ -17,6 +17,7 @@ from typing import Any, Mapping, Optional
 
 import gymnasium
 from gymnasium import spaces, wrappers as gym_wrappers
+from gymnasium.envs import registration
 import numpy as np
 
 from mbrl_tf import errors
@@ -173,6 +174,7 @@ def build(name, kwargs, render_mode=None):
   maker = _dmc_maker(rest, bool(render_mode)) if kind == 'dmc' else toy.TOYS.get(rest) if kind == 'toy' else factory(name)
   if maker is None:
     raise errors.unknown_name('environment', name, names())
+  _require_frames(name, maker, render_mode)
   _check_kwargs(name, maker, kwargs)
   with _building(name, kwargs):
     env = maker(**kwargs)
@@ -304,6 +306,8 @@ def _build_gym(name, kwargs, renders):
     raise _unregistered(name)
   if is_mujoco(name):
     mujoco_setup.load('mujoco', renders)
+  if is_users(name):
+    _require_frames(name, _gym_maker(found), renders)
   with _building(name, kwargs):
     # The time limit is a wrapper of our own; gymnasium's checker and order enforcement cost more than a cheap simulator.
     env = gymnasium.make(found, max_episode_steps=-1, disable_env_checker=True, **kwargs)
@@ -345,6 +349,36 @@ def _building(name, kwargs):
     raise errors.SimulatorError(
         f'{name} cannot be built.\n{traceback.format_exc()}{advice}'
         f'Received: kwargs={kwargs}, {type(error).__name__}={str(error)!r}') from error
+
+
+def takes_render_mode(name):
+  """Whether what makes a simulator can be asked for frames; True where its signature does not
+  say."""
+  if not is_users(name):
+    return True
+  return _takes_render_mode(_gym_maker(gym_id(name)) if name.startswith('gym:') else factory(name))
+
+
+def _gym_maker(found):
+  """Returns what Gymnasium calls to make the environment of an id; None where it does not say."""
+  entry = gymnasium.registry[found].entry_point if found in gymnasium.registry else None
+  return registration.load_env_creator(entry) if isinstance(entry, str) else entry
+
+
+def _takes_render_mode(maker):
+  try:
+    parameters = inspect.signature(maker).parameters.values()
+  except (TypeError, ValueError):
+    return True
+  return any(each.name == 'render_mode' or each.kind == each.VAR_KEYWORD for each in parameters)
+
+
+def _require_frames(name, maker, asked):
+  """Raises where frames are asked for, and what makes a simulator takes no `render_mode`."""
+  if asked and not _takes_render_mode(maker):
+    raise errors.UserError(
+        f"{name} draws no frames: what makes it takes no render_mode. With render_mode='rgb_array' "
+        f'its render() is to return them. Received: environment={name!r}')
 
 
 def _check_kwargs(name, maker, kwargs):

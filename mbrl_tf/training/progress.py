@@ -30,6 +30,7 @@ class Terminal:
     """
     self._end, self._doing = end, ('', time.monotonic())
     self._counted, self._spoke = (0, 0), time.monotonic()
+    self._first_step: Optional[Tuple[int, float]] = None  # of the phase: steps that were done when
     # What comes first compiles: it tells nothing of what is left; nor do random data before it.
     self._waits_for = 1 if env_steps else 2
     self._first: Optional[Tuple[int, float]] = None
@@ -49,6 +50,7 @@ class Terminal:
   def begin(self, phase: str):
     """Shows what the machine is doing from now on."""
     self._doing, self._counted = (phase, time.monotonic()), (0, 0)
+    self._first_step = None
 
   def count(self, phase: str, done: int, count: int):
     """Shows how many steps of what the machine is doing are done; not those of what goes on
@@ -56,6 +58,8 @@ class Terminal:
     if phase != self._doing[0]:
       return
     self._counted = done, count
+    if done and self._first_step is None:
+      self._first_step = done, time.monotonic()
     if self._bar.disable and done and time.monotonic() - self._spoke >= _SILENCE:
       self._say(self._going_on())
 
@@ -91,10 +95,14 @@ class Terminal:
   def _going_on(self):
     """What the machine is doing, in words."""
     (phase, since), (done, count) = self._doing, self._counted
-    seconds = time.monotonic() - since
-    if not done:
-      return f'{phase} {duration(seconds)}'
-    return f'{phase} {done}/{count}, {duration(seconds / done * (count - done))} left of it'
+    if not done or self._first_step is None:
+      return f'{phase} {duration(time.monotonic() - since)}'
+    # The first step may have compiled: it tells nothing of what is left.
+    first, at = self._first_step
+    if done == first:
+      return f'{phase} {done}/{count}'
+    seconds = (time.monotonic() - at) / (done - first) * (count - done)
+    return f'{phase} {done}/{count}, {duration(seconds)} left of it'
 
   def _said(self, told):
     """Yields time left and returns in words."""

@@ -96,6 +96,18 @@ def test_without_a_terminal_a_long_phase_says_how_far_it_is(monkeypatch, capsys)
   assert len(lines) == 16 and lines[-1] == 'learn 96/100, 40 s left of it'
 
 
+def test_a_first_step_that_compiles_tells_nothing_of_what_is_left(monkeypatch, capsys):
+  now = [1000.0]
+  monkeypatch.setattr(progress.time, 'monotonic', lambda: now[0])
+  terminal, phases = progress.Terminal(0, 1000), clock.PhaseClock()
+  with clock.watched(terminal), phases('learn'):
+    for done in phases.counted('learn', range(100), 100):
+      now[0] += 2 if done else 300
+  terminal.close()
+  lines = capsys.readouterr().err.splitlines()
+  assert lines[:2] == ['learn 1/100', 'learn 31/100, 2 min left of it']
+
+
 @pytest.mark.parametrize('seconds, said', [(8, '8 s'), (120, '2 min'), (7200, '2.0 h')])
 def test_durations_are_said_as_people_say_them(seconds, said):
   assert progress.duration(seconds) == said
