@@ -146,7 +146,12 @@ def resolved_config(config, path=None, seed=None):
   if config is None:
     if path is None:
       raise errors.UserError('A run needs a config, and an earlier run its directory. Received: config=None, run_dir=None')
-    config = stored_config(run_directory.RunDirectory(path))
+    directory = run_directory.RunDirectory(path)
+    if not directory.config_file.exists():
+      raise errors.UserError(
+          'There is no run here: config.json is missing, and no --config was given, which would begin '
+          f'one.{directory.runs_near()} Received: run_dir={str(directory.path)!r}')
+    config = stored_config(directory)
   try:
     validates = hasattr(config, 'validate')
   except OSError as error:  # config_flags keeps back a file that is missing until its content is used

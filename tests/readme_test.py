@@ -68,16 +68,22 @@ def test_the_readers_environment_is_learned_from(folder):
 
 
 def test_the_exported_policy_and_model_are_used_as_shown(folder):
-  launch(folder, 'export', '--run_dir=runs/cart', '--export_dir=exported')
-  (folder / 'use_exported.py').write_text(_BLOCK + program('use_exported.py'))
+  launch(folder, 'export', '--run_dir=runs/cart', '--export_dir=exported', '--lite')
+  names = ('use_exported.py', 'serve_exported.py', 'act_lite.py')
+  (folder / 'use_exported.py').write_text(_BLOCK + '\n'.join(program(name) for name in names))
   done = subprocess.run([sys.executable, 'use_exported.py'], cwd=folder, capture_output=True, text=True)
   assert done.returncode == 0, done.stderr
   assert done.stdout.splitlines()[:2] == ['(4, 1)', '(2, 4, 2)']
+  assert re.search(r"'action': <tf.Tensor: shape=\(4, 1\)", done.stdout)
+  assert re.search(r"'action': array\(\[\[", done.stdout)
 
 
 def test_own_data_is_imported_and_exported_as_shown(folder, capfd):
   launch(folder, 'export_episodes', '--run_dir=runs/cart', '--to=recorded')
-  (folder / 'cart.py').write_text(program('cart.py'))
+  for name in ('cart.py', 'record.py'):
+    (folder / name).write_text(program(name))
+  subprocess.run([sys.executable, 'record.py'], cwd=folder, check=True)
+  assert (folder / 'recorded' / '0.npz').exists()
   capfd.readouterr()
   launch(folder, 'import_episodes', f'--config={_ROOT}/configs/tdmpc2/vectors.py',
          '--config.environment.name=cart:Cart', '--run_dir=runs/mine', '--from=recorded')

@@ -195,6 +195,19 @@ class RunDirectory:
     except OSError:
       return ''
 
+  def runs_near(self):
+    """A sentence on the runs in this folder, or on those beside it that are called nearly so; ''
+    where there are none."""
+    def runs(folder):
+      try:
+        return sorted(path.name for path in folder.iterdir() if (path / 'config.json').is_file())
+      except OSError:
+        return []
+    if runs(self.path):
+      return f' Runs in this folder: {", ".join(runs(self.path)[:5])}.'
+    near = errors.near_names(self.path.name, runs(self.path.parent))
+    return f' Nearest beside it: {", ".join(near)}.' if near else ''
+
   def read_config(self) -> dict:
     """Returns the config as `config_to_dict` gave it.
 
@@ -204,7 +217,8 @@ class RunDirectory:
     try:
       content = from_json(self.config_file.read_text())
     except (FileNotFoundError, NotADirectoryError) as error:
-      raise errors.UserError(f'There is no run here: config.json is missing. Received: run_dir={str(self.path)!r}') from error
+      raise errors.UserError(f'There is no run here: config.json is missing.{self.runs_near()} '
+                             f'Received: run_dir={str(self.path)!r}') from error
     except (OSError, ValueError, TypeError) as error:
       raise errors.UserError(f'config.json cannot be read ({error}). Received: run_dir={str(self.path)!r}') from error
     config = content.get('config') if isinstance(content, dict) else None
@@ -313,8 +327,8 @@ def _check_same(old, new, path):
   if fixed:
     changes = ', '.join(f'{name}: {old.get(name)!r} -> {new.get(name)!r}' for name in fixed)
     raise errors.UserError(
-        f'The run directory holds a run with another config ({changes}); continue it with its own config, or choose another '
-        f'--run_dir. Received: run_dir={str(path)!r}')
+        f'The run directory holds a run with another config ({changes}); continue it with its own config, for which '
+        f'--run_dir alone is enough, or choose another --run_dir. Received: run_dir={str(path)!r}')
 
 
 def _encoded(value):
