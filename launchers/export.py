@@ -11,7 +11,7 @@ from absl import flags
 from launchers import command, own_process
 from mbrl_tf import errors
 from mbrl_tf.data import files
-from mbrl_tf.training import run_directory
+from mbrl_tf.training import destinations, run_directory
 
 _EXPORT_DIR = flags.DEFINE_string('export_dir', None, 'folder to write; one that holds an earlier export is replaced')
 _LITE = flags.DEFINE_bool('lite', False, 'also write the policy for LiteRT (TensorFlow Lite)')
@@ -24,6 +24,7 @@ def main():
       raise errors.UserError(f'--{flag.name}=DIR is needed. Received: {flag.name}={flag.value!r}')
   destination = files.local_path(_EXPORT_DIR.value, 'export_dir')
   files.require_loadable(destination, 'export_dir')
+  destinations.require_replaceable(destination)
   directory = run_directory.RunDirectory(command.RUN_DIR.value)
   config = command.stored_config(directory)
   command.load_tensorflow(config.algorithm)

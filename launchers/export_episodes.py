@@ -30,9 +30,13 @@ def main():
                            f'Received: run_dir={command.RUN_DIR.value!r}, to={_TO.value!r}')
   directory = run_directory.RunDirectory(command.RUN_DIR.value)
   config = command.stored_config(directory)
+  from mbrl_tf.environments import minari_sets
+
+  is_minari = _TO.value.startswith(minari_sets.PREFIX)
+  if not is_minari:
+    _require_free(files.local_path(_TO.value, 'to'))  # before TensorFlow is loaded
   command.load_tensorflow(config.algorithm)
   from mbrl_tf import assembly
-  from mbrl_tf.environments import minari_sets
   from mbrl_tf.training import importing
 
   native = assembly.learn_facts(config).native
@@ -43,7 +47,7 @@ def main():
     raise errors.UserError('This run has no episodes that can be read. '
                            f'Received: run_dir={str(directory.path)!r}')
   found = _with(first, found)
-  if _TO.value.startswith(minari_sets.PREFIX):
+  if is_minari:
     settings = config.environment
     place = minari_sets.write(_TO.value, native, settings.name, settings.kwargs, found)
   else:
@@ -71,10 +75,7 @@ def _with(first, others):
 
 def _write_files(folder, found):
   """Writes one file for each episode into a folder, which appears as a whole."""
-  is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-  if folder.is_symlink() or not is_free:
-    raise errors.UserError('Episodes are written into a folder that is absent or empty, and '
-                           f'something is there. Received: to={str(folder)!r}')
+  _require_free(folder)
   partial = folder.with_name(f'.{folder.name}.partial')
   _remove_left(partial)
   with files.writing(partial):
@@ -89,6 +90,13 @@ def _write_files(folder, found):
       shutil.rmtree(partial)
     raise
   return folder
+
+
+def _require_free(folder):
+  is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+  if folder.is_symlink() or not is_free:
+    raise errors.UserError('Episodes are written into a folder that is absent or empty, and '
+                           f'something is there. Received: to={str(folder)!r}')
 
 
 def _remove_left(partial):

@@ -32,12 +32,12 @@ def main():
                            f'Received: run_dir={command.RUN_DIR.value!r}, from={_FROM.value!r}')
   config = command.resolved_config(command.CONFIG.value, command.RUN_DIR.value, command.SEED.value)
   with run_directory.RunDirectory(command.RUN_DIR.value) as directory:
+    directory.check_config(config)
     command.load_tensorflow(config.algorithm)
     from launchers import sources
     from mbrl_tf import assembly
     from mbrl_tf.training import importing
 
-    directory.check_config(config)
     importing.require_unlearned(directory)
     # Built, because what cannot be must not become a run.
     native = assembly.assemble_untrained(config, directory).facts.native

@@ -38,6 +38,7 @@ def main():
   path = command.RUN_DIR.value or _default_path(config)
   # Entered first: a folder that cannot be used is told of before TensorFlow is loaded.
   with run_directory.RunDirectory(path, host) as directory, contextlib.ExitStack() as stack:
+    directory.check_config(config)
     command.load_tensorflow(config.algorithm, config.run.devices)
     from mbrl_tf import library
 

@@ -1,10 +1,8 @@
 """A trained policy and its model as SavedModels that plain TensorFlow loads."""
 
 import contextlib
-import json
 import os
 import pathlib
-import re
 import shutil
 
 import tensorflow as tf
@@ -12,20 +10,12 @@ from absl import logging
 from tf_agents.policies import policy_saver
 from tf_agents.policies import tf_policy
 
-from mbrl_tf import errors
 from mbrl_tf import types
 from mbrl_tf.data import files
+from mbrl_tf.training import destinations
 from mbrl_tf.training import lite as lite_runtime
 from mbrl_tf.training import run_directory, serving
 
-_METADATA = 'export.json'
-# All that an export consists of, by its names in the folder, and what TensorFlow names it while it
-# writes.
-_EXPORTED = re.compile(
-    r'export\.json|serving|lite(/policy\.tflite)?|(policy|model|serving/\d+)(/(assets|variables'
-    r'|(saved_model\.pb|fingerprint\.pb|policy_specs\.pbtxt)(\.tmp[0-9a-f]+)?'
-    r'|variables/variables(\.index|\.data-\d{5}-of-\d{5})(\.tempstate\d+)?'
-    r'|variables/variables_temp(/.*)?))?')
 
 
 def export(algorithm, spec: types.EnvironmentSpec, config, destination, lite=False) -> pathlib.Path:
@@ -57,9 +47,9 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination, lite=Fal
   destination = pathlib.Path(os.path.abspath(files.local_path(destination, 'export_dir')))
   files.require_loadable(destination, 'export_dir')
   with files.writing(destination, tf.errors.OpError):
-    _require_replaceable(destination)
+    destinations.require_replaceable(destination)
     # a sibling, because renaming is atomic only within one file system
-    temporary, _ = _beside(destination)
+    temporary, _ = destinations.beside(destination)
     try:
       shutil.rmtree(temporary, ignore_errors=True)
       temporary.mkdir(parents=True)
@@ -68,52 +58,12 @@ def export(algorithm, spec: types.EnvironmentSpec, config, destination, lite=Fal
                   'serving': {'inputs': served.inputs, 'outputs': served.outputs}}
       if lite:
         metadata['lite'] = _write_lite(served, temporary / 'lite')
-      (temporary / _METADATA).write_text(run_directory.to_json(metadata))
+      (temporary / destinations.METADATA).write_text(run_directory.to_json(metadata))
       _replace(temporary, destination)
     except BaseException:
       shutil.rmtree(temporary, ignore_errors=True)  # half an export only takes room
       raise
   return destination
-
-
-def _require_replaceable(destination):
-  """Raises a `UserError` where something stands there, or where it is put together, that no export
-  wrote, or has more in it.
-  """
-
-  def require(place, whole):
-    is_empty = not place.exists() or (place.is_dir() and not any(place.iterdir()))
-    if place.is_symlink() or not (is_empty or _is_export(place, whole)):
-      raise errors.UserError(
-          f'{"The destination" if place == destination else str(place)} exists and is no earlier '
-          f'export, so it is not overwritten. Received: export_dir={str(destination)!r}')
-
-  require(destination, True)
-  temporary, old = _beside(destination)
-  require(temporary, False)
-  require(old, True)
-
-
-def _beside(destination):
-  """Returns where an export is put together, and where the one before is kept meanwhile."""
-  return (destination.with_name(f'.{destination.name}.{ending}') for ending in ('partial', 'old'))
-
-
-def _is_export(folder, whole):
-  """Whether a folder holds what an export writes, all of it where `whole`, and nothing else."""
-  if not folder.is_dir():
-    return False
-  # The first stranger tells: what is below another folder may be much.
-  if any(not _EXPORTED.fullmatch(str(path.relative_to(folder))) for path in folder.rglob('*')):
-    return False
-  if not whole:
-    return True
-  try:
-    metadata = json.loads((folder / _METADATA).read_text())
-  except (OSError, ValueError):
-    return False
-  is_ours = isinstance(metadata, dict) and {'algorithm', 'env_steps', 'config'} <= metadata.keys()
-  return is_ours and (folder / 'policy').is_dir() and (folder / 'model').is_dir()
 
 
 def _write(algorithm, spec, folder):
@@ -147,7 +97,7 @@ def _write_lite(served, folder):
 
 def _replace(temporary, destination):
   """Puts a folder in the place of another, which comes back where that fails. Killed between, it is left as `.NAME.old`."""
-  _, old = _beside(destination)
+  _, old = destinations.beside(destination)
   if destination.exists():
     shutil.rmtree(old, ignore_errors=True)  # not where that one is all that a killed export has left
     os.replace(destination, old)
