@@ -19,6 +19,15 @@ def test_a_task_without_any_function_is_learned_from(tmp_path):
     assert environment.spec.reward is None and environment.spec.terminated is None
 
 
+def test_a_task_that_draws_no_frames_is_evaluated_without_videos():
+  config = point_mass_config.get_config()
+  config.run.evaluate_videos = True
+  assert assembly.draws_frames(config)
+  config.environment.name = 'tests.environments.acting_environments:Matching'
+  with pytest.warns(UserWarning, match='draws no frames.*Received: run.evaluate_videos=True'):
+    assert not assembly.draws_frames(config)
+
+
 def test_an_episode_is_on_disk_before_the_next_one_ends(tmp_path):
   config = point_mass_config.get_config()
   config.collect.random_env_steps = 150

@@ -232,3 +232,13 @@ def test_only_what_a_run_writes_is_a_leftover(tmp_path):
 
 def test_flatten():
   assert run_directory.flatten({'a': {'b': {'c': 1}, 'd': {}}, 'e': 2}) == {'a.b.c': 1, 'a.d': {}, 'e': 2}
+
+
+def test_runs_in_a_folder_and_beside_it_are_told(tmp_path):
+  for name in ('hc-0', 'hc-1', 'walker'):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / 'config.json').touch()
+  told = lambda path: run_directory.RunDirectory(path).runs_near()
+  assert told(tmp_path) == ' Runs in this folder: hc-0, hc-1, walker.'
+  assert told(tmp_path / 'hc-2') == ' Nearest beside it: hc-1, hc-0.'
+  assert told(tmp_path / 'nothing' / 'alike') == ''
