@@ -28,8 +28,9 @@ class CollectConfig:
       them. No single hold serves all tasks (not published: 1).
     env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
     curiosity: what the error of the model's next latent state counts beside rewards in the targets
-      of values, while rewards are rare: twice what it mostly is counts so much, in units of the
-      reward, and what it mostly is nothing (after Pathak et al. 2017, arXiv:1705.05363; not
+      of values, while rewards are rare. What it mostly is counts nothing. A state after which it is
+      twice as much, for good, has this value, in units of the reward: so one reward that was found
+      counts more, however long an episode is (after Pathak et al. 2017, arXiv:1705.05363; not
       published here: 0).
     pink_noise: the noise of the exploring policy is pink, not white (Eberhard et al. 2023, ICLR;
       not published here).
@@ -39,7 +40,7 @@ class CollectConfig:
   random_at_bounds: float = 0.75
   random_holds: Tuple[int, ...] = (1, 2, 4, 8, 16, 32)
   env_steps_per_iteration: int = 500
-  curiosity: float = 0.1
+  curiosity: float = 0.5
   pink_noise: bool = True
 
 

@@ -38,7 +38,8 @@ class Learner(tf.Module):
   """Owns the optimizers, and what follows values and entropies; the models are handed in.
 
   Attributes:
-    curiosity: what novelty counts beside rewards in the targets of values, a variable; 0 at first.
+    curiosity: what novelty counts beside rewards in the targets of values, a variable: the value of
+      a state after which all is twice as new as usual, for good, in units of the reward; 0 at first.
 
   Made within the scope of a `tf.distribute.Strategy`, it shares each batch among the strategy's
   replicas.
@@ -181,7 +182,7 @@ class Learner(tf.Module):
     """
     world, settings = self._world_model, self._config.value
     # What is no number counts nothing where nobody is curious.
-    worth = rewards + tf.math.multiply_no_nan(novelty, self.curiosity)
+    worth = rewards + tf.math.multiply_no_nan(novelty, (1 - self._discount) * self.curiosity)
     summed = losses.returns(
         worth, batch.terminated[1:], batch.is_first[1:], self._discount, settings.steps,
         settings.returns)

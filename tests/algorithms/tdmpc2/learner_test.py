@@ -65,7 +65,7 @@ class ByHand:
     self.rewards = batch.reward.numpy() / self.units
     found = dict.fromkeys(('consistency', 'reward', 'value', 'termination', 'policy'), 0.0)
     self.values, self.entropies, self.targets = [], [], {}
-    self.worth = self.rewards + curiosity * self.novelty(error_units)
+    self.worth = self.rewards + curiosity * (1 - small.DISCOUNT) * self.novelty(error_units)
     for row in range(B):
       latents = self.unroll(row)
       for t in range(H):
