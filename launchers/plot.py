@@ -24,6 +24,7 @@ import numpy as np
 
 from launchers import command, own_process
 from mbrl_tf import errors
+from mbrl_tf.algorithms import catalog
 from mbrl_tf.data import files
 from mbrl_tf.training import run_directory
 
@@ -234,9 +235,19 @@ def _folders(pattern):
   return sorted(match for match in matches if os.path.isdir(match))
 
 
+def _config(directory):
+  """A run's config, in which a field that is newer than the file has its default."""
+  values = directory.read_config()
+  try:
+    config_class = catalog.config_class(values.get('algorithm'))
+    return run_directory.config_to_dict(run_directory.config_from_dict(config_class, values))
+  except errors.UserError:  # of another version: its curve can be drawn all the same
+    return values
+
+
 def _require_seeds_only(directories):
   """Raises a `UserError` where runs differ in more than their seed, or have the same one: no mean would describe them."""
-  configs = [run_directory.flatten(directory.read_config()) for directory in directories]
+  configs = [run_directory.flatten(_config(directory)) for directory in directories]
   seeds = [config.get('run.seed') for config in configs]
   if None in seeds:
     path = directories[seeds.index(None)].config_file

@@ -11,6 +11,7 @@ import pytest
 
 from launchers import plot
 from mbrl_tf import errors
+from mbrl_tf.algorithms.mbmpo import config as mbmpo
 
 
 def write_run(folder, seed, points, metric='collect/return_mean', **config):
@@ -55,6 +56,16 @@ def test_csv_and_picture_are_written(tmp_path, capsys):
   assert picture.shape[0] > 300 and len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
   told = json.loads(capsys.readouterr().out)
   assert told['seeds'] == [0, 1] and told['mean_at_end'] == 3.5 and told['env_steps'] == 200
+
+
+def test_a_field_that_is_newer_than_a_run_has_its_default(tmp_path, capsys):
+  write_run(tmp_path / 'old', 0, [(100, 1), (200, 2)])
+  write_run(tmp_path / 'new', 1, [(100, 3), (200, 4)], meta={'inner_lr': mbmpo.MetaConfig().inner_lr})
+  plotted(f'--run_dirs={tmp_path}/old,{tmp_path}/new', f'--out={tmp_path}/both')
+  assert json.loads(capsys.readouterr().out)['mean_at_end'] == 3
+  write_run(tmp_path / 'other', 2, [(100, 3)], meta={'inner_lr': 0.5})
+  with pytest.raises(errors.UserError, match='meta.inner_lr'):
+    plotted(f'--run_dirs={tmp_path}/old,{tmp_path}/other', f'--out={tmp_path}/three')
 
 
 def test_one_published_point_is_drawn(tmp_path):
