@@ -14,7 +14,6 @@ from mbrl_tf.drivers import host_driver
 from mbrl_tf.drivers import offline_driver
 from mbrl_tf.environments import catalog as environments
 from mbrl_tf.environments import report
-from mbrl_tf.environments import simulators
 from mbrl_tf.training import checkpoint
 from mbrl_tf.training import evaluation
 from mbrl_tf.training import loop
@@ -155,7 +154,7 @@ def warn_of_random_play(config):
 def draws_frames(config):
   """Whether the task can be asked for frames, as videos of evaluations need; warns where it cannot."""
   name = config.environment.name
-  draws = simulators.takes_render_mode(name)
+  draws = environments.draws_frames(name)
   if not draws:
     warnings.warn(
         f'Evaluations come without videos, for {name} draws no frames: what makes it takes no '

@@ -24,6 +24,11 @@ class Facts(NamedTuple):
   native: native.Native
 
 
+def draws_frames(name) -> bool:
+  """Whether what makes a simulator takes `render_mode`, without which it draws no frames."""
+  return simulators.takes_render_mode(name)
+
+
 def facts(name, kwargs=None, time_limit=0, action_repeat=1, observation='vectors', image_size=64,
           camera=-1, images=observing.AUTO, place=0) -> Facts:
   """Returns what a simulator tells, of which one is built for a moment, in this process.
