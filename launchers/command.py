@@ -149,8 +149,8 @@ def resolved_config(config, path=None, seed=None):
     directory = run_directory.RunDirectory(path)
     if not directory.config_file.exists():
       raise errors.UserError(
-          'There is no run here: config.json is missing, and no --config was given, which would begin '
-          f'one.{directory.runs_near()} Received: run_dir={str(directory.path)!r}')
+          'There is no run here: config.json is missing, and no --config was given, which would '
+          f'begin one.{directory.runs_near()} Received: run_dir={str(directory.path)!r}')
     config = stored_config(directory)
   try:
     validates = hasattr(config, 'validate')

@@ -152,7 +152,7 @@ def warn_of_random_play(config):
 
 
 def draws_frames(config):
-  """Whether the task can be asked for frames, as videos of evaluations need; warns where it cannot."""
+  """Whether the task can be asked for frames, as videos of evaluations need. Warns where not."""
   name = config.environment.name
   draws = environments.draws_frames(name)
   if not draws:

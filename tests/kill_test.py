@@ -4,8 +4,8 @@ import pytest
 
 from tests import kills
 
-# What is killed is the same with each algorithm, and this one compiles least; that each goes on with
-# the same numbers is held by the contracts.
+# What is killed is the same with each algorithm, and this one compiles least. That each goes on
+# with the same numbers is held by the contracts.
 _KILLS = {'pets_mujoco_processes': 1}
 
 

@@ -47,8 +47,9 @@ _PETS = (
     f'--config={_ROOT / "configs" / "pets" / "smoke.py"}', '--config.run.evaluate_every_env_steps=400',
     '--config.run.evaluate_episodes=1', '--config.collect.random_env_steps=100',
     '--config.planner.samples=8', '--config.planner.rounds=1', '--config.planner.horizon=3')
-_PENDULUM = ('--config.environment.name=gym:InvertedPendulum-v5', '--config.environment.time_limit=50',
-             '--config.environment.parallel=processes')
+_PENDULUM = (
+    '--config.environment.name=gym:InvertedPendulum-v5', '--config.environment.time_limit=50',
+    '--config.environment.parallel=processes')
 CASES = {
     'mbmpo_mujoco_processes': (*_MBMPO, *_PENDULUM),
     'pets_mujoco_processes': (*_PETS, *_PENDULUM, '--config.run.checkpoint_every_env_steps=200'),

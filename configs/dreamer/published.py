@@ -1,7 +1,8 @@
-"""The published Dreamer, on walker-walk from 64 x 64 pixels (Hafner et al. 2019, arXiv:1912.01603, and
-its authors' code).
+"""The published Dreamer, on walker-walk from 64 x 64 pixels (Hafner et al. 2019, arXiv:1912.01603,
+and its authors' code).
 
-Other tasks of the suite: `--config.environment.name=dmc:cheetah_run` and so on. Published at 1,000,000 env steps: about 950.
+Other tasks of the suite: `--config.environment.name=dmc:cheetah_run` and so on. Published at
+1,000,000 env steps: about 950.
 """
 
 from mbrl_tf.algorithms import base

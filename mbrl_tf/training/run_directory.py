@@ -327,8 +327,8 @@ def _check_same(old, new, path):
   if fixed:
     changes = ', '.join(f'{name}: {old.get(name)!r} -> {new.get(name)!r}' for name in fixed)
     raise errors.UserError(
-        f'The run directory holds a run with another config ({changes}); continue it with its own config, for which '
-        f'--run_dir alone is enough, or choose another --run_dir. Received: run_dir={str(path)!r}')
+        f'The run directory holds a run with another config ({changes}); continue it with its own '
+        f'config, for which --run_dir alone is enough, or choose another --run_dir. Received: run_dir={str(path)!r}')
 
 
 def _encoded(value):

@@ -37,7 +37,8 @@ def test_an_unknown_name_brings_the_nearest(name, near):
     ('toy:point_mass', {'worker_timeout_seconds': 0.0}, 'needs time'),
     ('toy:point_mass', {'parallel': 'process'}, 'processes'),
     ('toy:point_mass', {'render_mode': 'human'}, 'rgb_array'),
-    ('tests.environments.acting_environments:Matching', {'render_mode': 'rgb_array'}, 'draws no frames'),
+    ('tests.environments.acting_environments:Matching', {'render_mode': 'rgb_array'},
+     'draws no frames'),
     ('gym:Hopper-v5', {'render_mode': 'rgb_array', 'parallel': 'in_process'}, 'crash'),
 ])
 def test_bad_input_is_told_with_what_was_received(name, kwargs, said):

@@ -60,7 +60,8 @@ def test_csv_and_picture_are_written(tmp_path, capsys):
 
 def test_a_field_that_is_newer_than_a_run_has_its_default(tmp_path, capsys):
   write_run(tmp_path / 'old', 0, [(100, 1), (200, 2)])
-  write_run(tmp_path / 'new', 1, [(100, 3), (200, 4)], meta={'inner_lr': mbmpo.MetaConfig().inner_lr})
+  rate = mbmpo.MetaConfig().inner_lr
+  write_run(tmp_path / 'new', 1, [(100, 3), (200, 4)], meta={'inner_lr': rate})
   plotted(f'--run_dirs={tmp_path}/old,{tmp_path}/new', f'--out={tmp_path}/both')
   assert json.loads(capsys.readouterr().out)['mean_at_end'] == 3
   write_run(tmp_path / 'other', 2, [(100, 3)], meta={'inner_lr': 0.5})

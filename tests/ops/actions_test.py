@@ -68,7 +68,8 @@ def test_sums_are_those_of_each_choice(kind):
   values = np.random.default_rng(4).normal(size=(2, 5, sum(spec.choices))).astype('f')
   ends = np.cumsum(spec.choices)
   expected = [values[..., end - count:end].sum(-1) for end, count in zip(ends, spec.choices)]
-  np.testing.assert_allclose(actions.sums(spec, values), np.stack(expected, -1), rtol=1e-4, atol=1e-5)
+  np.testing.assert_allclose(
+      actions.sums(spec, values), np.stack(expected, -1), rtol=1e-4, atol=1e-5)
 
 
 def test_random_actions_are_uniform_within_their_bounds():

@@ -259,10 +259,12 @@ class TDMPC2Config:
         'collect': ['random_env_steps_max', 'curiosity'], 'replay': ['capacity'],
         'model': ['encoder_layers', 'image_shift', 'consistency_scale', 'reward_scale',
                   'value_scale', 'termination_scale'],
-        'policy': ['entropy_rate', 'imagined_steps', 'enumerated_choices'], 'planner': ['samples', 'policy_samples']})
+        'policy': ['entropy_rate', 'imagined_steps', 'enumerated_choices'],
+        'planner': ['samples', 'policy_samples']})
     base.require_share(self, {
         'value': ['discount_min', 'discount_max', 'slow_rate'], 'model': ['rho'],
-        'policy': ['scale_rate', 'target_entropy_share', 'last_target_entropy_share'], 'collect': ['random_at_bounds']})
+        'policy': ['scale_rate', 'target_entropy_share', 'last_target_entropy_share'],
+        'collect': ['random_at_bounds']})
     self._validate_pairs()
 
   def _validate_pairs(self):

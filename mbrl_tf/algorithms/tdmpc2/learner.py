@@ -39,7 +39,8 @@ class Learner(tf.Module):
 
   Attributes:
     curiosity: what novelty counts beside rewards in the targets of values, a variable: the value of
-      a state after which all is twice as new as usual, for good, in units of the reward; 0 at first.
+      a state after which all is twice as new as usual, for good, in units of the reward. 0 at
+      first.
 
   Made within the scope of a `tf.distribute.Strategy`, it shares each batch among the strategy's
   replicas.

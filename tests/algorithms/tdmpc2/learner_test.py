@@ -453,11 +453,13 @@ def test_the_weight_of_the_entropy_rises_where_it_is_missing_and_falls_where_the
   assert np.sign(float(tested.log_entropy_scale) - before) == direction
 
 
+SHARES = np.array([0.5, 0.4, 0.2, 0.1, 0.1])
+
+
 @pytest.mark.parametrize('choices, wanted, unit', [
     (None, [-2.0, -3.5, -6.5, -8.0, -8.0], [2.0] * 5),
-    (8, np.log(8) * np.array([0.5, 0.4, 0.2, 0.1, 0.1]), np.log(8) * np.array([0.5, 0.4, 0.2, 0.1, 0.1])),
-    (small.MIXED, np.log(12) * np.array([0.5, 0.4, 0.2, 0.1, 0.1]) - [2.0, 3.5, 6.5, 8.0, 8.0],
-     np.log(12) * np.array([0.5, 0.4, 0.2, 0.1, 0.1]) + 2.0)])
+    (8, np.log(8) * SHARES, np.log(8) * SHARES),
+    (small.MIXED, np.log(12) * SHARES - [2.0, 3.5, 6.5, 8.0, 8.0], np.log(12) * SHARES + 2.0)])
 def test_the_entropy_that_is_wanted_falls_evenly_and_then_stays(choices, wanted, unit):
   """In four updates, of two numbers from -2 nats to -8, of choices from half of the largest to a
   tenth; a nat for each number, or all that is wanted of choices, is what counts fully."""
