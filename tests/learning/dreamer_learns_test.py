@@ -111,6 +111,7 @@ def test_so_it_does_by_the_recipe_in_odd_units(tmp_path):
   assert curve[0] < 0.017 and min(curve[-2:]) > 0.025, curve
 
 
+@pytest.mark.long
 def test_the_goal_of_a_corridor_is_found_by_the_recipe(tmp_path):
   curve = learning_curve(by_recipe('toy:corridor'), tmp_path, seed=1, iterations=10, enough=0.85)
   assert curve[0] < 0.5 and min(curve[-2:]) > 0.85, curve
