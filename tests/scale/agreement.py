@@ -1,7 +1,7 @@
 """Ten updates of each algorithm with different numbers of devices, in one process of its own with four logical CPUs.
 
   python -m tests.scale.agreement                        prints one JSON object per algorithm and number of devices, 0 for no strategy
-  python -m tests.scale.agreement ALGORITHM              of one algorithm
+  python -m tests.scale.agreement ALGORITHM,ALGORITHM    of some algorithms
   python -m tests.scale.agreement ALGORITHM 0 1 2 4      with these numbers of devices
 
 Each object holds what every update told, and all variables after the last one. Where TF_CONFIG names several hosts, this process
@@ -129,7 +129,7 @@ def main():
     return
   tf.config.set_logical_device_configuration(
       tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 4)
-  for algorithm in sys.argv[1:2] or UPDATERS:
+  for algorithm in sys.argv[1].split(',') if sys.argv[1:] else UPDATERS:
     for count in map(int, sys.argv[2:] or _COUNTS):
       devices = [f'CPU:{index}' for index in range(count)]
       print_updates(algorithm, placement.mirrored(devices) if count else None, count)

@@ -25,12 +25,19 @@ class Replicas:
 
 
 @functools.cache
-def updates(algorithm):
-  """What an algorithm did, by number of devices."""
-  result = subprocess.run([sys.executable, '-m', 'tests.scale.agreement', algorithm], cwd=_ROOT,
+def printed(algorithms):
+  """What `agreement` printed of some algorithms: one process, which imports all once."""
+  result = subprocess.run([sys.executable, '-m', 'tests.scale.agreement', algorithms], cwd=_ROOT,
                           capture_output=True, text=True)
   assert result.returncode == 0, result.stderr[-3000:]
-  return {told['count']: told for told in map(json.loads, result.stdout.splitlines())}
+  return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def updates(algorithm):
+  """What an algorithm did, by number of devices."""
+  together = 'mbmpo,dreamer,tdmpc2,pets'
+  algorithms = together if algorithm in together.split(',') else algorithm
+  return {told['count']: told for told in printed(algorithms) if told['algorithm'] == algorithm}
 
 
 def assert_close(found, expected, rtol, atol):
