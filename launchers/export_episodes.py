@@ -93,10 +93,11 @@ def _write_files(folder, found):
 
 
 def _require_free(folder):
-  is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-  if folder.is_symlink() or not is_free:
-    raise errors.UserError('Episodes are written into a folder that is absent or empty, and '
-                           f'something is there. Received: to={str(folder)!r}')
+  with files.writing(folder):  # a name may be too long, or a folder above closed
+    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if folder.is_symlink() or not is_free:
+      raise errors.UserError('Episodes are written into a folder that is absent or empty, and '
+                             f'something is there. Received: to={str(folder)!r}')
 
 
 def _remove_left(partial):

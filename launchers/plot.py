@@ -51,19 +51,17 @@ def main():
       raise errors.UserError(f'--{flag.name} is needed (--help shows examples). Received: {flag.name}={flag.value!r}')
   if os.path.basename(command.OUT.value) in ('', '.', '..'):
     raise errors.UserError(f'--out is the path of the files that are written, without .csv or .png. Received: out={command.OUT.value!r}')
-  runs = {}
   directories = [run_directory.RunDirectory(path) for path in _expanded(_RUN_DIRS.value)]
-  _require_seeds_only(directories)
-  for directory in directories:
-    runs[directory.read_config()['run']['seed']] = read_curve(directory.metrics, _METRIC.value)
+  runs = {seed: read_curve(directory.metrics, _METRIC.value)
+          for seed, directory in zip(_seeds(directories), directories)}
   published = read_published(_PUBLISHED.value, _PUBLISHED_ENV.value) if _PUBLISHED.value else None
   others = {pathlib.Path(path).stem: read_mean(path) for path in _listed(_BESIDE.value, _existing)}
   curves = aligned(runs)
   out = files.local_path(command.OUT.value, 'out')
   # Not `with_suffix`, which would cut a name such as `pendulum-0.5`.
   table, picture = (out.with_name(f'{out.name}.{ending}') for ending in ('csv', 'png'))
-  _require_replaceable(table, picture)
   with files.writing(out):
+    _require_replaceable(table, picture)
     out.parent.mkdir(parents=True, exist_ok=True)
   write_csv(table, curves)
   draw(picture, curves, _METRIC.value, out.name, published, others)
@@ -236,30 +234,41 @@ def _folders(pattern):
 
 
 def _config(directory):
-  """A run's config, in which a field that is newer than the file has its default."""
+  """A run's config by the paths of its fields. One that is newer than the file has its default,
+  but for the seed: which it is, only the file can say.
+  """
   values = directory.read_config()
+  written = run_directory.flatten(values)
+  if written.get('run.seed') is None:
+    raise errors.UserError('config.json does not tell the seed of this run. '
+                           f'Received: file={str(directory.config_file)!r}')
   try:
     config_class = catalog.config_class(values.get('algorithm'))
-    return run_directory.config_to_dict(run_directory.config_from_dict(config_class, values))
+    config = run_directory.config_from_dict(config_class, values)
+    return run_directory.flatten(run_directory.config_to_dict(config))
   except errors.UserError:  # of another version: its curve can be drawn all the same
-    return values
+    return written
 
 
-def _require_seeds_only(directories):
-  """Raises a `UserError` where runs differ in more than their seed, or have the same one: no mean would describe them."""
-  configs = [run_directory.flatten(_config(directory)) for directory in directories]
-  seeds = [config.get('run.seed') for config in configs]
-  if None in seeds:
-    path = directories[seeds.index(None)].config_file
-    raise errors.UserError(f'config.json does not tell the seed of this run. Received: file={str(path)!r}')
+def _seeds(directories):
+  """Returns the seed of each run.
+
+  Raises:
+    UserError: runs differ in more, or have the same one: no mean would describe them.
+  """
+  configs = [_config(directory) for directory in directories]
+  seeds = [config['run.seed'] for config in configs]
   if len(set(seeds)) < len(seeds):
     raise errors.UserError(f'Each run must have a seed of its own. Received: seeds={seeds}')
   for directory, config in zip(directories, configs):
-    different = sorted(name for name in {*configs[0], *config}
-                       if not name.startswith('run.') and configs[0].get(name) != config.get(name))
+    different = sorted(
+        name for name in {*configs[0], *config}
+        if not name.startswith('run.') and configs[0].get(name) != config.get(name))
     if different:
-      raise errors.UserError(f'Runs in one curve may differ in config.run alone; this one differs from the first in '
-                             f'{", ".join(different)}. Received: run_dirs={str(directory.path)!r}')
+      raise errors.UserError(
+          'Runs in one curve may differ in config.run alone; this one differs from the first in '
+          f'{", ".join(different)}. Received: run_dirs={str(directory.path)!r}')
+  return seeds
 
 
 def _plain(value):

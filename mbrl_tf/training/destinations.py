@@ -4,6 +4,7 @@ import json
 import re
 
 from mbrl_tf import errors
+from mbrl_tf.data import files
 
 METADATA = 'export.json'
 # All that an export consists of, by its names in the folder, and what TensorFlow names it while it
@@ -27,10 +28,11 @@ def require_replaceable(destination):
           f'{"The destination" if place == destination else str(place)} exists and is no earlier '
           f'export, so it is not overwritten. Received: export_dir={str(destination)!r}')
 
-  require(destination, True)
-  temporary, old = beside(destination)
-  require(temporary, False)
-  require(old, True)
+  with files.writing(destination):  # a name may be too long, or a folder above closed
+    require(destination, True)
+    temporary, old = beside(destination)
+    require(temporary, False)
+    require(old, True)
 
 
 def beside(destination):

@@ -131,7 +131,7 @@ def test_somebody_says_what_an_image_is():
 
 @pytest.mark.parametrize('images, told', [
     ('observation=chw', 'names each axis'), ('observation=hh', 'names each axis'),
-    ('observation=wc', 'names each axis'), ('seen=hw', 'Nearest: observation'),
+    ('observation=wc', 'names each axis'), ('seen=hw', 'Known: observation'),
     ('observation=hw', 'need a range'), ('observation=hw:5..0', 'goes upwards'),
     ('observation', 'KEY=LAYOUT'), ('', 'KEY=LAYOUT')])
 def test_what_cannot_be_meant_is_told(images, told):
