@@ -13,6 +13,7 @@ from mbrl_tf import errors
 from mbrl_tf import types
 from mbrl_tf.data import episodes
 from mbrl_tf.data import rows as rows_lib
+from mbrl_tf.data import survey
 
 _AHEAD = 2  # batches that are drawn while others are used
 
@@ -21,6 +22,13 @@ class Newest(NamedTuple):
   """What is learned from more often, because the policy and its data of before are left behind."""
   rows: int = 0        # of the newest episodes
   share: float = 0.0   # of the sequences of a batch, that begin there
+
+
+class Paid(NamedTuple):
+  """What is learned from more often, because hardly anything else tells what is wanted: episodes
+  that brought a reward, from their first rows on, for what led to it is to be learned too."""
+  above: float = 0.0   # what the reward of a decision must exceed
+  share: float = 0.0   # of the sequences of a batch, that begin in such an episode
 
 
 class SequenceView:
@@ -65,6 +73,7 @@ class SequenceView:
     self._newest_rows = newest or Newest()
     self._seen = None  # the state of the store that the ring was made of
     self._ring = None
+    self._largest = {}  # rewards of the episodes that were asked for
     self._update()
 
   def __len__(self):
@@ -72,7 +81,8 @@ class SequenceView:
     self._update()
     return self._ring.size
 
-  def batch(self, batch_size: int, length: int, seed: int, index: int = 0) -> types.Sequences:
+  def batch(self, batch_size: int, length: int, seed: int, index: int = 0,
+            paid=None) -> types.Sequences:
     """Draws one batch.
 
     Args:
@@ -80,6 +90,8 @@ class SequenceView:
       length: their length, T.
       seed: not negative.
       index: the number of the batch; each has its own random numbers.
+      paid: `Paid`, the episodes in which some of the sequences begin, where there are any; None for
+        none.
 
     Returns:
       numpy arrays.
@@ -88,9 +100,10 @@ class SequenceView:
       UserError: where an argument is out of range, no episode can be read, or episodes differ in shapes or types.
     """
     _require_at_least(('index', index, 0))
-    return self._prepared(batch_size, length, seed)(index)
+    return self._prepared(batch_size, length, seed, paid)(index)
 
-  def batches(self, count: int, batch_size: int, length: int, seed: int) -> Iterator[types.Sequences]:
+  def batches(self, count: int, batch_size: int, length: int, seed: int,
+              paid=None) -> Iterator[types.Sequences]:
     """Draws the batches of index 0 to `count - 1`, in a thread that works ahead of the caller.
 
     All come from the episodes that are in the store now; nobody may truncate the store meanwhile. The thread ends with
@@ -98,7 +111,7 @@ class SequenceView:
 
     Args:
       count: how many batches.
-      batch_size, length, seed: see `batch`.
+      batch_size, length, seed, paid: see `batch`.
 
     Returns:
       An iterator of what `batch` gives, as tensors.
@@ -108,17 +121,32 @@ class SequenceView:
     """
     if count < 0:
       raise errors.UserError(f'A number of batches cannot be negative. Received: count={count}')
-    draw = self._prepared(batch_size, length, seed)
+    draw = self._prepared(batch_size, length, seed, paid)
     return _ahead(lambda index: tf.nest.map_structure(tf.convert_to_tensor, draw(index)), range(count))
 
-  def _prepared(self, batch_size, length, seed):
+  def _prepared(self, batch_size, length, seed, paid):
     """Checks the arguments, and returns the function from index to batch for the episodes that are there now."""
     _require_at_least(('batch_size', batch_size, 1), ('length', length, 1), ('seed', seed, 0))
     self._update()
     ring = self._ring
     if not ring.size:
       raise errors.UserError(f'There are no rows before the first episode. Received: folder={str(self._store.folder)!r}')
-    return lambda index: ring.draw(batch_size, length, _generator(seed, index))
+    favoured = ring.rows_of(self._paid(paid.above)) if paid else np.zeros(0, np.int64)
+    count = round(paid.share * batch_size) if len(favoured) else 0
+    return lambda index: ring.draw(batch_size, length, _generator(seed, index), favoured, count)
+
+  def _paid(self, above):
+    """The episodes that brought more than this, by their indices."""
+    for index in self._store.decisions():
+      if index not in self._largest:
+        self._largest[index] = self._largest_reward(index)
+    return [index for index, reward in self._largest.items() if reward > above]
+
+  def _largest_reward(self, index):
+    try:
+      return float(survey.brought(self._store.load_vectors(index)).max())
+    except errors.UserError:  # it is damaged: nobody knows
+      return -math.inf
 
   def _update(self):
     """Makes the ring anew where the store has changed."""
@@ -130,6 +158,7 @@ class SequenceView:
     reader = self._ring.reader if not is_new else rows_lib.RowReader(
         self._store, self._cache_bytes, self._observation)
     damaged = set() if is_new else self._ring.damaged
+    self._largest = {} if is_new else self._largest
     decisions = self._store.decisions()
     for index in range(0 if is_new else self._seen[1], seen[1]):
       if index not in decisions:
@@ -165,13 +194,20 @@ class _Ring:
     self.size = int(self._ends[-1]) if len(decisions) else 0
     self._joined = None  # a `_Joined` of all readable rows, where they are held at once
 
-  def draw(self, batch_size, length, generator):
-    """Returns a batch as numpy arrays; it is the same whether damage was known before or is found by it."""
+  def rows_of(self, chosen):
+    """The rows of the ring that belong to some episodes, int `[rows]`."""
+    lengths = np.diff(self._ends, prepend=0)
+    return np.flatnonzero(np.repeat(np.isin(self._episodes, chosen), lengths))
+
+  def draw(self, batch_size, length, generator, favoured, count):
+    """Returns a batch as numpy arrays; it is the same whether damage was known before or is found
+    by it. Of its sequences, `count` begin at one of the `favoured` rows.
+    """
     state = generator.bit_generator.state
     while True:
       generator.bit_generator.state = state
       try:
-        starts = self._starts(batch_size, generator)
+        starts = self._starts(batch_size, generator, favoured, count)
         if self._can_be_joined():
           return self._all_rows().draw(starts, length)
         return self._gather([self._window(start, length) for start in starts], length)
@@ -199,7 +235,7 @@ class _Ring:
           np.repeat(numbers, np.diff(self._ends, prepend=0)), frozenset(self.damaged))
     return self._joined
 
-  def _starts(self, batch_size, generator):
+  def _starts(self, batch_size, generator, favoured, count):
     """Draws rows of readable episodes, int `[B]`.
 
     A row of a damaged episode is drawn again. Were such episodes removed from the range, every other row would get
@@ -213,6 +249,8 @@ class _Ring:
     if among_newest:
       rows = min(self._newest.rows, self.size)
       starts[:among_newest] = self.size - rows + generator.integers(rows, size=among_newest)
+    if count:
+      starts[batch_size - count:] = generator.choice(favoured, count)
     while True:
       again = ~readable[np.searchsorted(self._ends, starts, side='right')]
       if not again.any():

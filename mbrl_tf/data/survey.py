@@ -9,6 +9,14 @@ _POOR = 0.1  # of the way from random returns to the best one
 _RARE = 0.02  # share of the decisions that are paid
 
 
+def brought(episode):
+  """The rewards of an episode, `[decisions]`, and where it terminated one of 0: all that comes
+  after a termination.
+  """
+  rewards = episode.reward
+  return np.append(rewards, np.zeros(1, rewards.dtype)) if episode.terminated.any() else rewards
+
+
 class Survey(tf.Module):
   """Looks at what is new in a store: at the episodes of all hosts, in the order in which all of
   them have them.
@@ -45,11 +53,9 @@ class Survey(tf.Module):
     least, largest = self.reward_range.numpy()
     for _, episode in episodes.readable(store, int(self._seen)):
       look(episode)
-      brought = episode.reward
-      if episode.terminated.any():
-        brought = np.append(brought, np.zeros(1, brought.dtype))
-      self._count(brought, least)
-      least, largest = min(least, brought.min()), max(largest, brought.max())
+      rewards = brought(episode)
+      self._count(rewards, least)
+      least, largest = min(least, rewards.min()), max(largest, rewards.max())
       self._rank(float(np.sum(episode.reward, dtype=np.float64)), is_random)
       if episode.terminated.any():
         self.terminates.assign(True)

@@ -434,3 +434,40 @@ def test_some_sequences_begin_among_the_newest_rows(tmp_path):
   assert set(np.concatenate(firsts).tolist()) == newest
   few = sequences.SequenceView(store, newest=sequences.Newest(10**6, 1.0)).batch(2000, 1, 0)
   assert len(set(shown(few.observation)[:, 0].tolist())) == 61 + 21 + 9  # there are no more
+
+
+def test_some_sequences_begin_in_paid_episodes(tmp_path):
+  """Rewards are the numbers shown: of 20 sequences 5, in episodes that brought more than 1021; the
+  others are those that are drawn without. What is appended, and an end, count as well.
+  """
+  store = filled_store(tmp_path, [60, 20, 8, 5])
+  view, plain = sequences.SequenceView(store), sequences.SequenceView(store)
+
+  def firsts(paid):
+    found = []
+    for seed in range(60):
+      expected, batch = plain.batch(20, 3, seed), view.batch(20, 3, seed, paid=paid)
+      np.testing.assert_array_equal(shown(batch.observation)[:15], shown(expected.observation)[:15])
+      found.append(shown(batch.observation)[15:, 0])
+    return set(np.concatenate(found).tolist())
+
+  assert firsts(sequences.Paid(1021.0, 0.25)) == {*range(2001, 2010), *range(3001, 3007)}
+  store.append(numbered_episode(4001, 3))
+  assert firsts(sequences.Paid(3100.0, 0.25)) == {*range(4001, 4005)}
+  store.append(numbered_episode(-200, 4))  # all rewards are below 0, which follows its end
+  store.append(numbered_episode(-300, 4, terminated=False))
+  everything = sequences.Paid(-100.0, 1.0)
+  ended = set(range(-200, -195))
+  assert ended <= set(shown(view.batch(2000, 1, 0, paid=everything).observation)[:, 0].tolist())
+  none = view.batch(20, 3, 0, paid=sequences.Paid(1e6, 0.25))
+  np.testing.assert_array_equal(shown(none.observation), shown(plain.batch(20, 3, 0).observation))
+
+
+def test_a_damaged_episode_is_not_among_the_paid(tmp_path):
+  store = filled_store(tmp_path, [6, 20, 8])
+  path = store._files[2]
+  path.write_bytes(path.read_bytes()[:100])
+  view = sequences.SequenceView(store)
+  with pytest.warns(UserWarning, match='Skipped an episode'):
+    batch = view.batch(300, 2, 0, paid=sequences.Paid(500.0, 1.0))
+  assert set(shown(batch.observation)[:, 0].tolist()) == set(range(1001, 1022))

@@ -52,12 +52,15 @@ class ReplayConfig:
     batch_size: B, sequences in an update (published: 256).
     horizon: H, decisions that the model is unrolled for in learning and in planning.
     capacity: how many of the newest decisions are drawn from; 0 for all (published: a million).
+    paid_share: of the sequences of an update, how many begin in an episode that brought a reward,
+      while rewards are rare (not published here: 0).
     cache_mib: memory for episodes that were read, in MiB; the least recently used are dropped
       beyond it.
   """
   batch_size: int = 128
   horizon: int = 3
   capacity: int = 0
+  paid_share: float = 0.25
   cache_mib: int = 2048
 
 
@@ -264,7 +267,7 @@ class TDMPC2Config:
     base.require_share(self, {
         'value': ['discount_min', 'discount_max', 'slow_rate'], 'model': ['rho'],
         'policy': ['scale_rate', 'target_entropy_share', 'last_target_entropy_share'],
-        'collect': ['random_at_bounds']})
+        'collect': ['random_at_bounds'], 'replay': ['paid_share']})
     self._validate_pairs()
 
   def _validate_pairs(self):

@@ -6,6 +6,7 @@ from mbrl_tf import types
 from mbrl_tf.algorithms import base
 from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.tdmpc2 import summaries
+from mbrl_tf.data import sequences as sequences_lib
 from mbrl_tf.ops import replicas, seeds, step_metrics
 
 
@@ -67,7 +68,9 @@ class TDMPC2(base.BuiltOfParts):
     parts, replay, driver = self.state, self._config.replay, self._driver
     seed = seeds.of_host(seeds.next_integer(parts.generator), driver.host)
     length = parts.world_model.frames - 1 + replay.horizon + 1
-    batches = self._sequences.batches(count, replay.batch_size // driver.hosts, length, seed)
+    paid = sequences_lib.Paid(float(parts.survey.reward_range[0]), replay.paid_share)
+    paid = paid if paid.share and parts.survey.rewards_are_rare else None
+    batches = self._sequences.batches(count, replay.batch_size // driver.hosts, length, seed, paid)
     return (replicas.share(parts.learner.strategy, batch) for batch in batches)
 
   def _due(self):

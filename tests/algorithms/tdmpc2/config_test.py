@@ -14,7 +14,10 @@ BAD = {
         'random_env_steps': [0, 1.5], 'random_env_steps_max': [-1], 'random_at_bounds': [-0.1, 1.1],
         'random_holds': [(), (1, 0), (1.5,), 4],
         'env_steps_per_iteration': [0], 'curiosity': [-0.1, NAN, INF], 'pink_noise': [1]
-    }, 'replay': {'batch_size': [0], 'horizon': [0], 'capacity': [-1], 'cache_mib': [0]}, 'model': {
+    }, 'replay': {
+        'batch_size': [0], 'horizon': [0], 'capacity': [-1], 'paid_share': [-0.1, 1.1],
+        'cache_mib': [0]
+    }, 'model': {
         'latent': [0, 12, -8], 'units': [0], 'encoder_layers': [-1], 'layers': [0],
         'image_channels': [0], 'frame_stack': [0], 'image_shift': [-1], 'angles': [1], 'bins': [2],
         'bin_limit': [0.0, INF, NAN], 'consistency_scale': [-1.0, NAN], 'reward_scale': [-1.0, INF],
