@@ -69,6 +69,7 @@ def test_the_median_leaves_out_the_first_call(monkeypatch):
   assert timing.measure(lambda: None, 3) == (100, 3)
 
 
+@pytest.mark.long
 def test_the_launcher_prints_one_object_per_line(capsys, monkeypatch):
   # Large products take seconds on a busy machine, and their number plays no part here.
   monkeypatch.setattr(timing, '_SIZES', (64,))

@@ -156,6 +156,7 @@ def first_finishes(made, which):
   made.parts.learner.compiled_step, made.driver.collect = step, collect
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures('eagerly')
 def test_which_is_faster_decides_nothing(tmp_path):
   made, told = [], []

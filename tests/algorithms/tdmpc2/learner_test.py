@@ -551,8 +551,8 @@ def test_each_image_of_a_batch_is_shifted_by_itself_and_the_shift_matters():
     assert float(found.losses[name]) != pytest.approx(float(plain.losses[name]), rel=1e-5)
 
 
-@pytest.mark.parametrize('observation, choices, terminates', [('vector', None, True),
-                                                              ('both', 3, False)])
+@pytest.mark.parametrize('observation, choices, terminates', [
+    ('vector', None, True), pytest.param('both', 3, False, marks=pytest.mark.long)])
 def test_the_compiled_step_is_the_eager_one(observation, choices, terminates):
   spec, config = small.spec(observation, choices), small.config(value__members=3)
   learners = [small.make_learner(spec, config) for _ in range(2)]

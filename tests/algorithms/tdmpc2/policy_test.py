@@ -186,7 +186,8 @@ def test_with_a_real_planner_actions_are_of_their_kind_and_nothing_is_random_in_
   assert one.state['plan'].shape == (N, H, prior.action_size)
 
 
-@pytest.mark.parametrize('choices', [None, small.MIXED])  # which has both kinds
+@pytest.mark.parametrize('choices', [
+    pytest.param(None, marks=pytest.mark.long), small.MIXED])  # which has both kinds
 def test_an_exported_planner_that_selects_acts_as_the_live_one(choices, tmp_path):
   """Its models are moved away from their first weights, so that no rounding decides who is elite."""
   spec, tested, _ = planning(
