@@ -63,11 +63,16 @@ class Survey(tf.Module):
     self._seen.assign(len(store))
 
   @property
+  def largest_difference(self):
+    """Between two rewards so far; 0 before there are any."""
+    least, largest = self.reward_range.numpy()
+    return float(max(largest - least, 0.0))
+
+  @property
   def rewards_differ(self):
     """Whether there were two different rewards: without them there is nothing to learn of any
     action."""
-    least, largest = self.reward_range.numpy()
-    return bool(least < largest)
+    return self.largest_difference > 0
 
   def asks_for_random_actions(self, env_steps, first, most):
     """Whether random actions go on: at first, and while all rewards are equal, because then nothing

@@ -28,10 +28,10 @@ class CollectConfig:
       them. No single hold serves all tasks (not published: 1).
     env_steps_per_iteration: env steps collected in each iteration, in whole episodes.
     curiosity: what the error of the model's next latent state counts beside rewards in the targets
-      of values, while rewards are rare. What it mostly is counts nothing. A state after which it is
-      twice as much, for good, has this value, in units of the reward: so one reward that was found
-      counts more, however long an episode is (after Pathak et al. 2017, arXiv:1705.05363; not
-      published here: 0).
+      of values, while rewards are rare. What is usual counts nothing. A state after which nothing
+      is foreseen, for good, is worth this share of the largest difference between two rewards so
+      far: so one reward that was found counts more, however long an episode is (after Pathak et al.
+      2017, arXiv:1705.05363; not published here: 0).
     pink_noise: the noise of the exploring policy is pink, not white (Eberhard et al. 2023, ICLR;
       not published here).
   """

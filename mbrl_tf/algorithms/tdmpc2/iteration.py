@@ -27,8 +27,7 @@ class TDMPC2(base.BuiltOfParts):
       collected = self._collect(parts.random_policy, self._random_env_steps(), clock)
       yield types.Report({**collected.metrics, **clock.read()})
     while True:
-      curious = parts.survey.rewards_are_rare
-      parts.learner.curiosity.assign(self._config.collect.curiosity if curious else 0.0)
+      parts.learner.curiosity.assign(self._curiosity())
       with clock('learn'):
         due = self._due()
         told = [parts.learner.compiled_step(batch, seeds.next_seed(parts.generator))
@@ -49,6 +48,14 @@ class TDMPC2(base.BuiltOfParts):
     settings = self._config.collect
     return self.state.survey.asks_for_random_actions(
         self.env_steps, settings.random_env_steps, settings.random_env_steps_max)
+
+  def _curiosity(self):
+    """What novelty is worth now, in units of the reward."""
+    parts = self.state
+    if not parts.survey.rewards_are_rare:
+      return 0.0
+    found = parts.survey.largest_difference / float(parts.world_model.reward_unit.value)
+    return self._config.collect.curiosity * (found or 1.0)
 
   def _collecting_policy(self):
     """The policy that collects next."""

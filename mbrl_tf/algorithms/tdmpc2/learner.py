@@ -12,6 +12,7 @@ from mbrl_tf.ops import actions as actions_lib
 from mbrl_tf.ops import replicas, returns
 
 _DRAWN = 2  # value models of an update
+_ERROR_RATE = 0.05  # of the logarithm of the error that is usual, where all is new
 _LEAST_SHARE = 0.01  # of the largest entropy of choices: the least unit of what is missing of it
 
 
@@ -32,6 +33,7 @@ class Found(NamedTuple):
   metrics: Mapping[str, Any]     # each []
   values: Any                    # [B / stride], of the policy's actions at the first observations
   errors: Any                    # [H], mean squared errors of the latents after each step
+  novelty: Any                   # [H], mean novelty of them
 
 
 class Learner(tf.Module):
@@ -39,8 +41,8 @@ class Learner(tf.Module):
 
   Attributes:
     curiosity: what novelty counts beside rewards in the targets of values, a variable: the value of
-      a state after which all is twice as new as usual, for good, in units of the reward. 0 at
-      first.
+      a state after which nothing is foreseen, for good, in units of the reward. No state has more
+      of it. 0 at first.
 
   Made within the scope of a `tf.distribute.Strategy`, it shares each batch among the strategy's
   replicas.
@@ -76,7 +78,8 @@ class Learner(tf.Module):
     self.value_scale = tf.Variable(1.0, trainable=False, name='value_scale')
     self.log_entropy_scale = tf.Variable(
         tf.math.log(config.policy.entropy_scale), trainable=False, name='log_entropy_scale')
-    # The unit of novelty at each step: a running mean over whole batches, so that replicas agree.
+    # The error at each step whose novelty is 0, as that of whole batches is on average: so replicas
+    # agree.
     self.error_units = tf.Variable(
         tf.zeros([config.replay.horizon]), trainable=False, name='error_units')
     self.curiosity = tf.Variable(0.0, trainable=False, name='curiosity')
@@ -144,7 +147,7 @@ class Learner(tf.Module):
     with tf.GradientTape() as model_tape:
       unrolled, told = self._unrolled(batch, noise)
       errors = losses.latent_errors(unrolled[1:], following, weights)
-      novelty = losses.novelty(errors, self.error_units)
+      novelty = losses.novelty(errors, self.error_units, weights)
       targets = self._targets(batch, rewards, novelty, following, noise)
       model_losses = {
           'consistency': losses.consistency_loss(unrolled[1:], following, weights),
@@ -169,7 +172,7 @@ class Learner(tf.Module):
                                       unconnected_gradients=tf.UnconnectedGradients.ZERO),
          'policy': policy_tape.gradient(judged['loss'], self._policy.trainable_variables)},
         {'model': model_loss, 'policy': judged['loss']}, metrics, judged['values'][0],
-        tf.reduce_mean(errors, 1))
+        tf.reduce_mean(errors, 1), tf.reduce_mean(novelty, 1))
 
   def _targets(self, batch, rewards, novelty, following, noise):
     """Value targets `[V, B]`, without gradients.
@@ -264,9 +267,8 @@ class Learner(tf.Module):
 
   def _agreed(self, found):
     """`Found` of the whole batch, in a replica's context."""
-    gradients, lost, metrics, errors = replicas.mean(
-        (found.gradients, found.losses, found.metrics, found.errors))
-    return Found(gradients, lost, metrics, replicas.gather(found.values), errors)
+    agreed = replicas.mean(found._replace(values=tf.zeros([])))
+    return agreed._replace(values=replicas.gather(found.values))
 
   def _applied(self, found):
     """Takes both steps, and lets follow what follows; returns the metrics."""
@@ -277,7 +279,8 @@ class Learner(tf.Module):
     told = replicas.first(self.strategy, told)
     self._world_model.assign_slow(self._config.value.slow_rate)
     self._follow(replicas.first(self.strategy, found.values), told['policy/entropy'])
-    self._follow_errors(replicas.first(self.strategy, found.errors))
+    self._follow_errors(replicas.first(self.strategy, found.errors),
+                        replicas.first(self.strategy, found.novelty))
     told['policy/entropy_scale'] = tf.exp(self.log_entropy_scale)
     told['value/scale'] = self._world_model.reward_unit.value * self.value_scale
     return told
@@ -294,14 +297,13 @@ class Learner(tf.Module):
     bounds = tf.math.log([settings.entropy_scale_min, settings.entropy_scale_max])
     self.log_entropy_scale.assign(tf.clip_by_value(moved, bounds[0], bounds[1]))
 
-  def _follow_errors(self, errors):
-    """Takes the mean errors of a batch `[H]` into their running mean, where they are finite; the
-    first are that mean.
+  def _follow_errors(self, errors, novelty):
+    """Moves what is usual to where the mean novelty `[H]` of a batch would be 0; it begins at the
+    first mean errors `[H]`. What is not finite moves nothing.
     """
     units = self.error_units
-    rate = tf.where(units > 0, self._config.policy.scale_rate, 1.0)
-    change = rate * (errors - units)
-    units.assign_add(tf.where(tf.math.is_finite(change), change, 0.0))
+    moved = tf.where(units > 0, units * tf.exp(_ERROR_RATE * novelty), errors)
+    units.assign(tf.where(tf.math.is_finite(moved), moved, units))
 
   def _wanted_entropy(self):
     """The target of the entropy after the updates so far, and the unit of what is missing: a nat

@@ -43,22 +43,24 @@ def latent_errors(predicted, encoded, weights):
   return tf.stop_gradient(counted * tf.reduce_mean(tf.square(predicted - encoded), -1))
 
 
-def novelty(errors, units, most=10.0):
-  """How much newer than usual what followed each step is to the model, `[H, B]` (Pathak et al.
-  2017, arXiv:1705.05363).
+def novelty(errors, units, weights):
+  """How new what followed each step is to the model, `[H, B]`, between -1, what it foresaw, and 1
+  (after Pathak et al. 2017, arXiv:1705.05363); 0 where a step counts nothing.
 
-  It is the model's error in units of what it mostly is, so that it does not fade as the model gets
+  It is the model's error beside what it mostly is, so that it does not fade as the model gets
   better (Burda et al. 2019, arXiv:1810.12894, section 2.4). What is usual counts 0: were it paid,
-  each step would be, and to end an episode would cost more than the rare reward there brings.
+  each step would be, and to end an episode would cost more than the rare reward there brings. It is
+  bounded, because errors of a hundred times the usual one are common where the model is good: were
+  they paid in full, to look for them would be worth more than any reward.
 
   Args:
     errors: `[H, B]`.
-    units: running mean of the errors of each step, `[H]`; where it is 0, nothing is new.
-    most: the largest error, in these units.
+    units: the error of each step that is usual, `[H]`; where it is 0, nothing is new.
+    weights: what each step counts, `[H, B]`.
   """
   units = units[:, None]
-  relative = tf.minimum(tf.math.divide_no_nan(errors, units), most)
-  return tf.where(units > 0, relative - 1, tf.zeros_like(errors))
+  relative = tf.math.divide_no_nan(errors - units, errors + units)
+  return tf.where((units > 0) & (weights > 0), relative, tf.zeros_like(errors))
 
 
 def two_hot_loss(distribution, values, weights):

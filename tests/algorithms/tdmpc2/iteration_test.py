@@ -120,7 +120,12 @@ def test_while_rewards_are_rare_every_other_iteration_is_random_and_novelty_is_p
   assert sorted(later) == ([False, False, True, True] if alternates else [False] * 4)
   assert later[0] != later[1] or not alternates
   paid = float(algorithm.state.learner.curiosity)
-  assert paid == pytest.approx(algorithm._config.collect.curiosity if alternates else 0.0)
+  curiosity = algorithm._config.collect.curiosity
+  assert paid == pytest.approx(curiosity if alternates else 0.0)  # no two rewards differ
+  if alternates:
+    algorithm.state.survey.reward_range.assign([-2.0, 18.0])
+    algorithm.state.world_model.reward_unit.value.assign(10.0)
+    assert algorithm._curiosity() == pytest.approx(2 * curiosity)
 
 
 def test_each_episode_is_looked_at_once_and_its_statistics_are_those_of_all(tmp_path):

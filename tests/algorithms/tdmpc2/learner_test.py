@@ -110,7 +110,7 @@ class ByHand:
     for row in range(B):
       for t in range(ENDS.get(row, H)):
         error = np.mean((self.unroll(row)[t + 1] - self.encoded(row, t + 1)).numpy() ** 2)
-        found[row, t + 1] = error / units[t] - 1
+        found[row, t + 1] = 1 - 2 * units[t] / (error + units[t])
     return found
 
   def unroll(self, row):
@@ -217,9 +217,9 @@ def test_the_curious_add_novelty_to_the_targets_of_values_and_to_nothing_else():
   assert float(found['policy/loss']) == float(plain['policy/loss'])
 
 
-def test_the_unit_of_novelty_is_the_running_mean_of_errors():
+def test_the_unit_of_novelty_is_where_a_batch_has_none_on_average():
   spec = small.spec()
-  tested, world, _ = small.make_learner(spec, small.config(policy__scale_rate=0.25))
+  tested, world, _ = small.make_learner(spec, small.config())
   batch = small.batch(spec)
   found = tested.found(batch, tested.noise(batch, SEED))
   expected = np.zeros(H)
@@ -230,11 +230,17 @@ def test_the_unit_of_novelty_is_the_running_mean_of_errors():
       after = world.encode(batch.observation[row, t + 1][None])
       expected[t] += np.mean((latent - after).numpy() ** 2) / B
   np.testing.assert_allclose(found.errors, expected, rtol=1e-4)
-  tested._follow_errors(found.errors)
+  tested._follow_errors(found.errors, found.novelty)  # of which there is none yet
+  np.testing.assert_array_equal(found.novelty, [0.0] * H)
   np.testing.assert_allclose(tested.error_units, expected, rtol=1e-4)
-  tested._follow_errors(tf.constant([1.0, np.nan, np.inf]))
+  tested._follow_errors(tf.zeros([H]), tf.constant([1.0, np.nan, -0.5]))
   np.testing.assert_allclose(
-      tested.error_units, [0.75 * expected[0] + 0.25, *expected[1:]], rtol=1e-4)
+      tested.error_units, expected * np.exp([0.05, 0.0, -0.025]), rtol=1e-4)
+  for factor, direction in ((100.0, -1), (0.01, 1)):
+    tested.error_units.assign(factor * expected)
+    found = tested.found(batch, tested.noise(batch, SEED))
+    tested._follow_errors(found.errors, found.novelty)
+    assert (direction * (tested.error_units - factor * expected) > 0).numpy().all()
 
 
 def test_what_is_no_number_counts_nothing_where_nobody_is_curious():

@@ -56,20 +56,22 @@ def test_the_consistency_loss_is_a_mean_square_and_moves_the_prediction_alone():
 
 def test_novelty_is_the_error_of_what_counts_in_units_of_each_step_and_sends_no_gradient():
   predicted, encoded, weights = drawn(H, B, 6), drawn(H, B, 6), numpy_weights(0.5)
-  predicted[0, 3] += 100  # so new that it is limited
   units = np.array([0.5, 2.0, 0.0, 1.5], 'f')
   expected = np.zeros((H, B))
   for t, row in np.ndindex(H, B):
     error = np.mean((predicted[t, row] - encoded[t, row])**2) if weights[t, row] > 0 else 0.0
     if units[t] > 0:
-      expected[t, row] = min(error / units[t], 3.0) - 1  # what is usual counts nothing
+      expected[t, row] = 2 * error / (error + units[t]) - 1 if weights[t, row] > 0 else 0.0
   with tf.GradientTape() as tape:
     variables = tf.constant(predicted), tf.constant(encoded)
     tape.watch(variables)
     errors = losses.latent_errors(*variables, tf.constant(weights, tf.float32))
-    found = losses.novelty(errors, tf.constant(units), most=3.0)
+    found = losses.novelty(errors, tf.constant(units), tf.constant(weights, tf.float32))
   np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-  assert found[0, 3] == 2 and tape.gradient(found, variables) == (None, None)
+  assert tape.gradient(found, variables) == (None, None)
+  # What is usual counts nothing, however much there is counts at most 1, and nothing new is -1.
+  found = losses.novelty(tf.constant([[0.25, 1e30, 0.0]]), tf.constant([0.25]), tf.ones([1, 3]))
+  np.testing.assert_allclose(found, [[0.0, 1.0, -1.0]])
 
 
 @pytest.mark.parametrize('members', [None, 3])
