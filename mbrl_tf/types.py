@@ -136,6 +136,7 @@ class EnvironmentSpec:
     left_out: keys of what is observed and no model reads: texts.
     angles: which entries of an observation that is one vector are angles of hinges in radians, as the simulator's model of
       the bodies says; none where there is no such model.
+    turning: which of them are of hinges without limits, that can turn on and on.
     simulator_action: batched TensorFlow function from actions `[..., A]` to what the simulator
       takes, in its structure, units and types, each part with the leading axes; None where that is
       the action itself.
@@ -151,6 +152,7 @@ class EnvironmentSpec:
   terminated: Optional[Callable[..., Any]] = None
   left_out: Tuple[str, ...] = ()
   angles: Tuple[int, ...] = ()
+  turning: Tuple[int, ...] = ()
   simulator_action: Optional[Callable[..., Any]] = None
   action_parts: Mapping[str, ActionPart] = dataclasses.field(default_factory=dict)
 

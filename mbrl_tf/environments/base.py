@@ -36,6 +36,7 @@ def read_spec(env, recipe):
   action = env.get_wrapper_attr('action_spec')
   tree = env.get_wrapper_attr('action_tree')
   act = functools.partial(_simulator_action, action, tree)
+  angles = _angles(env, recipe, observed.spec)
   return types.EnvironmentSpec(
       name=recipe.name,
       observation=observed.spec,
@@ -45,7 +46,8 @@ def read_spec(env, recipe):
       reward=None if reward is None else _agent_reward(reward, act, recipe.action_repeat, read),
       terminated=None if terminated is None else _agent_terminated(terminated, read),
       left_out=observed.left_out,
-      angles=_angles(env, recipe, observed.spec),
+      angles=angles.all,
+      turning=angles.turning,
       simulator_action=act,
       action_parts=action_rows.parts(action, tree))
 
@@ -60,9 +62,10 @@ def _functions(env, recipe):
 
 
 def _angles(env, recipe, observation):
-  """Returns which entries of an observation of one vector are angles; none where it is anything else."""
+  """Returns the `Angles` in an observation of one vector; none where it is anything else."""
   is_vector = isinstance(observation, types.ArraySpec) and len(observation.shape) == 1
-  return joint_angles.find(env) if is_vector and recipe.observation == 'vectors' else ()
+  looks = is_vector and recipe.observation == 'vectors'
+  return joint_angles.find(env) if looks else joint_angles.Angles()
 
 
 def _find(attribute, env, name):

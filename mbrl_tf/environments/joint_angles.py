@@ -3,6 +3,7 @@ model, and looking.
 """
 
 import logging
+from typing import NamedTuple, Tuple
 
 import numpy as np
 
@@ -12,9 +13,14 @@ _TURNS = (0.1, -0.23)  # rad: an entry that moves by both is the angle, and no f
 _TOLERANCE = 1e-4  # rad; observations may be float32
 
 
+class Angles(NamedTuple):
+  """Entries of an observation that are angles of hinges in radians, in rising order."""
+  all: Tuple[int, ...] = ()
+  turning: Tuple[int, ...] = ()  # those of hinges without limits, that can turn on and on
+
+
 def find(env):
-  """Returns the entries of the observation, which is one vector, that are angles of hinges in
-  radians.
+  """Returns which entries of the observation, which is one vector, are angles of hinges.
 
   The simulator stays as it is: what is turned is a copy of its state.
 
@@ -22,12 +28,12 @@ def find(env):
     env: a simulator, behind wrappers that leave observations as they are.
 
   Returns:
-    A tuple of indices, in rising order; empty where the simulator is not MuJoCo's, observes no
-    angle, or stands behind a wrapper that may change observations.
+    `Angles`; empty where the simulator is not MuJoCo's, observes no angle, or stands behind a
+    wrapper that may change observations.
   """
   simulator = mujoco_tasks.unchanged(env)
   if simulator is None:
-    return ()
+    return Angles()
   try:
     if isinstance(simulator, dm_control.SuiteTask):
       return _turned(simulator.physics_model, simulator.observe_pose)
@@ -36,26 +42,30 @@ def find(env):
   except Exception as error:  # whatever a user's `_get_obs` raises before the first reset
     logging.getLogger(__name__).info(
         'Angles of hinges were not looked for (%s: %s)', type(error).__name__, error)
-  return ()
+  return Angles()
 
 
 def _turned(model, observe):
-  """Returns the entries of what `observe` returns, of a pose `[Q]`, that turn with a hinge of the
+  """Returns the `Angles` in what `observe` returns, of a pose `[Q]`: what turns with a hinge of the
   model.
   """
   hinge = mujoco_setup.load('mujoco', renders=False).mjtJoint.mjJNT_HINGE
   start = np.array(model.qpos0)
-  before, found = observe(start), set()
+  before, found, turning = observe(start), set(), set()
   if np.ndim(before) != 1:
-    return ()
-  for address in np.asarray(model.jnt_qposadr)[np.asarray(model.jnt_type) == hinge]:
+    return Angles()
+  are_hinges = np.asarray(model.jnt_type) == hinge
+  for address, is_limited in zip(np.asarray(model.jnt_qposadr)[are_hinges],
+                                 np.asarray(model.jnt_limited)[are_hinges]):
     turns = np.ones(before.shape, bool)
     for turn in _TURNS:
       pose = start.copy()
       pose[address] += turn
       turns &= np.abs(observe(pose) - before - turn) < _TOLERANCE
-    found.update(np.flatnonzero(turns).tolist())
-  return tuple(sorted(found))
+    entries = np.flatnonzero(turns).tolist()
+    found.update(entries)
+    turning.update([] if is_limited else entries)
+  return Angles(tuple(sorted(found)), tuple(sorted(turning)))
 
 
 def _observe_pose(simulator, pose):

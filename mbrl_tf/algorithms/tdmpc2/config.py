@@ -78,9 +78,10 @@ class ModelConfig:
     frame_stack: images that are seen at once, this one and those before it; 1 for vectors alone.
     image_shift: pixels by which images are shifted at random in learning, at most
       (arXiv:2107.09645).
-    angles: whether the encoder reads angles of hinges, as the simulator says which numbers are
-      (`EnvironmentSpec.angles`), as what they are: without whole turns, and with sine and cosine.
-      Published is False: numbers as any. What True brings was not shown yet.
+    angles: whether the encoder reads the sine and cosine of angles that can turn on and on, in
+      their place: a body that has turned once is where it was. The simulator's model of the bodies
+      says which numbers are such angles (`EnvironmentSpec.turning`). Published is False: numbers as
+      any.
     bins: into which rewards and values are divided, at equal distances in symlog space.
     bin_limit: symlog of the largest reward or value that can be told, in units of the reward.
     consistency_scale, reward_scale, value_scale, termination_scale: weights of the losses.
@@ -94,7 +95,7 @@ class ModelConfig:
   image_channels: int = 32
   frame_stack: int = 3
   image_shift: int = 3
-  angles: bool = False
+  angles: bool = True
   bins: int = 101
   bin_limit: float = 10.0
   consistency_scale: float = 20.0

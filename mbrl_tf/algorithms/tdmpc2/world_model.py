@@ -52,7 +52,8 @@ class WorldModel(tf.Module):
     bins = np.linspace(-limit, limit, settings.bins)
     self._bins = np.sign(bins) * np.expm1(np.abs(bins))
     vector_size = self._observations.vector_size
-    self._angles = list(spec.angles) if settings.angles else []
+    self._turning = list(spec.turning) if settings.angles else []
+    self._others = [entry for entry in range(vector_size) if entry not in self._turning]
     self.normalizer = normalizer.Normalizer(
         vector_size, self._observations.rounding,
         self._observations.least_std) if vector_size else None
@@ -66,7 +67,7 @@ class WorldModel(tf.Module):
     hidden, inputs = [settings.units] * settings.layers, settings.latent + self.action_size
     encoder_hidden = [settings.units] * settings.encoder_layers
     self.encoder = make(
-        [vector_size + 2 * len(self._angles) + encoded, *encoder_hidden, settings.latent],
+        [vector_size + len(self._turning) + encoded, *encoder_hidden, settings.latent],
         simnorm=True, name='encoder')
     self.dynamics = make([inputs, *hidden, settings.latent], simnorm=True, name='dynamics')
     self.reward_model = make([inputs, *hidden, settings.bins], output_scale=0.0, name='reward')
@@ -92,7 +93,7 @@ class WorldModel(tf.Module):
     if self.normalizer is not None:
       by_key = observations_lib.by_key(episode.observation)
       vectors = {key: tf.constant(value) for key, value in by_key.items() if key not in self.images}
-      self.normalizer.update(self._joined(vectors).numpy())
+      self.normalizer.update(self._observations.joined(vectors).numpy())
     self.reward_unit.update(episode.reward, is_first)
 
   def assign_slow(self, rate):
@@ -137,11 +138,11 @@ class WorldModel(tf.Module):
     by_key, parts = observations_lib.by_key(observation), []
     if self.normalizer is not None:
       # Squashed, so that what is far beyond the data so far does not dominate.
-      vector = self._joined(observation)
+      vector = self._observations.joined(observation)
       parts.append(distributions.symlog(self.normalizer.normalize(vector)))
-      if self._angles:
-        angles = tf.cast(tf.gather(vector, self._angles, axis=-1), tf.float32)
-        parts += [tf.sin(angles), tf.cos(angles)]
+      if self._turning:
+        angles = tf.cast(tf.gather(vector, self._turning, axis=-1), tf.float32)
+        parts = [tf.gather(parts[0], self._others, axis=-1), tf.sin(angles), tf.cos(angles)]
     for key in self.images:
       parts.append(self.convolutions[key](self._prepared(by_key[key], offsets)))
     return self.encoder(tf.concat(parts, -1))
@@ -167,16 +168,6 @@ class WorldModel(tf.Module):
   def slow_values(self, latent, action, chosen=None):
     """As `values`, of the slow value models."""
     return self._two_hot(self.slow_value_model(tf.concat([latent, action], -1), chosen=chosen))
-
-  def _joined(self, observation):
-    """The joined vector, with all angles between -pi and pi: a body that has turned once is where
-    it was."""
-    vector = self._observations.joined(observation)
-    if not self._angles:
-      return vector
-    turns = tf.one_hot(self._angles, vector.shape[-1], 2 * math.pi, dtype=vector.dtype)
-    unit = tf.reduce_sum(turns, 0)
-    return vector - unit * tf.round(tf.math.divide_no_nan(vector, unit))
 
   def _two_hot(self, logits):
     return distributions.TwoHot(logits, self._bins)
