@@ -76,9 +76,9 @@ def _with(first, others):
 def _write_files(folder, found):
   """Writes one file for each episode into a folder, which appears as a whole."""
   _require_free(folder)
-  partial = folder.with_name(f'.{folder.name}.partial')
-  _remove_left(partial)
+  partial = _partial(folder)
   with files.writing(partial):
+    _remove_left(partial)
     partial.mkdir(parents=True)  # not over another one, which may be somebody else's
   try:
     for index, episode in enumerate(found):
@@ -94,10 +94,16 @@ def _write_files(folder, found):
 
 def _require_free(folder):
   with files.writing(folder):  # a name may be too long, or a folder above closed
+    _partial(folder).exists()
     is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if folder.is_symlink() or not is_free:
       raise errors.UserError('Episodes are written into a folder that is absent or empty, and '
                              f'something is there. Received: to={str(folder)!r}')
+
+
+def _partial(folder):
+  """Where episodes stand until all of them are there."""
+  return folder.with_name(f'.{folder.name}.partial')
 
 
 def _remove_left(partial):

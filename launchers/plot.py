@@ -239,7 +239,7 @@ def _config(directory):
   """
   values = directory.read_config()
   written = run_directory.flatten(values)
-  if written.get('run.seed') is None:
+  if not isinstance(written.get('run.seed'), int):
     raise errors.UserError('config.json does not tell the seed of this run. '
                            f'Received: file={str(directory.config_file)!r}')
   try:

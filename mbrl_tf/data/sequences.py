@@ -1,4 +1,4 @@
-"""Real sequences, each as likely as any other: what a recurrent world model is fitted to."""
+"""Real sequences, each as likely as any other unless asked: what world models are fitted to."""
 
 import collections
 import math
@@ -38,9 +38,10 @@ class SequenceView:
   next one, and after the newest episode the oldest. A sequence begins at any row of the ring with equal probability and
   follows it for its length, past the ends of episodes and where need be around the ring more than once. So every row
   is equally likely at every position of a sequence, the first and last rows of an episode and short episodes too.
+  `Newest` and `Paid` are the exceptions: of the sequences of a batch, a share begins elsewhere.
 
-  Which rows a batch holds depends only on its seed, its index, and the readable episodes. Nothing else is remembered,
-  so a run that was resumed draws what it would have drawn.
+  Which rows a batch holds depends only on its seed, its index, what is asked for, and the readable
+  episodes. Nothing else is remembered, so a run that was resumed draws what it would have drawn.
 
   Memory is bounded by `cache_bytes`, besides the batches themselves and some bytes for each episode. An episode that
   cannot be read is left out of the ring, with one warning.
@@ -137,15 +138,16 @@ class SequenceView:
 
   def _paid(self, above):
     """The episodes that brought more than this, by their indices."""
-    for index in self._store.decisions():
+    for index in self._ring.episodes:
       if index not in self._largest:
         self._largest[index] = self._largest_reward(index)
-    return [index for index, reward in self._largest.items() if reward > above]
+    return [index for index in self._ring.episodes if self._largest[index] > above]
 
   def _largest_reward(self, index):
     try:
+      self._ring.reader.layout(index)
       return float(survey.brought(self._store.load_vectors(index)).max())
-    except errors.UserError:  # it is damaged: nobody knows
+    except errors.UserError:  # nobody knows; whoever draws from it is told
       return -math.inf
 
   def _update(self):
@@ -193,6 +195,11 @@ class _Ring:
     self._ends = np.cumsum(np.fromiter(decisions.values(), np.int64, len(decisions)) + 1)
     self.size = int(self._ends[-1]) if len(decisions) else 0
     self._joined = None  # a `_Joined` of all readable rows, where they are held at once
+
+  @property
+  def episodes(self):
+    """Indices of the episodes in the store, damaged ones included."""
+    return self._episodes.tolist()
 
   def rows_of(self, chosen):
     """The rows of the ring that belong to some episodes, int `[rows]`."""

@@ -456,9 +456,9 @@ def test_some_sequences_begin_in_paid_episodes(tmp_path):
   assert firsts(sequences.Paid(3100.0, 0.25)) == {*range(4001, 4005)}
   store.append(numbered_episode(-200, 4))  # all rewards are below 0, which follows its end
   store.append(numbered_episode(-300, 4, terminated=False))
-  everything = sequences.Paid(-100.0, 1.0)
-  ended = set(range(-200, -195))
-  assert ended <= set(shown(view.batch(2000, 1, 0, paid=everything).observation)[:, 0].tolist())
+  seen = view.batch(2000, 1, 0, paid=sequences.Paid(-100.0, 1.0)).observation
+  seen = set(shown(seen)[:, 0].tolist())
+  assert set(range(-200, -195)) <= seen and not set(range(-300, -295)) & seen
   none = view.batch(20, 3, 0, paid=sequences.Paid(1e6, 0.25))
   np.testing.assert_array_equal(shown(none.observation), shown(plain.batch(20, 3, 0).observation))
 
@@ -471,3 +471,22 @@ def test_a_damaged_episode_is_not_among_the_paid(tmp_path):
   with pytest.warns(UserWarning, match='Skipped an episode'):
     batch = view.batch(300, 2, 0, paid=sequences.Paid(500.0, 1.0))
   assert set(shown(batch.observation)[:, 0].tolist()) == set(range(1001, 1022))
+
+
+def test_paid_episodes_are_those_of_the_ring_and_of_the_store_as_it_is(tmp_path):
+  store = filled_store(tmp_path, [4, 20, 8])
+  paid = sequences.Paid(1999.0, 1.0)
+
+  def firsts(view):
+    return set(shown(view.batch(300, 1, 0, paid=paid).observation)[:, 0].tolist())
+
+  view = sequences.SequenceView(store)
+  assert firsts(view) == set(range(2001, 2010))
+  store.truncate(2)
+  store.append(numbered_episode(1, 3))  # has the index of the one that was paid
+  assert min(firsts(view)) == 1 and 1001 in firsts(view)  # none is: all are drawn
+  store.append(numbered_episode(3001, 2))
+  assert firsts(view) == {3001, 3002, 3003}
+  store.append(numbered_episode(11, 9))
+  newest = sequences.SequenceView(store, capacity=9)  # which holds the last one alone
+  assert firsts(newest) == set(range(11, 21))

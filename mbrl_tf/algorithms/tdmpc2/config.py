@@ -80,8 +80,8 @@ class ModelConfig:
       (arXiv:2107.09645).
     angles: whether the encoder reads the sine and cosine of angles that can turn on and on, in
       their place: a body that has turned once is where it was. The simulator's model of the bodies
-      says which numbers are such angles (`EnvironmentSpec.turning`). Published is False: numbers as
-      any.
+      says which numbers of an observation that is one vector are such angles
+      (`EnvironmentSpec.turning`). Published is False: numbers as any.
     bins: into which rewards and values are divided, at equal distances in symlog space.
     bin_limit: symlog of the largest reward or value that can be told, in units of the reward.
     consistency_scale, reward_scale, value_scale, termination_scale: weights of the losses.

@@ -52,11 +52,13 @@ class WorldModel(tf.Module):
     bins = np.linspace(-limit, limit, settings.bins)
     self._bins = np.sign(bins) * np.expm1(np.abs(bins))
     vector_size = self._observations.vector_size
-    self._turning = list(spec.turning) if settings.angles else []
-    self._others = [entry for entry in range(vector_size) if entry not in self._turning]
+    turning = spec.turning if settings.angles else ()
+    self._turning = np.array(turning, np.int32)
+    self._others = np.setdiff1d(np.arange(vector_size, dtype=np.int32), self._turning)
+    read = np.concatenate([self._others, self._turning, self._turning])
     self.normalizer = normalizer.Normalizer(
-        vector_size, self._observations.rounding,
-        self._observations.least_std) if vector_size else None
+        len(read), self._observations.rounding[read],
+        self._observations.least_std[read]) if vector_size else None
     self.reward_unit = normalizer.RewardUnit()
     self.convolutions = {
         key: small_vision.StackedConvEncoder(self._stacked_shape(key), settings.image_channels)
@@ -67,7 +69,7 @@ class WorldModel(tf.Module):
     hidden, inputs = [settings.units] * settings.layers, settings.latent + self.action_size
     encoder_hidden = [settings.units] * settings.encoder_layers
     self.encoder = make(
-        [vector_size + len(self._turning) + encoded, *encoder_hidden, settings.latent],
+        [len(read) + encoded, *encoder_hidden, settings.latent],
         simnorm=True, name='encoder')
     self.dynamics = make([inputs, *hidden, settings.latent], simnorm=True, name='dynamics')
     self.reward_model = make([inputs, *hidden, settings.bins], output_scale=0.0, name='reward')
@@ -93,7 +95,7 @@ class WorldModel(tf.Module):
     if self.normalizer is not None:
       by_key = observations_lib.by_key(episode.observation)
       vectors = {key: tf.constant(value) for key, value in by_key.items() if key not in self.images}
-      self.normalizer.update(self._observations.joined(vectors).numpy())
+      self.normalizer.update(self._read(vectors).numpy())
     self.reward_unit.update(episode.reward, is_first)
 
   def assign_slow(self, rate):
@@ -138,11 +140,7 @@ class WorldModel(tf.Module):
     by_key, parts = observations_lib.by_key(observation), []
     if self.normalizer is not None:
       # Squashed, so that what is far beyond the data so far does not dominate.
-      vector = self._observations.joined(observation)
-      parts.append(distributions.symlog(self.normalizer.normalize(vector)))
-      if self._turning:
-        angles = tf.cast(tf.gather(vector, self._turning, axis=-1), tf.float32)
-        parts = [tf.gather(parts[0], self._others, axis=-1), tf.sin(angles), tf.cos(angles)]
+      parts.append(distributions.symlog(self.normalizer.normalize(self._read(observation))))
     for key in self.images:
       parts.append(self.convolutions[key](self._prepared(by_key[key], offsets)))
     return self.encoder(tf.concat(parts, -1))
@@ -168,6 +166,17 @@ class WorldModel(tf.Module):
   def slow_values(self, latent, action, chosen=None):
     """As `values`, of the slow value models."""
     return self._two_hot(self.slow_value_model(tf.concat([latent, action], -1), chosen=chosen))
+
+  def _read(self, observation):
+    """The joined vector, in which sine and cosine of what can turn on and on, at its end, stand for
+    it.
+    """
+    vector = self._observations.joined(observation)
+    if not len(self._turning):
+      return vector
+    angles = tf.gather(vector, self._turning, axis=-1)
+    others = tf.gather(vector, self._others, axis=-1)
+    return tf.concat([others, tf.sin(angles), tf.cos(angles)], -1)
 
   def _two_hot(self, logits):
     return distributions.TwoHot(logits, self._bins)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from mbrl_tf.algorithms.tdmpc2 import build
-from mbrl_tf.data import episodes
+from mbrl_tf.data import episodes, sequences
 from mbrl_tf.drivers import driver as episode_driver
 from mbrl_tf.environments import catalog as environments
 from tests.algorithms.tdmpc2 import small
@@ -113,16 +113,27 @@ def test_while_rewards_are_rare_every_other_iteration_is_random_and_novelty_is_p
     return collect(policy, env_steps)
 
   algorithm._driver.collect = recorded
+  paid, batches = [], algorithm._sequences.batches
+
+  def asked(*arguments):
+    paid.append(arguments[-1])
+    return batches(*arguments)
+
+  algorithm._sequences.batches = asked
   reports = algorithm.iterations()
   while algorithm.env_steps < 140:
     next(reports)
   later = policies[-4:]
   assert sorted(later) == ([False, False, True, True] if alternates else [False] * 4)
   assert later[0] != later[1] or not alternates
-  paid = float(algorithm.state.learner.curiosity)
-  curiosity = algorithm._config.collect.curiosity
-  assert paid == pytest.approx(curiosity if alternates else 0.0)  # no two rewards differ
+  curious, curiosity = float(algorithm.state.learner.curiosity), algorithm._config.collect.curiosity
+  assert curious == pytest.approx(curiosity if alternates else 0.0)  # no two rewards differ
+  wanted = sequences.Paid(0.0, algorithm._config.replay.paid_share)
+  assert paid[-1] == (wanted if alternates else None)
   if alternates:
+    algorithm._config.replay.paid_share = 0.0
+    next(reports)
+    assert paid[-1] is None
     algorithm.state.survey.reward_range.assign([-2.0, 18.0])
     algorithm.state.world_model.reward_unit.value.assign(10.0)
     assert algorithm._curiosity() == pytest.approx(2 * curiosity)

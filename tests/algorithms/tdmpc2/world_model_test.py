@@ -143,9 +143,9 @@ def test_shifted_images_are_those_of_their_offsets():
                              rtol=1e-4, atol=1e-6)
 
 
-def turning(**changes):
-  """A world model of vectors, of which the second entry can turn, and an episode of them."""
-  spec = dataclasses.replace(small.spec(), angles=(1, 2), turning=(1,))
+def turning(entries=(1,), **changes):
+  """A world model of vectors, of which some entries can turn, and an episode of them."""
+  spec = dataclasses.replace(small.spec(), angles=(0, 1, 2, 3), turning=entries)
   world = make(spec, **changes)
   world.survey(small.episode(spec, 200))
   return world, small.draw_all(spec, (9,), np.random.default_rng(2))
@@ -163,12 +163,19 @@ def test_a_body_that_has_turned_once_is_where_it_was(angles):
   assert moves(0) > 1e-3 and moves(2) > 1e-3  # no angle, and one of a hinge with limits
 
 
-def test_the_sine_and_cosine_of_what_can_turn_are_read_in_its_place():
-  world, seen = turning(model__angles=True)
+@pytest.mark.parametrize('entries', [(1,), (0, 1, 2, 3)])
+def test_the_sine_and_cosine_of_what_can_turn_are_read_in_its_place(entries):
+  world, seen = turning(entries, model__angles=True)
   seen[:, 1] += 9
-  episode = small.episode(small.spec(), 200).observation.astype(float)
-  normal = ((seen - episode.mean(0)) / episode.std(0))[:, [0, 2, 3]]
-  read = np.concatenate([np.sign(normal) * np.log1p(np.abs(normal)),
-                         np.sin(seen[:, 1:2]), np.cos(seen[:, 1:2])], -1)
+  episode = small.episode(small.spec(), 200).observation
+
+  def replaced(rows):
+    rows = rows.astype(float)
+    angles = rows[:, entries]
+    others = [entry for entry in range(4) if entry not in entries]
+    return np.concatenate([rows[:, others], np.sin(angles), np.cos(angles)], -1)
+
+  normal = (replaced(seen) - replaced(episode).mean(0)) / replaced(episode).std(0)
+  read = np.sign(normal) * np.log1p(np.abs(normal))
   np.testing.assert_allclose(world.encode(tf.constant(seen)),
                              world.encoder(tf.constant(read, tf.float32)), atol=1e-4)
