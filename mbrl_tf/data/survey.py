@@ -26,6 +26,8 @@ class Survey(tf.Module):
     reward_range: least and largest reward of a decision, a variable; infinite and reversed before
       there is one. All that comes after a termination is a reward of 0, which counts as one more.
     paid_decisions: how many brought more than the least reward, a variable.
+    truncated_after: decisions of the longest episode that did not terminate, a variable; 0 before
+      there is one.
     poor_episodes: how many fell back to a tenth of the way from the first returns to the best one
       so far, a variable. A mean over episodes or seeds hides them.
   """
@@ -37,6 +39,7 @@ class Survey(tf.Module):
     self.terminates = make(False, 'terminates', tf.bool)
     self.reward_range = make([np.inf, -np.inf], 'reward_range', tf.float32)
     self.paid_decisions = make(0, 'paid_decisions', tf.int64)
+    self.truncated_after = make(0, 'truncated_after', tf.int64)
     self.poor_episodes = make(0, 'poor_episodes', tf.int64)
     self._seen, self._decisions = make(0, 'seen', tf.int64), make(0, 'decisions', tf.int64)
     self._first_returns = make([0.0, 0.0], 'first_returns', tf.float64)  # number and mean
@@ -59,6 +62,9 @@ class Survey(tf.Module):
       self._rank(float(np.sum(episode.reward, dtype=np.float64)), is_random)
       if episode.terminated.any():
         self.terminates.assign(True)
+      else:
+        longest = max(int(self.truncated_after), len(episode.reward))
+        self.truncated_after.assign(longest)
     self.reward_range.assign(np.array([least, largest], np.float32))
     self._seen.assign(len(store))
 

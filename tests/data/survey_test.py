@@ -43,6 +43,15 @@ def test_rewards_differ_and_episodes_terminate_once_one_does(tmp_path):
   assert not survey.Survey().rewards_differ
 
 
+def test_the_longest_episode_that_was_truncated_is_known(tmp_path):
+  store, tested, told = episodes.EpisodeStore(tmp_path), survey.Survey(), []
+  for length, terminated in ((9, True), (3, False), (5, False), (4, False), (8, True)):
+    store.append(episode([1.0] * length, terminated))
+    update(tested, store, True, [])
+    told.append(int(tested.truncated_after))
+  assert told == [0, 3, 5, 5, 5]
+
+
 @pytest.mark.filterwarnings('ignore:Skipped')
 def test_what_cannot_be_read_is_left_out(tmp_path):
   store, tested, looked = episodes.EpisodeStore(tmp_path), survey.Survey(), []

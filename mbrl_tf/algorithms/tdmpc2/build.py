@@ -47,17 +47,15 @@ class Parts(tf.Module):
     self.generator = tf.random.Generator.from_seed(seed)
     # Keras draws the first weights of convolutions from global random state.
     tf.keras.utils.set_random_seed(seeds.next_integer(self.generator) % 2**32)
-    values = config.value
-    gamma = returns.discount(
-        spec.decisions, values.discount_episodes, values.discount_min, values.discount_max)
+    self._values, self._limit = config.value, spec.decisions
     with (strategy or tf.distribute.get_strategy()).scope():
       self.world_model = world_model.WorldModel(spec, config, self.generator)
       self.prior = _make_prior(config, spec, seeds.next_seed(self.generator))
       self.learner = learner.Learner(
-          self.world_model, self.prior, self.survey.terminates, gamma, config)
+          self.world_model, self.prior, self.survey.terminates, self._gamma(self._limit), config)
     plans = config.planner.samples > 0
     self.planner = planner.Planner(
-        self.world_model, self.prior, gamma, config) if plans else None
+        self.world_model, self.prior, self.learner.discount, config) if plans else None
     self.random_policy = driver_policies.UniformRandomPolicy(
         spec, seeds.next_integer(self.generator), config.collect.random_holds,
         config.collect.random_at_bounds)
@@ -72,6 +70,18 @@ class Parts(tf.Module):
     self.predictor = predictor.Predictor(
         self.world_model, self.prior, self.survey.terminates, config.replay.horizon)
     self.exported_model = exported_model.ExportedModel(self.world_model, self.prior, spec)
+
+  def find_discount(self):
+    """Sets gamma by the longest of the episodes so far that were truncated, where nobody tells how
+    long an episode may be. For before anything is learned: values hold for one gamma.
+    """
+    if not self._limit:
+      self.learner.discount.assign(self._gamma(int(self.survey.truncated_after)))
+
+  def _gamma(self, decisions):
+    values = self._values
+    return returns.discount(
+        decisions, values.discount_episodes, values.discount_min, values.discount_max)
 
 
 def build(config, spec, driver, store, seed, strategy=None):

@@ -120,7 +120,9 @@ class ValueConfig:
     returns: rewards that a target adds up before it takes the next value (published: 1), as far as
       they are of one episode.
     discount_episodes: the discount is 1 - discount_episodes / (decisions of an episode) ...
-    discount_min, discount_max: ... kept within these.
+    discount_min, discount_max: ... kept within these. Where nobody tells how long an episode may
+      be, it is as long as the longest of the first random ones that was truncated; the discount is
+      `discount_max` where none was.
     slow_rate: share of the way that the slow value models go towards the others in an update.
   """
   members: int = 2

@@ -110,4 +110,6 @@ class TDMPC2(base.BuiltOfParts):
     first = int(parts.updates) == 0
     parts.survey.update(
         self._store, is_random, lambda episode: parts.world_model.survey(episode, first))
+    if first:
+      parts.find_discount()
     return collected

@@ -43,6 +43,7 @@ class Learner(tf.Module):
     curiosity: what novelty counts beside rewards in the targets of values, a variable: the value of
       a state after which nothing is foreseen, for good, in units of the reward. No state has more
       of it. 0 at first.
+    discount: gamma, a variable.
 
   Made within the scope of a `tf.distribute.Strategy`, it shares each batch among the strategy's
   replicas.
@@ -56,7 +57,7 @@ class Learner(tf.Module):
       policy: `SquashedPolicy`.
       terminates: bool variable, whether real episodes terminate: until one does there is nothing to
         learn of it, and nothing is computed.
-      discount: gamma.
+      discount: gamma at first.
       config: `TDMPC2Config`.
 
     Raises:
@@ -64,7 +65,7 @@ class Learner(tf.Module):
     """
     super().__init__(name='learner')
     self._world_model, self._policy = world_model, policy
-    self._discount, self._config = discount, config
+    self._config = config
     self.strategy = tf.distribute.get_strategy()
     replicas.require_even(
         self.strategy, 'replay.batch_size / policy.sequence_stride', config.shared_rows)
@@ -83,6 +84,7 @@ class Learner(tf.Module):
     self.error_units = tf.Variable(
         tf.zeros([config.replay.horizon]), trainable=False, name='error_units')
     self.curiosity = tf.Variable(0.0, trainable=False, name='curiosity')
+    self.discount = tf.Variable(discount, trainable=False, name='discount')
     self._terminates = terminates
     self._program = functools.lru_cache(maxsize=None)(self._compile)
 
@@ -186,9 +188,9 @@ class Learner(tf.Module):
     """
     world, settings = self._world_model, self._config.value
     # What is no number counts nothing where nobody is curious.
-    worth = rewards + tf.math.multiply_no_nan(novelty, (1 - self._discount) * self.curiosity)
+    worth = rewards + tf.math.multiply_no_nan(novelty, (1 - self.discount) * self.curiosity)
     summed = losses.returns(
-        worth, batch.terminated[1:], batch.is_first[1:], self._discount, settings.steps,
+        worth, batch.terminated[1:], batch.is_first[1:], self.discount, settings.steps,
         settings.returns)
     last = tf.gather(tf.transpose(following, [1, 0, 2]), tf.transpose(summed.last), batch_dims=1)
     last = tf.transpose(last, [1, 0, 2])
@@ -252,7 +254,7 @@ class Learner(tf.Module):
     for step in tf.unstack(noise.acting)[1:]:
       total += factor * world.reward(latents, actions).mean()
       latents = world.next(latents, actions)
-      factor *= self._discount
+      factor *= self.discount
       if terminates:
         factor *= 1 - tf.nn.sigmoid(world.termination_logits(latents))
       actions, entropy = self._policy.sample(latents, step)

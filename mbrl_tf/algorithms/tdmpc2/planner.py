@@ -42,7 +42,7 @@ class Planner(tf.Module):
     Args:
       world_model: `WorldModel`.
       policy: the policy prior.
-      discount: gamma.
+      discount: gamma, a number or a variable.
       config: `TDMPC2Config`.
     """
     super().__init__(name='planner')

@@ -1,5 +1,6 @@
 """How much is learned when, how long actions are random, and what is looked at once."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -21,14 +22,16 @@ def eagerly():
   tf.config.run_functions_eagerly(False)
 
 
-def make(folder, task='toy:point_mass', num_envs=1, kwargs=None, **changes):
+def make(folder, task='toy:point_mass', num_envs=1, kwargs=None, tells_limit=True, **changes):
   config = small.config(**{'collect__random_env_steps': 40, 'collect__env_steps_per_iteration': 20,
                            'learner__updates_per_decision': 0.025, **changes})
   limit = 5 if task.endswith('Unpaid') else 20
   environment = environments.make(task, num_envs, 1, kwargs or {}, limit)
   store = episodes.EpisodeStore(folder)
   driver = episode_driver.EpisodeDriver(environment, observers=(store.append,))
-  return build.build(config, environment.spec, driver, store, 1)
+  spec = environment.spec
+  spec = spec if tells_limit else dataclasses.replace(spec, time_limit=0)
+  return build.build(config, spec, driver, store, 1)
 
 
 @pytest.mark.parametrize('num_envs', [1, 3])
@@ -137,6 +140,20 @@ def test_while_rewards_are_rare_every_other_iteration_is_random_and_novelty_is_p
     algorithm.state.survey.reward_range.assign([-2.0, 18.0])
     algorithm.state.world_model.reward_unit.value.assign(10.0)
     assert algorithm._curiosity() == pytest.approx(2 * curiosity)
+
+
+@pytest.mark.parametrize('tells_limit', [True, False])
+def test_the_discount_follows_from_the_length_of_an_episode(tells_limit, tmp_path):
+  algorithm = make(tmp_path, tells_limit=tells_limit, value__discount_min=0.5)
+  discount = algorithm.state.learner.discount
+  assert float(discount) == pytest.approx(0.75 if tells_limit else 0.995)
+  reports = algorithm.iterations()
+  next(reports)  # random episodes of 20 decisions
+  assert float(discount) == pytest.approx(0.75)
+  next(reports)
+  algorithm.state.survey.truncated_after.assign(1000)
+  next(reports)
+  assert float(discount) == pytest.approx(0.75)  # values hold for one
 
 
 def test_each_episode_is_looked_at_once_and_its_statistics_are_those_of_all(tmp_path):
