@@ -52,7 +52,8 @@ class Parts(tf.Module):
       follows = config.behavior.slow_value_rate > 0
       slow_value = make.value(features_size, 'slow_value') if follows else None
       self.learner = learner.Learner(self.world_model, self.actor, self.value, config,
-                                     _discount(config.behavior, spec), slow_value)
+                                     _gamma(config.behavior, spec.decisions), slow_value)
+    self._behavior, self._limit = config.behavior, spec.decisions
     collect = config.collect
     asked = collect.random_env_steps_max or config.model.measured_units
     self.survey = survey.Survey() if asked else None
@@ -69,6 +70,15 @@ class Parts(tf.Module):
     self.predictor = predictor.Predictor(
         self.world_model, self.actor, self.open_loop, config.behavior.horizon)
     self.exported_model = exported_model.ExportedModel(self.world_model, spec)
+
+  def find_discount(self):
+    """Sets gamma by the longest of the episodes so far that were truncated, where it follows from
+    their length and nobody tells how long one may be. For before anything is learned: values hold
+    for one gamma.
+    """
+    if self.survey is not None and not self._limit:
+      gamma = _gamma(self._behavior, int(self.survey.truncated_after))
+      self.learner.discount.assign(gamma)
 
 
 def build(config, spec, driver, store, seed, strategy=None):
@@ -93,12 +103,12 @@ def _acting_models(config, spec):
   return model, networks.of(config).actor(model.features_size, spec.action)
 
 
-def _discount(behavior, spec):
-  """gamma, for episodes as long as the task's."""
+def _gamma(behavior, decisions):
+  """gamma, for episodes of so many decisions; 0 for no limit."""
   if not behavior.discount_episodes:
     return behavior.discount
   return returns.discount(
-      spec.decisions, behavior.discount_episodes, behavior.discount_min, behavior.discount_max)
+      decisions, behavior.discount_episodes, behavior.discount_min, behavior.discount_max)
 
 
 def _next_generator(generator):

@@ -167,7 +167,8 @@ class BehaviorConfig:
     discount: gamma, for one decision.
     discount_episodes: gamma is 1 - discount_episodes / (decisions of an episode) instead, between
       `discount_min` and `discount_max`, which it is where episodes have no limit (arXiv:2310.16828,
-      appendix H). 0 for `discount`, as published.
+      appendix H). Where nobody tells a limit, the longest of the first random episodes that was
+      truncated does. 0 for `discount`, as published.
     discount_min, discount_max: see there.
     lambda_: of the lambda-returns.
     reward_margin: imagined rewards are cut off beyond the range of the real ones (and 0), widened on both sides by this many times

@@ -121,6 +121,8 @@ class Dreamer(base.BuiltOfParts):
     first = int(parts.gradient_steps) == 0
     parts.survey.update(
         self._store, is_random, lambda episode: parts.world_model.units.survey(episode, first))
+    if first:
+      parts.find_discount()
     poor = {'collect/poor_episodes': float(parts.survey.poor_episodes)}
     return collected._replace(metrics={**collected.metrics, **poor})
 

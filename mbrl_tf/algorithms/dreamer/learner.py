@@ -42,6 +42,9 @@ class Starts(NamedTuple):
 class Learner(tf.Module):
   """Owns the three optimizers; the models are handed in.
 
+  Attributes:
+    discount: gamma, a variable.
+
   Made within the scope of a `tf.distribute.Strategy`, it shares each batch among the strategy's replicas.
   """
 
@@ -53,7 +56,7 @@ class Learner(tf.Module):
       actor: `latent_actor.Actor`.
       value: from features to a distribution of returns, as `networks` makes it.
       config: `DreamerConfig`.
-      discount: gamma; None for `behavior.discount`.
+      discount: gamma at first; None for `behavior.discount`.
       slow_value: a model like `value`, which is to follow it; None for none.
 
     Raises:
@@ -61,7 +64,9 @@ class Learner(tf.Module):
     """
     super().__init__(name='learner')
     self._world_model, self._actor, self._value, self._behavior = world_model, actor, value, config.behavior
-    self._discount = config.behavior.discount if discount is None else discount
+    self.discount = tf.Variable(
+        config.behavior.discount if discount is None else discount, trainable=False,
+        name='discount')
     self._slow_value = slow_value
     self._move_slow_value(1.0)
     gradient = config.behavior.gradient
@@ -202,7 +207,7 @@ class Learner(tf.Module):
     features = imagined.features
     rewards = self._world_model.reward(features[:-1]).mean()
     rewards = tf.concat([rewards[:1] * starts.paid, rewards[1:]], 0)
-    discounts = self._world_model.discount(features[:-1], self._discount)
+    discounts = self._world_model.discount(features[:-1], self.discount)
     values = self._value(features).mean()
     rewards, values, cut = self._within_bounds(rewards, values)
     targets = returns.lambda_returns(rewards, values[:-1], discounts, values[-1], behavior.lambda_)
@@ -227,7 +232,7 @@ class Learner(tf.Module):
       told = self._value(still(rssm.features(posteriors)))
       rewards = batch.reward / self._world_model.units.reward
       targets, weights = losses.replay_returns(
-          batch, rewards, told.mean(), self._discount, behavior.lambda_)
+          batch, rewards, told.mean(), self.discount, behavior.lambda_)
       loss += behavior.replay_value_scale * losses.value_loss(told, targets, weights)
     return loss
 
@@ -253,7 +258,7 @@ class Learner(tf.Module):
     margin = self._behavior.reward_margin
     if not margin:
       return rewards, values, tf.zeros([])
-    for_ever = 1 / (1 - self._discount)
+    for_ever = 1 / (1 - self.discount)
     least, largest = tf.unstack(self.reward_range)
     low, high = least - margin * (largest - least), largest + margin * (largest - least)
     cut = tf.reduce_mean(tf.cast((rewards < low) | (rewards > high), tf.float32))

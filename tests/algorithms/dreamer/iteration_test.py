@@ -1,5 +1,6 @@
 """How much is learned when, what is warned of, and that the same seed gives the same first weights."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -79,6 +80,20 @@ def test_the_seed_decides_the_first_weights():
     np.testing.assert_array_equal(a, b)
     if 'kernel' in a.name:
       assert (a != c).numpy().any(), a.name
+
+
+@pytest.mark.parametrize('episodes, limit, expected', [
+    (5.0, 0, [0.995, 0.75]), (5.0, 50, [0.9, 0.9]), (0.0, 0, [0.99, 0.99])])
+def test_the_discount_follows_from_the_length_of_an_episode_where_asked_for(
+    episodes, limit, expected):
+  spec = dataclasses.replace(small.spec(), time_limit=limit)
+  config = small.config(behavior__discount_episodes=episodes, behavior__discount=0.99,
+                        behavior__discount_min=0.5, model__measured_units=True)
+  parts = build.Parts(config, spec, 1)
+  found = [float(parts.learner.discount)]
+  parts.survey.truncated_after.assign(20)
+  parts.find_discount()
+  assert [*found, float(parts.learner.discount)] == pytest.approx(expected)
 
 
 def recorded(algorithm):
