@@ -4,7 +4,7 @@ import collections
 import math
 import warnings
 from concurrent import futures
-from typing import Iterator, NamedTuple
+from typing import Dict, Iterator, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -74,7 +74,7 @@ class SequenceView:
     self._newest_rows = newest or Newest()
     self._seen = None  # the state of the store that the ring was made of
     self._ring = None
-    self._largest = {}  # rewards of the episodes that were asked for
+    self._largest: Dict[int, float] = {}  # rewards of the episodes that were asked for
     self._update()
 
   def __len__(self):
