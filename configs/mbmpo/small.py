@@ -1,7 +1,7 @@
 """One set of numbers for tasks that observe a few numbers: learned in minutes on two cores.
 
-`--config.environment.name=` says which one. Members are small, and rollouts as long as the episodes,
-of 200 env steps. mujoco.py is for bodies with joints.
+`--config.environment.name=` says which one. Members are small, and rollouts as long as episodes of
+200 env steps. mujoco.py is for bodies with joints.
 """
 
 from mbrl_tf.algorithms import base
