@@ -1,4 +1,4 @@
-"""Pendulum swing-up in two to three minutes on two cores: the example to start with.
+"""Pendulum swing-up in two to four minutes on two cores: the example to start with.
 
 All numbers are those of small.py. Random actions return about -1200; a return of -300 or more
 counts as solved.
