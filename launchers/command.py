@@ -155,13 +155,7 @@ def resolved_config(config, path=None, seed=None):
   try:
     validates = hasattr(config, 'validate')
   except OSError as error:  # config_flags keeps back a file that is missing until its content is used
-    given = flags.FLAGS['config'].config_filename
-    if given and not pathlib.Path(given).suffix:
-      raise errors.unknown_name('config', given, shipped_configs.names()) from error
-    near = errors.near_names(_name_of_config(given or ''), shipped_configs.names())
-    hint = f' Nearest of those that come with mbrl_tf: {", ".join(near)}.' if near else ''
-    raise errors.UserError(f'The config file cannot be read.{hint} '
-                           f'Received: {_last_line(error.__cause__ or error)}') from error
+    raise _cannot_be_read(flags.FLAGS['config'].config_filename or '', error) from error
   if not validates:
     raise errors.UserError(f"get_config() must return an algorithm's config. Received: config={config!r}")
   if seed is not None:
@@ -241,6 +235,10 @@ def _parse(argv, names):
   except KeyboardInterrupt:
     raise
   except BaseException as error:  # a config is code, and may raise anything, and call sys.exit
+    # With a field beside it, a file that is missing is noticed here already.
+    given = _config_path(argv)
+    if given is not None and not os.path.exists(given.split(':')[0]):
+      raise _cannot_be_read(given, error) from error
     _explain_override(argv, error)
     raise _cannot_be_loaded(argv, error) from error
   for name in _SHARED:
@@ -266,6 +264,16 @@ def _with_paths_of_configs(arguments):
 def _name_of_config(path):
   """Returns `mbmpo/pendulum` for `configs/mbmpo/pendulum.py`, and anything else as it is."""
   return re.sub(r'^configs/(.*)\.py$', r'\1', path)
+
+
+def _cannot_be_read(given, error):
+  """Returns the `UserError` of a config whose file is not there, or not to be read."""
+  if given and not pathlib.Path(given).suffix:
+    return errors.unknown_name('config', given, shipped_configs.names())
+  near = errors.near_names(_name_of_config(given), shipped_configs.names())
+  hint = f' Nearest of those that come with mbrl_tf: {", ".join(near)}.' if near else ''
+  return errors.UserError(f'The config file cannot be read.{hint} '
+                          f'Received: {_last_line(error.__cause__ or error)}')
 
 
 def _cannot_be_loaded(argv, error):

@@ -142,6 +142,10 @@ ENVIRONMENTS = [
 FLAGS = [
     flag('train', None, 'A run needs a config'), flag('train', '--config=/nowhere.py', None, '/nowhere.py'), flag('train', '--config={tmp}', None, '{tmp}'),
     flag('train', '--config=configs/dreamer/vector.py', None, 'Nearest of those that come with mbrl_tf: dreamer/vectors', 'configs/dreamer/vector.py'),
+    flag('train', '--config=configs/dreamer/vector.py', '--config.run.seed=1', None,
+         'Nearest of those that come with mbrl_tf: dreamer/vectors', 'configs/dreamer/vector.py'),
+    flag('train', '--config=tdmpc2/vector', '--config.environment.name=dmc:walker_walk', None,
+         'no config of this name. Nearest: tdmpc2/vectors', "'tdmpc2/vector'"),
     flag('train', '--config={tmp}/syntax.py', None, 'syntax.py'), flag('train', '--config={tmp}/empty.py', None, 'it has no function get_config'),
     flag('train', '--config={tmp}/raises.py', None, '(ValueError: my own mistake, in line 1 of raises.py)'),
     flag('train', '--config={tmp}/inside.py', None, "(KeyError: 'horizon', in line 2 of inside.py)"),

@@ -79,8 +79,7 @@ class Learner(tf.Module):
     self.value_scale = tf.Variable(1.0, trainable=False, name='value_scale')
     self.log_entropy_scale = tf.Variable(
         tf.math.log(config.policy.entropy_scale), trainable=False, name='log_entropy_scale')
-    # The error at each step whose novelty is 0, as that of whole batches is on average: so replicas
-    # agree.
+    # The error at each step whose novelty is 0. It follows whole batches, so that replicas agree.
     self.error_units = tf.Variable(
         tf.zeros([config.replay.horizon]), trainable=False, name='error_units')
     self.curiosity = tf.Variable(0.0, trainable=False, name='curiosity')
