@@ -1,8 +1,8 @@
 """One set of numbers for tasks that observe a few numbers: learned in minutes on two cores.
 
 `--config.environment.name=` says which one. Members are small, and rollouts as long as episodes of
-200 env steps. The numbers were found on Pendulum, and learn CartPole as they stand. mujoco.py is for
-bodies with joints.
+200 env steps. The numbers were found on Pendulum, and learn CartPole as they stand. mujoco.py is
+for bodies with joints.
 """
 
 from mbrl_tf.algorithms import base
