@@ -116,8 +116,10 @@ VARIANTS = {
         'value.members': 5, 'value.steps': 3, 'value.policy_steps': 4}}
 
 # What others hold almost alone too: numbers and choices in a nest hold several choices, and the
-# recipe's discrete actions those of the published settings, and most of its other variant.
-LONG = {('dreamer', 'recipe, numbers and choices in a nest'),
+# recipe's discrete actions those of the published settings, and most of its other variant. What
+# collects beside learning has tests of its own.
+LONG = {('dreamer', 'collects beside learning, from all that is observed'),
+        ('dreamer', 'recipe, numbers and choices in a nest'),
         ('mbmpo', 'several choices'), ('mbmpo', 'discrete actions'), ('dreamer', 'several choices'),
         ('dreamer', 'discrete actions, dicts of vectors and images'), ('tdmpc2', 'several choices')}
 

@@ -6,7 +6,6 @@ The disks are real: small file systems in memory where these may be mounted, and
 import contextlib
 import json
 import os
-import pathlib
 import resource
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from mbrl_tf.data import episodes
 from mbrl_tf.training import checkpoint, export, metrics, run_directory
 from tests import fakes
 from tests.data import episodes_test
-from tests.launchers import bad_input_test
+from tests.launchers import bad_input_test, launchers_test
 from tests.training import export_test, loop_test
 
 algorithm = export_test.algorithm
@@ -167,8 +166,9 @@ def test_a_run_goes_on_when_there_is_room_as_if_nothing_had_been(disk, kib, tmp_
 
 def test_a_launcher_says_it_in_one_line_with_status_1(tmp_path, capfd):
   """With a limit on the size of files, which needs no rights: the event file reaches it, where TensorFlow may say nothing."""
-  config = pathlib.Path(__file__).parent.parent / 'launchers' / 'point_mass_config.py'
-  arguments = [sys.executable, '-m', 'launchers.train', f'--config={config}', f'--run_dir={tmp_path / "run"}']
+  arguments = [sys.executable, '-m', 'launchers.train', *launchers_test.LITTLE_PETS,
+               f'--run_dir={tmp_path / "run"}', '--config.run.env_steps=200',
+               '--config.ensemble.hidden_sizes=(4,)']  # so that checkpoints are smaller than the limit
   limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
   # Without a folder for compiled programs, which may not be larger either.
   environment = {name: value for name, value in os.environ.items() if name != 'TF_XLA_FLAGS'}
