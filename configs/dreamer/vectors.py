@@ -19,7 +19,7 @@ def get_config():
           random_env_steps=5000, random_env_steps_max=20_000, random_holds=(1, 2, 4, 8, 16, 32),
           random_at_bounds=0.75, env_steps_per_iteration=500, exploration_noise=0.0),
       replay=dreamer.ReplayConfig(
-          batch_size=16, batch_length=32, newest_share=0.25, newest_rows=2000),
+          batch_size=16, batch_length=32, newest_share=0.25, newest_rows=2000, paid_share=0.25),
       model=dreamer.ModelConfig(
           networks='normed', deterministic=200, stochastic=16, classes=8, hidden=128,
           image_depth=16, vector_layers=2, vector_units=128, measured_units=True,

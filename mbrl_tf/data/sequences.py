@@ -31,6 +31,12 @@ class Paid(NamedTuple):
   share: float = 0.0   # of the sequences of a batch, that begin in such an episode
 
 
+def paid_while_rare(known, share):
+  """`Paid` of such a share while the rewards that a `Survey` knows of are rare; None where they are
+  not, or where the share is 0."""
+  return Paid(float(known.reward_range[0]), share) if share and known.rewards_are_rare else None
+
+
 class SequenceView:
   """Sequences of the newest episodes of an `EpisodeStore`.
 

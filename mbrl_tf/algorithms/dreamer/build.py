@@ -55,7 +55,8 @@ class Parts(tf.Module):
                                      _gamma(config.behavior, spec.decisions), slow_value)
     self._behavior, self._limit = config.behavior, spec.decisions
     collect = config.collect
-    asked = collect.random_env_steps_max or config.model.measured_units
+    asked = (collect.random_env_steps_max or config.model.measured_units
+             or config.replay.paid_share)
     self.survey = survey.Survey() if asked else None
     self.iterations = (
         tf.Variable(0, trainable=False, dtype=tf.int64, name='iterations') if asked else None)

@@ -64,6 +64,8 @@ class ReplayConfig:
       begin anywhere. Not published: 0. Later code of DreamerV3's authors learns from each new
       sequence at once.
     newest_rows: how many rows that are.
+    paid_share: of the sequences of a batch, how many begin in an episode that brought a reward,
+      while rewards are rare (not published: 0).
     cache_mib: memory for episodes that were read, in MiB; the least recently used are dropped beyond it.
   """
   batch_size: int = 50
@@ -71,6 +73,7 @@ class ReplayConfig:
   capacity: int = 0
   newest_share: float = 0.0
   newest_rows: int = 2000
+  paid_share: float = 0.0
   cache_mib: int = 2048
 
 
@@ -291,7 +294,8 @@ class DreamerConfig:
     base.require_share(self, {
         'behavior': ['discount', 'lambda_', 'discount_min', 'discount_max', 'least_std',
                      'slow_value_rate'],
-        'collect': ['random_at_bounds'], 'replay': ['newest_share'], 'model': ['uniform_share']})
+        'collect': ['random_at_bounds'], 'replay': ['newest_share', 'paid_share'],
+        'model': ['uniform_share']})
     base.require_at_least(self, 2, {'model': ['classes']})
     base.require_at_least(self, 3, {'model': ['bins']})
     if self.behavior.reward_margin:

@@ -9,6 +9,7 @@ from mbrl_tf.algorithms import base
 from mbrl_tf.algorithms import clock as clocks
 from mbrl_tf.algorithms.dreamer import overlap, summaries
 from mbrl_tf.data import episodes as stored_episodes
+from mbrl_tf.data import sequences as sequences_lib
 from mbrl_tf.ops import replicas, seeds, step_metrics
 
 
@@ -79,7 +80,10 @@ class Dreamer(base.BuiltOfParts):
     """Random sequences of real data, drawn while the step before is computed."""
     replay, driver, strategy = self._config.replay, self._driver, self.state.learner.strategy
     seed = seeds.of_host(seeds.next_integer(self.state.generator), driver.host)
-    batches = self._sequences.batches(count, replay.batch_size // driver.hosts, replay.batch_length, seed)
+    known = self.state.survey
+    paid = sequences_lib.paid_while_rare(known, replay.paid_share) if known else None
+    batches = self._sequences.batches(
+        count, replay.batch_size // driver.hosts, replay.batch_length, seed, paid)
     return (replicas.share(strategy, batch) for batch in batches)
 
   def _collecting_policy(self):

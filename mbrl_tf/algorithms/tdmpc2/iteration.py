@@ -75,8 +75,7 @@ class TDMPC2(base.BuiltOfParts):
     parts, replay, driver = self.state, self._config.replay, self._driver
     seed = seeds.of_host(seeds.next_integer(parts.generator), driver.host)
     length = parts.world_model.frames - 1 + replay.horizon + 1
-    paid = sequences_lib.Paid(float(parts.survey.reward_range[0]), replay.paid_share)
-    paid = paid if paid.share and parts.survey.rewards_are_rare else None
+    paid = sequences_lib.paid_while_rare(parts.survey, replay.paid_share)
     batches = self._sequences.batches(count, replay.batch_size // driver.hosts, length, seed, paid)
     return (replicas.share(parts.learner.strategy, batch) for batch in batches)
 

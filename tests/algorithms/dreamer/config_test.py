@@ -16,6 +16,7 @@ BAD = [('collect', 'random_env_steps', 0), ('collect', 'env_steps_per_iteration'
        ('behavior', 'lambda_', -0.1), ('behavior', 'actor_learning_rate', 0.0), ('learner', 'env_steps_per_gradient_step', 0.0),
        ('collect', 'random_env_steps_max', -1), ('collect', 'random_holds', (2, 0)),
        ('collect', 'random_at_bounds', 1.5), ('replay', 'newest_share', 1.1),
+       ('replay', 'paid_share', -0.1),
        ('replay', 'newest_rows', 0), ('model', 'networks', 'large'), ('model', 'classes', 1),
        ('model', 'uniform_share', -0.1), ('model', 'bins', 2), ('model', 'bin_limit', 0.0),
        ('behavior', 'least_std', 0.0), ('behavior', 'gradient', 'both'),

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from mbrl_tf.algorithms.dreamer import build
-from mbrl_tf.data import episodes
+from mbrl_tf.data import episodes, sequences
 from mbrl_tf.drivers import driver as episode_driver
 from mbrl_tf.environments import catalog as environments
 from tests.algorithms.dreamer import small
@@ -137,6 +137,22 @@ def test_while_rewards_are_rare_every_other_iteration_is_random_where_asked_for(
   later = [is_random for is_random, _ in policies[-4:]]
   assert sorted(later) == ([False, False, True, True] if most else [False] * 4)
   assert later[0] != later[1] or not most
+
+
+@pytest.mark.parametrize('share', [0.0, 0.25])
+def test_paid_episodes_are_learned_from_more_often_while_rewards_are_rare(share, tmp_path):
+  algorithm = make(tmp_path, 1, 'tests.environments.user_environments:Unpaid',
+                   replay__paid_share=share, **EXPLORING)
+  asked, batches = [], algorithm._sequences.batches
+  algorithm._sequences.batches = lambda *given: asked.append(given[-1]) or batches(*given)
+  reports = algorithm.iterations()
+  for _ in range(2):
+    next(reports)
+  assert asked == [sequences.Paid(0.0, share) if share else None]
+  if share:
+    algorithm.state.survey.paid_decisions.assign(algorithm.state.survey._decisions)
+    next(reports)
+    assert asked[1] is None
 
 
 def test_units_are_those_of_all_episodes_and_of_the_first_freely(tmp_path):
