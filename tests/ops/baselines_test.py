@@ -1,4 +1,4 @@
-"""The linear baseline, against least squares of numpy."""
+"""The baseline, against least squares of numpy."""
 
 import numpy as np
 import pytest
@@ -62,3 +62,35 @@ def test_large_float32_observations_do_not_spoil_the_fit():
 def test_masked_steps_are_never_seen(value):
   spoiled = fitted(np.where(MASK[..., None] > 0, OBSERVATIONS, value), np.where(MASK > 0, RETURNS, value))
   np.testing.assert_array_equal(spoiled, fitted())
+
+
+def test_random_features_bend_what_they_are_given_in_their_own_ways():
+  rows = baselines.random_features(tf.constant(OBSERVATIONS / 6), 5).numpy()
+  assert rows.shape == (2, 4, 7, 5) and np.abs(rows).max() <= 1
+  again = baselines.random_features(tf.constant(OBSERVATIONS / 6), 5).numpy()
+  np.testing.assert_array_equal(rows, again)
+  # Undone, each is a sum of the clipped observation, the time and a constant.
+  given = np.concatenate([np.clip(OBSERVATIONS / 6, -10, 10),
+                          np.broadcast_to(np.arange(7)[:, None] / 100, (2, 4, 7, 1)),
+                          np.ones((2, 4, 7, 1))], -1).reshape(-1, 4)
+  bent = np.arctanh(rows).reshape(-1, 5)
+  weights = np.linalg.lstsq(given, bent, rcond=None)[0]
+  np.testing.assert_allclose(given @ weights, bent, atol=1e-6)
+  assert np.linalg.matrix_rank(weights) == 4
+
+
+def test_random_features_explain_what_is_bent():
+  observations = np.random.default_rng(1).normal(size=[1, 40, 50, 3])
+  targets = np.sin(2 * observations[..., 0]) * observations[..., 1]
+  mask = np.ones([1, 40, 50])
+  fitted_with = lambda count: baselines.fit_and_predict(
+      tf.constant(observations), tf.constant(targets), tf.constant(mask), 1e-5, count).numpy()
+  left = lambda count: np.var(targets - fitted_with(count)) / np.var(targets)
+  assert left(0) > 0.9 and left(64) < 0.4
+
+
+def test_with_random_features_too_masked_steps_are_never_seen():
+  given = lambda value: baselines.fit_and_predict(
+      tf.constant(np.where(MASK[..., None] > 0, OBSERVATIONS, value)),
+      tf.constant(np.where(MASK > 0, RETURNS, value)), tf.constant(MASK), 1e-5, 3).numpy()
+  np.testing.assert_array_equal(given(np.nan), given(0.0))

@@ -74,7 +74,10 @@ class ImaginationConfig:
       predicts, or that of a deterministic member's errors on what the last fit held out; not published.
     discount: gamma.
     gae_lambda: of generalised advantage estimation.
-    ridge: of the linear baseline.
+    ridge: of the baseline, a regression on observation and time.
+    baseline_features: random features that the baseline has besides the published ones, which are
+      both, the squares of the one and the powers of the other; 0 as published. What a baseline does
+      not explain of the returns is noise in the gradient.
   """
   horizon: int = 200
   rollouts_per_task: int = 80
@@ -84,6 +87,7 @@ class ImaginationConfig:
   discount: float = 0.99
   gae_lambda: float = 1.0
   ridge: float = 1e-5
+  baseline_features: int = 0
 
 
 @dataclasses.dataclass
@@ -148,7 +152,9 @@ class MBMPOConfig:
     base.require(self, {'collect': ['random_action_hold']}, lambda value: value >= 1, 'must be 1 or more')
     base.require(self, {'collect': ['random_action_holds']}, lambda holds: all(hold >= 1 for hold in holds),
                  'must hold numbers of 1 or more')
-    base.require_at_least(self, 0, {'collect': ['growth'], 'meta': ['gradient_clip', 'kl_stop']})
+    base.require_at_least(self, 0, {
+        'collect': ['growth'], 'imagination': ['baseline_features'],
+        'meta': ['gradient_clip', 'kl_stop']})
     base.require_share(self, {'imagination': ['discount', 'gae_lambda', 'buffer_starts']})
     base.require(self, {'policy': ['hidden_sizes']},
                  lambda sizes: all(size > 0 for size in sizes), 'must hold widths above 0')

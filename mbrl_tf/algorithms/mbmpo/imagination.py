@@ -97,7 +97,7 @@ class Imagination:
     return (following, *self._outcomes.sample(outcomes, states, seen, following, seed))
 
   def advantages(self, rollouts):
-    """Advantages from a linear baseline that is fitted to these rollouts, standardised in each task.
+    """Advantages from a baseline that is fitted to these rollouts, standardised in each task.
 
     Args:
       rollouts: `types.Rollouts`.
@@ -108,7 +108,8 @@ class Imagination:
     config = self._config
     ended = rollouts.ended if config.restarts else None
     targets = returns.discounted_sum(rollouts.reward, config.discount, ended)
-    values = baselines.fit_and_predict(rollouts.observation, targets, rollouts.mask, config.ridge)
+    values = baselines.fit_and_predict(
+        rollouts.observation, targets, rollouts.mask, config.ridge, config.baseline_features)
     advantages = returns.generalized_advantages(
         rollouts.reward, values, rollouts.mask, config.discount, config.gae_lambda, ended)
     return masks.standardize(advantages, rollouts.mask, axis=(1, 2))

@@ -23,7 +23,8 @@ def test_the_defaults_can_be_used():
     ('ensemble', 'activation', 'sine'),
     ('ensemble', 'hidden_sizes', (8, 0)), ('ensemble', 'observation_margin', -0.1), ('policy', 'hidden_sizes', (0,)),
     ('policy', 'initial_std', 0.), ('imagination', 'horizon', 0), ('imagination', 'discount', 1.01),
-    ('imagination', 'gae_lambda', -0.1), ('imagination', 'buffer_starts', 1.5), ('imagination', 'buffer_starts', -0.1),
+    ('imagination', 'gae_lambda', -0.1), ('imagination', 'baseline_features', -1),
+    ('imagination', 'buffer_starts', 1.5), ('imagination', 'buffer_starts', -0.1),
     ('meta', 'inner_steps', 0), ('meta', 'clip', 0.), ('meta', 'gradient_clip', -1.), ('run', 'keep_checkpoints', 0),
     ('environment', 'num_envs', 0), ('environment', 'parallel', 'threads'), ('environment', 'observation', 'images'),
     ('environment', 'worker_timeout_seconds', 0.), ('environment', 'image_size', 0), ('environment', 'camera', -2), ('environment', 'name', '')])
