@@ -113,8 +113,9 @@ def fitted(parts):
 UPDATERS = {
     'pets': pets_updates,
     'mbmpo': mbmpo_updates,
-    'tdmpc2': lambda strategy: tdmpc2_updates(strategy, value__members=5, value__steps=2, value__policy_steps=2, value__returns=2,
-                                             policy__imagined_steps=1, learner__learning_rate=1e-3),
+    'tdmpc2': lambda strategy: tdmpc2_updates(
+        strategy, value__members=3, value__steps=1, value__policy_steps=1, value__returns=1,
+        policy__imagined_steps=1, learner__learning_rate=1e-3),
     # The mean KL of these batches lies around one nat: above it in some, below in others, on either side by halves and quarters.
     'dreamer': lambda strategy: dreamer_updates(strategy, model__free_nats=1.0, behavior__start_states=2 * ROWS,
                                                behavior__reward_margin=1.0, behavior__normalize_returns=True,
