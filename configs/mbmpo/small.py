@@ -21,7 +21,8 @@ def get_config():
           observation_margin=0.1, batch_size=100, max_epochs=50, persistence=0.8),
       policy=mbmpo.PolicyConfig(min_std=0.1),
       imagination=mbmpo.ImaginationConfig(
-          horizon=200, rollouts_per_task=40, discount=0.97, gae_lambda=0.95),
+          horizon=200, rollouts_per_task=40, discount=0.97, gae_lambda=0.95,
+          baseline_features=64),
       meta=mbmpo.MetaConfig(
           updates_per_iteration=20, inner_lr=0.02, outer_lr=2e-3, kl_target=0.03,
           kl_coefficient=0.03))
