@@ -43,7 +43,8 @@ def random_features(observations, count):
   biases, speeds = constant(generator.uniform(-2, 2, count)), constant(generator.normal(size=count))
   clipped = tf.clip_by_value(observations, -OBSERVATION_LIMIT, OBSERVATION_LIMIT)
   time = tf.cast(tf.range(tf.shape(observations)[2]), observations.dtype) / 100
-  bent = tf.reshape(tf.reshape(clipped, [-1, size]) @ weights, [*observations.shape[:3], count])
+  shape = tf.concat([tf.shape(observations)[:3], [count]], 0)
+  bent = tf.reshape(tf.reshape(clipped, [-1, size]) @ weights, shape)
   return tf.tanh(bent + biases + speeds * time[:, None])
 
 

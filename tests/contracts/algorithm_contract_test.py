@@ -69,7 +69,8 @@ RECIPE = {
     'behavior.slow_value_rate': 0.1, 'behavior.replay_value_scale': 0.3,
     'learner.adaptive_clip': 0.3, 'learner.warm_up_steps': 3, 'collect.random_env_steps_max': 60,
     'collect.random_holds': (1, 4), 'collect.random_at_bounds': 0.5,
-    'collect.exploration_noise': 0.0, 'replay.newest_share': 0.5, 'replay.newest_rows': 30}
+    'collect.exploration_noise': 0.0, 'replay.newest_share': 0.5, 'replay.newest_rows': 30,
+    'replay.paid_share': 0.5}
 # Each kind of space, in one observation, and episodes whose length nobody tells.
 EVERYTHING = {'environment.name': 'tests.environments.observation_kinds:Everything',
               'environment.num_envs': 2, 'environment.time_limit': 0,
@@ -81,7 +82,7 @@ VARIANTS = {
     # runs.
     ('mbmpo', 'two inner steps of a policy of observations as they are, noise'): {
         'meta.inner_steps': 2, 'policy.normalize_observations': False,
-        'imagination.member_noise': True},
+        'imagination.member_noise': True, 'imagination.baseline_features': 5},
     ('mbmpo', 'discrete actions'): {'environment.name': 'gym:CartPole-v1'},
     ('mbmpo', 'numbers and choices in a nest'): NESTED_ACTIONS,
     ('mbmpo', 'several choices'): SEVERAL_CHOICES,

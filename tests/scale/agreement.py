@@ -71,6 +71,7 @@ def mbmpo_updates(strategy):
   config.ensemble.members, config.ensemble.hidden_sizes, config.ensemble.max_epochs = ROWS, (5,), 6
   config.ensemble.batch_size, config.collect.capacity, config.ensemble.bootstrap = 16, 120, True
   config.imagination.horizon, config.imagination.member_noise, config.imagination.restarts = 6, True, True
+  config.imagination.baseline_features = 4
   config.outcomes.learned, config.outcomes.hidden_sizes = True, (5,)
   config.policy.hidden_sizes, config.meta.outer_epochs = (4,), 3
   parts = mbmpo.Parts(config, spec, 3, strategy)
