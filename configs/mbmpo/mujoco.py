@@ -18,10 +18,10 @@ What differs from halfcheetah_published.py, and why:
   models promise twice what the real task pays. They also stay near the range of the real ones. A
   rollout that terminates begins again.
   The baseline has 64 random features besides the published ones: of Pendulum's returns it explains
-  four fifths instead of a half, and of Hopper's it leaves half as much. So a quarter of the rollouts
-  do, with Adam's rate at 3e-3.
+  four fifths instead of a half, and of Hopper's it leaves half as much. There are a quarter of the
+  rollouts, and Adam's rate is 3e-3.
   Advantages look beyond an episode (discount 0.997), and trust the baseline after some 50 decisions
-  (lambda 0.98). With half of that or less Hopper settles for a dive.
+  (lambda 0.98). With 0.99 and 0.95 Hopper settles for a dive.
   A meta-update may move the policy by 0.05 nats instead of 0.003, and stops where it has gone
   further.
   The policy sees normalised observations, and starts with actions around 0 as the published one

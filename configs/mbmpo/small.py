@@ -2,7 +2,7 @@
 
 `--config.environment.name=` says which one. Members are small, and rollouts as long as episodes of
 200 env steps. The numbers were found on Pendulum, and learn CartPole as they stand. mujoco.py is
-for bodies with joints.
+for bodies with joints; it learns Pendulum too, and takes longer.
 """
 
 from mbrl_tf.algorithms import base
